@@ -1,0 +1,43 @@
+using System.Security.Cryptography.X509Certificates;
+using MeshClient.Core.Naming;
+
+namespace MeshClient.Core.Identity;
+
+/// <summary>This workload's certificate, with its private key and the intermediates between it and a root.</summary>
+public sealed class LeafCertificate
+{
+    /// <summary>Makes one.</summary>
+    /// <param name="certificate">The leaf, with its private key.</param>
+    /// <param name="intermediates">The certificates to send after it, in order; may be empty.</param>
+    /// <exception cref="ArgumentException">There is no private key, or the certificate is not a valid SPIFFE leaf.</exception>
+    public LeafCertificate(X509Certificate2 certificate, IEnumerable<X509Certificate2> intermediates)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        ArgumentNullException.ThrowIfNull(intermediates);
+        if (!certificate.HasPrivateKey)
+        {
+            throw new ArgumentException("The leaf certificate has no private key.", nameof(certificate));
+        }
+
+        Id = SpiffeCertificate.TryReadId(certificate, out var id, out var problem)
+            ? id
+            : throw new ArgumentException($"The leaf certificate is not usable: {problem}.", nameof(certificate));
+        Certificate = certificate;
+        Intermediates = [.. intermediates];
+    }
+
+    /// <summary>The leaf, with its private key.</summary>
+    public X509Certificate2 Certificate { get; }
+
+    /// <summary>The certificates to send after it.</summary>
+    public IReadOnlyList<X509Certificate2> Intermediates { get; }
+
+    /// <summary>The identity it proves.</summary>
+    public SpiffeId Id { get; }
+
+    /// <summary>From when it is valid.</summary>
+    public DateTimeOffset NotBefore => new(Certificate.NotBefore.ToUniversalTime());
+
+    /// <summary>Until when it is valid.</summary>
+    public DateTimeOffset NotAfter => new(Certificate.NotAfter.ToUniversalTime());
+}

@@ -1,0 +1,29 @@
+using System.Security.Cryptography.X509Certificates;
+
+namespace MeshClient.Core.Identity;
+
+/// <summary>The roots of the mesh: every one is trusted, whichever signs at the moment.</summary>
+public sealed class TrustBundle
+{
+    /// <summary>Makes a bundle.</summary>
+    /// <param name="trustDomain">The trust domain the roots vouch for, such as <c>9f579be9-….consul</c>.</param>
+    /// <param name="roots">The root certificates, without private keys; at least one.</param>
+    /// <exception cref="ArgumentException">There is no root.</exception>
+    public TrustBundle(string trustDomain, IEnumerable<X509Certificate2> roots)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(trustDomain);
+        ArgumentNullException.ThrowIfNull(roots);
+        TrustDomain = trustDomain;
+        Roots = [.. roots];
+        if (Roots.Count == 0)
+        {
+            throw new ArgumentException("A trust bundle holds at least one root.", nameof(roots));
+        }
+    }
+
+    /// <summary>The trust domain the roots vouch for.</summary>
+    public string TrustDomain { get; }
+
+    /// <summary>The root certificates.</summary>
+    public IReadOnlyList<X509Certificate2> Roots { get; }
+}

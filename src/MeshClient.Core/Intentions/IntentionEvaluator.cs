@@ -1,0 +1,260 @@
+using System.Collections.Frozen;
+using System.Text.RegularExpressions;
+
+namespace MeshClient.Core.Intentions;
+
+/// <summary>
+/// Decides whether a service may call another. Built once when the intentions change, then immutable; a decision takes no
+/// lock and no memory.
+/// </summary>
+/// <remarks>
+/// The rule is Consul's: of the intentions to this destination that name the caller, or any caller, the one with the
+/// highest <see cref="Intention.Precedence"/> decides alone; the others are not looked at. If it has permissions, the first
+/// one that matches the request decides, and when none does, the default action. Without a request to look at (a raw
+/// connection), an intention with permissions denies.
+/// A permission whose expression does not compile is treated so that nothing opens: see
+/// <see cref="IntentionPermission.HasUnsupportedRequirement"/>.
+/// </remarks>
+public sealed class IntentionEvaluator
+{
+    private readonly FrozenDictionary<string, CompiledIntention> _bySource;
+    private readonly CompiledIntention? _anySource;
+    private readonly IntentionVerdict _default;
+
+    /// <summary>Compiles the intentions.</summary>
+    /// <param name="snapshot">The intentions of one destination.</param>
+    /// <param name="defaultAction">What to do when none matches.</param>
+    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        _default = new IntentionVerdict(
+            defaultAction, IntentionVerdict.DefaultRule, $"No intention matches; the default is to {Verb(defaultAction)}.");
+        var decisive = new Dictionary<string, Intention>(StringComparer.Ordinal);
+        foreach (var intention in snapshot.Intentions)
+        {
+            if (intention.Destination != Intention.Wildcard
+                && !string.Equals(intention.Destination, snapshot.Destination.Value, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            if (!decisive.TryGetValue(intention.Source, out var other) || Outranks(intention, other))
+            {
+                decisive[intention.Source] = intention;
+            }
+        }
+
+        if (decisive.Remove(Intention.Wildcard, out var any))
+        {
+            // A rule for any caller may outrank one for this caller: to orders from anyone (8) beats to anyone from web (6).
+            foreach (var source in decisive.Where(pair => any.Precedence > pair.Value.Precedence).Select(pair => pair.Key).ToList())
+            {
+                decisive.Remove(source);
+            }
+
+            _anySource = new CompiledIntention(any, _default);
+        }
+
+        _bySource = decisive.ToFrozenDictionary(
+            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default), StringComparer.Ordinal);
+    }
+
+    /// <summary>Decides on a raw connection.</summary>
+    /// <param name="source">The calling service's name.</param>
+    public IntentionVerdict EvaluateConnection(string source) => Find(source)?.Connection ?? _default;
+
+    /// <summary>Decides on a request.</summary>
+    /// <param name="source">The calling service's name.</param>
+    /// <param name="method">The request's method, in upper case.</param>
+    /// <param name="path">The request's path as the app will see it, with its leading slash and without the query.</param>
+    /// <param name="headers">The request's headers.</param>
+    public IntentionVerdict EvaluateRequest<THeaders>(string source, string method, string path, in THeaders headers)
+        where THeaders : IHeaderLookup =>
+        Find(source) is { } intention ? intention.Evaluate(method, path, headers) : _default;
+
+    private static bool Outranks(Intention candidate, Intention current) =>
+        candidate.Precedence > current.Precedence
+        // Two rules of one rank for one pair cannot be made in a registry that works; if they meet, the denying one holds.
+        || (candidate.Precedence == current.Precedence && candidate.Action == IntentionAction.Deny);
+
+    private static string Verb(IntentionAction action) => action == IntentionAction.Allow ? "allow" : "deny";
+
+    private CompiledIntention? Find(string source) => _bySource.TryGetValue(source, out var exact) ? exact : _anySource;
+
+    private sealed class CompiledIntention
+    {
+        private readonly IntentionVerdict? _action;
+        private readonly CompiledPermission[] _permissions;
+        private readonly IntentionVerdict _otherwise;
+
+        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict)
+        {
+            var name = $"{intention.Source} => {intention.Destination}";
+            if (intention.Permissions.Count == 0)
+            {
+                // An intention with neither part says nothing that could open anything.
+                var action = intention.Action ?? IntentionAction.Deny;
+                _action = new IntentionVerdict(
+                    action, intention.Id, $"Matched intention: {Verb(action)} {name} (precedence {intention.Precedence}).");
+                _permissions = [];
+                _otherwise = _action;
+                Connection = _action;
+                return;
+            }
+
+            _permissions = new CompiledPermission[intention.Permissions.Count];
+            for (var i = 0; i < _permissions.Length; i++)
+            {
+                var permission = intention.Permissions[i];
+                _permissions[i] = new CompiledPermission(permission, new IntentionVerdict(
+                    permission.Action,
+                    $"{intention.Id}#{i + 1}",
+                    $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."));
+            }
+
+            _otherwise = new IntentionVerdict(
+                defaultVerdict.Action,
+                IntentionVerdict.DefaultRule,
+                $"Intention {name} decides, but none of its permissions matches; the default is to {Verb(defaultVerdict.Action)}.");
+            Connection = new IntentionVerdict(
+                IntentionAction.Deny,
+                intention.Id,
+                $"Intention {name} decides on requests; a raw connection shows none, so it is denied.");
+        }
+
+        public IntentionVerdict Connection { get; }
+
+        public IntentionVerdict Evaluate<THeaders>(string method, string path, in THeaders headers)
+            where THeaders : IHeaderLookup
+        {
+            if (_action is not null)
+            {
+                return _action;
+            }
+
+            foreach (var permission in _permissions)
+            {
+                if (permission.Matches(method, path, headers))
+                {
+                    return permission.Verdict;
+                }
+            }
+
+            return _otherwise;
+        }
+    }
+
+    private sealed class CompiledPermission
+    {
+        private readonly IntentionPermission _permission;
+        private readonly string[] _methods;
+        private readonly Regex? _path;
+        private readonly CompiledHeader[] _headers;
+        private readonly bool _never;
+
+        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict)
+        {
+            _permission = permission;
+            Verdict = verdict;
+            _methods = [.. permission.Methods];
+            var broken = false;
+            if (permission.PathRegex is { } pathRegex)
+            {
+                broken |= !TryCompile(pathRegex, ignoreCase: false, out _path);
+            }
+
+            _headers = new CompiledHeader[permission.Headers.Count];
+            for (var i = 0; i < _headers.Length; i++)
+            {
+                var header = permission.Headers[i];
+                Regex? regex = null;
+                if (header.Kind == HeaderMatchKind.Regex)
+                {
+                    broken |= !TryCompile(header.Value, header.IgnoreCase, out regex);
+                }
+
+                _headers[i] = new CompiledHeader(header, regex);
+            }
+
+            _never = permission.Action == IntentionAction.Allow && (broken || permission.HasUnsupportedRequirement);
+        }
+
+        public IntentionVerdict Verdict { get; }
+
+        public bool Matches<THeaders>(string method, string path, in THeaders headers)
+            where THeaders : IHeaderLookup
+        {
+            if (_never || !MatchesPath(path) || (_methods.Length > 0 && Array.IndexOf(_methods, method) < 0))
+            {
+                return false;
+            }
+
+            foreach (var header in _headers)
+            {
+                if (!header.Matches(headers))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        private bool MatchesPath(string path)
+        {
+            if (_permission.PathExact is { } exact)
+            {
+                return string.Equals(path, exact, StringComparison.Ordinal);
+            }
+
+            if (_permission.PathPrefix is { } prefix)
+            {
+                return path.StartsWith(prefix, StringComparison.Ordinal);
+            }
+
+            // A null expression with a pattern is one that did not compile: only a denying permission comes here with it.
+            return _path is null || _path.IsMatch(path);
+        }
+
+        private static bool TryCompile(string pattern, bool ignoreCase, out Regex? regex)
+        {
+            try
+            {
+                var options = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline;
+                regex = new Regex($@"\A(?:{pattern})\z", ignoreCase ? options | RegexOptions.IgnoreCase : options);
+                return true;
+            }
+            catch (Exception e) when (e is ArgumentException or NotSupportedException)
+            {
+                regex = null;
+                return false;
+            }
+        }
+    }
+
+    private sealed class CompiledHeader(HeaderMatch match, Regex? regex)
+    {
+        public bool Matches<THeaders>(in THeaders headers)
+            where THeaders : IHeaderLookup
+        {
+            // An expression that did not compile: only a denying permission gets here with it, and it has to match.
+            if (match.Kind == HeaderMatchKind.Regex && regex is null)
+            {
+                return true;
+            }
+
+            var value = headers.Find(match.Name);
+            var comparison = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+            var matches = value is not null && match.Kind switch
+            {
+                HeaderMatchKind.Present => true,
+                HeaderMatchKind.Exact => string.Equals(value, match.Value, comparison),
+                HeaderMatchKind.Prefix => value.StartsWith(match.Value, comparison),
+                HeaderMatchKind.Suffix => value.EndsWith(match.Value, comparison),
+                HeaderMatchKind.Contains => value.Contains(match.Value, comparison),
+                _ => regex!.IsMatch(value),
+            };
+            return matches != match.Invert;
+        }
+    }
+}
