@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace MeshClient.Core.Identity;
 
 /// <summary>The roots of the mesh: every one is trusted, whichever signs at the moment.</summary>
-public sealed class TrustBundle
+public sealed class TrustBundle : IEquatable<TrustBundle>
 {
     /// <summary>Makes a bundle.</summary>
     /// <param name="trustDomain">The trust domain the roots vouch for, such as <c>9f579be9-….consul</c>.</param>
@@ -26,4 +26,16 @@ public sealed class TrustBundle
 
     /// <summary>The root certificates.</summary>
     public IReadOnlyList<X509Certificate2> Roots { get; }
+
+    /// <summary>Whether the other bundle trusts the same roots for the same trust domain.</summary>
+    public bool Equals(TrustBundle? other) =>
+        other is not null
+        && string.Equals(TrustDomain, other.TrustDomain, StringComparison.Ordinal)
+        && Roots.Select(root => root.RawData).SequenceEqual(other.Roots.Select(root => root.RawData), ByteArrayComparer.Instance);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as TrustBundle);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(TrustDomain, Roots.Count);
 }
