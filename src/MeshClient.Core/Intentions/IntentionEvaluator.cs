@@ -24,7 +24,12 @@ public sealed class IntentionEvaluator
     /// <summary>Compiles the intentions.</summary>
     /// <param name="snapshot">The intentions of one destination.</param>
     /// <param name="defaultAction">What to do when none matches.</param>
-    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction)
+    /// <param name="caseBlindDenials">
+    /// Whether a denying permission takes a path without case and without a slash at its end, for a receiver whose routing
+    /// does: there <c>/ADMIN/</c> leads where <c>/admin</c> leads, and a rule against one that let the other pass would
+    /// protect nothing. Allowing permissions stay exact. Default: false, as Consul and Envoy do.
+    /// </param>
+    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction, bool caseBlindDenials = false)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _default = new IntentionVerdict(
@@ -52,11 +57,11 @@ public sealed class IntentionEvaluator
                 decisive.Remove(source);
             }
 
-            _anySource = new CompiledIntention(any, _default);
+            _anySource = new CompiledIntention(any, _default, caseBlindDenials);
         }
 
         _bySource = decisive.ToFrozenDictionary(
-            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default), StringComparer.Ordinal);
+            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default, caseBlindDenials), StringComparer.Ordinal);
     }
 
     /// <summary>Decides on a raw connection.</summary>
@@ -87,7 +92,7 @@ public sealed class IntentionEvaluator
         private readonly CompiledPermission[] _permissions;
         private readonly IntentionVerdict _otherwise;
 
-        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict)
+        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict, bool caseBlindDenials)
         {
             var name = $"{intention.Source} => {intention.Destination}";
             if (intention.Permissions.Count == 0)
@@ -109,7 +114,8 @@ public sealed class IntentionEvaluator
                 _permissions[i] = new CompiledPermission(permission, new IntentionVerdict(
                     permission.Action,
                     $"{intention.Id}#{i + 1}",
-                    $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."));
+                    $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."),
+                    caseBlindDenials && permission.Action == IntentionAction.Deny);
             }
 
             _otherwise = new IntentionVerdict(
@@ -151,16 +157,18 @@ public sealed class IntentionEvaluator
         private readonly Regex? _path;
         private readonly CompiledHeader[] _headers;
         private readonly bool _never;
+        private readonly bool _loosePath;
 
-        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict)
+        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool loosePath)
         {
+            _loosePath = loosePath;
             _permission = permission;
             Verdict = verdict;
             _methods = [.. permission.Methods];
             var broken = false;
             if (permission.PathRegex is { } pathRegex)
             {
-                broken |= !TryCompile(pathRegex, ignoreCase: false, out _path);
+                broken |= !TryCompile(pathRegex, ignoreCase: loosePath, out _path);
             }
 
             _headers = new CompiledHeader[permission.Headers.Count];
@@ -200,16 +208,20 @@ public sealed class IntentionEvaluator
             return true;
         }
 
-        private bool MatchesPath(string path)
+        private bool MatchesPath(ReadOnlySpan<char> path) =>
+            MatchesPathAsIs(path) || (_loosePath && path is [_, .., '/'] && MatchesPathAsIs(path[..^1]));
+
+        private bool MatchesPathAsIs(ReadOnlySpan<char> path)
         {
+            var comparison = _loosePath ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
             if (_permission.PathExact is { } exact)
             {
-                return string.Equals(path, exact, StringComparison.Ordinal);
+                return path.Equals(exact, comparison) || (_loosePath && exact is [_, .., '/'] && path.Equals(exact.AsSpan(..^1), comparison));
             }
 
             if (_permission.PathPrefix is { } prefix)
             {
-                return path.StartsWith(prefix, StringComparison.Ordinal);
+                return path.StartsWith(prefix, comparison);
             }
 
             // A null expression with a pattern is one that did not compile: only a denying permission comes here with it.
