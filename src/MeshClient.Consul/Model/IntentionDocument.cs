@@ -6,24 +6,24 @@ namespace MeshClient.Consul.Model;
 /// <summary>One intention in an answer of <c>intentions/match</c>.</summary>
 internal sealed class IntentionDocument
 {
-    public string? ID { get; init; }
+    public string? ID { get; set; }
 
-    public string? SourceName { get; init; }
+    public string? SourceName { get; set; }
 
-    public string? SourcePeer { get; init; }
+    public string? SourcePeer { get; set; }
 
-    public string? SourceSamenessGroup { get; init; }
+    public string? SourceSamenessGroup { get; set; }
 
-    public string? DestinationName { get; init; }
+    public string? DestinationName { get; set; }
 
-    public string? Action { get; init; }
+    public string? Action { get; set; }
 
     /// <summary>Null where there are none; a null among them stays, because it must not vanish silently.</summary>
-    public PermissionDocument?[]? Permissions { get; init; }
+    public PermissionDocument?[]? Permissions { get; set; }
 
     /// <summary>Not read, only noticed.</summary>
     [JsonPropertyName("JWT")]
-    public JsonElement? Jwt { get; init; }
+    public JsonElement? Jwt { get; set; }
 }
 
 /// <summary>
@@ -32,51 +32,51 @@ internal sealed class IntentionDocument
 /// </summary>
 internal sealed class PermissionDocument
 {
-    public string? Action { get; init; }
+    public string? Action { get; set; }
 
     [JsonPropertyName("HTTP")]
-    public HttpPermissionDocument? Http { get; init; }
+    public HttpPermissionDocument? Http { get; set; }
 
     [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; init; }
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }
 
 internal sealed class HttpPermissionDocument
 {
-    public string? PathExact { get; init; }
+    public string? PathExact { get; set; }
 
-    public string? PathPrefix { get; init; }
+    public string? PathPrefix { get; set; }
 
-    public string? PathRegex { get; init; }
+    public string? PathRegex { get; set; }
 
-    public string?[]? Methods { get; init; }
+    public string?[]? Methods { get; set; }
 
-    public HeaderDocument?[]? Header { get; init; }
+    public HeaderDocument?[]? Header { get; set; }
 
     [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; init; }
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }
 
 internal sealed class HeaderDocument
 {
-    public string? Name { get; init; }
+    public string? Name { get; set; }
 
-    public bool? Present { get; init; }
+    public bool? Present { get; set; }
 
-    public string? Exact { get; init; }
+    public string? Exact { get; set; }
 
-    public string? Prefix { get; init; }
+    public string? Prefix { get; set; }
 
-    public string? Suffix { get; init; }
+    public string? Suffix { get; set; }
 
-    public string? Contains { get; init; }
+    public string? Contains { get; set; }
 
-    public string? Regex { get; init; }
+    public string? Regex { get; set; }
 
-    public bool? Invert { get; init; }
+    public bool? Invert { get; set; }
 
-    public bool? IgnoreCase { get; init; }
+    public bool? IgnoreCase { get; set; }
 
     [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; init; }
+    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }

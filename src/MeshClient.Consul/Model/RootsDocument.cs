@@ -5,15 +5,15 @@ namespace MeshClient.Consul.Model;
 /// <summary>The answer of <c>agent/connect/ca/roots</c>.</summary>
 internal sealed class RootsDocument
 {
-    public string? TrustDomain { get; init; }
+    public string? TrustDomain { get; set; }
 
     [JsonConverter(typeof(LenientListConverter<RootDocument>))]
-    public IReadOnlyList<RootDocument> Roots { get; init; } = [];
+    public IReadOnlyList<RootDocument> Roots { get; set; } = [];
 }
 
 internal sealed class RootDocument
 {
-    public string? ID { get; init; }
+    public string? ID { get; set; }
 
-    public string? RootCert { get; init; }
+    public string? RootCert { get; set; }
 }

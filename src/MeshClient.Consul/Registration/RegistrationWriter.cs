@@ -24,8 +24,9 @@ internal sealed class RegistrationWriter(ConsulTransport transport)
         var body = JsonSerializer.SerializeToUtf8Bytes(Map(registration), WireJson.Default.RegistrationDocument);
         await transport.PutAsync("v1/agent/service/register?replace-existing-checks=true", body, cancellationToken).ConfigureAwait(false);
 
-        // The check of an instance that is registered anew keeps the status it had, which may be critical.
-        await BeatAsync(registration.Id, "registered", cancellationToken).ConfigureAwait(false);
+        // The check of an instance that is registered again keeps the status it had, which may be critical. Without a note,
+        // because a note is a change, and the next identical registration would carry it to everybody who watches.
+        await BeatAsync(registration.Id, string.Empty, cancellationToken).ConfigureAwait(false);
     }
 
     public async Task<HeartbeatResult> BeatAsync(InstanceId instance, string note, CancellationToken cancellationToken)
