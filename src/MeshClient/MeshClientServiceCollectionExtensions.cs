@@ -77,9 +77,8 @@ public static class MeshClientServiceCollectionExtensions
         services.AddOptions<MeshOptions>().ValidateOnStart();
         services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new ConfigureOptions<MeshOptions>(options =>
             provider.GetService<IConfiguration>()?.GetSection(MeshOptions.SectionName).Bind(options)));
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MeshOptions>>(
-            provider => new MeshOptionsValidator(provider.GetService<IConfiguration>())));
+        services.AddSingleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>();
+        services.AddSingleton<IValidateOptions<MeshOptions>, MeshOptionsValidator>();
     }
 
     private static void AddControlPlane(IServiceCollection services)
