@@ -151,8 +151,9 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
 
                 if (!read.Value.Equals(_current))
                 {
-                    _current = read.Value;
+                    // In this order: whoever sees the value may rely on what the change has set up.
                     _changed(read.Value);
+                    _current = read.Value;
                 }
 
                 SignalProgress();
