@@ -134,6 +134,35 @@ public sealed class InstanceReaderTests
     }
 
     [Fact]
+    public async Task Read_NothingIsLeftByTheRightsOfTheToken_IsForbiddenAndNotEmpty()
+    {
+        await using var registry = await FakeRegistry.StartAsync(context =>
+        {
+            context.Response.Headers["X-Consul-Results-Filtered-By-ACLs"] = "true";
+            return _catalog.HandleAsync(context);
+        });
+        using var plane = registry.CreatePlane();
+
+        var e = await Assert.ThrowsAsync<ControlPlaneException>(() => plane.ReadInstancesAsync(Orders, 0, Cancellation));
+
+        Assert.Equal(ControlPlaneFailure.Forbidden, e.Failure);
+    }
+
+    [Fact]
+    public async Task Read_SomethingIsLeftByTheRightsOfTheToken_IsTaken()
+    {
+        SetNative(8080);
+        await using var registry = await FakeRegistry.StartAsync(context =>
+        {
+            context.Response.Headers["X-Consul-Results-Filtered-By-ACLs"] = "true";
+            return _catalog.HandleAsync(context);
+        });
+        using var plane = registry.CreatePlane();
+
+        Assert.Single((await plane.ReadInstancesAsync(Orders, 0, Cancellation)).Value.Instances);
+    }
+
+    [Fact]
     public async Task Read_Datacenter_IsAskedForInBothLists()
     {
         await using var registry = await FakeRegistry.StartAsync(_catalog.HandleAsync);
