@@ -100,7 +100,8 @@ internal sealed partial class MeshRegistration(
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public ValueTask DisposeAsync() => _heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
+    // The container knows this object under several services and disposes it for each.
+    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _heartbeat, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     private async Task WaitUntilIdleAsync(CancellationToken cancellationToken)
     {
