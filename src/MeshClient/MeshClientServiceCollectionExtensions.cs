@@ -1,7 +1,11 @@
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
+using MeshClient.Discovery;
 using MeshClient.Identity;
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -28,15 +32,44 @@ public static class MeshClientServiceCollectionExtensions
             services.PostConfigure(configure);
         }
 
-        if (services.Any(service => service.ServiceType == typeof(MeshClientMarker)))
+        if (services.All(service => service.ServiceType != typeof(AllClientsMarker)))
         {
-            return services;
+            services.AddSingleton<AllClientsMarker>();
+            AddMeshServices(services);
+            services.ConfigureHttpClientDefaults(static client => client.AddMeshHandler());
         }
 
-        services.AddSingleton<MeshClientMarker>();
-        AddOptions(services);
-        AddControlPlane(services);
         return services;
+    }
+
+    /// <summary>
+    /// Puts one client into the mesh, for apps that do not want it for all, and for factories built on
+    /// <see cref="IHttpClientBuilder"/> such as gRPC's. Adds nothing to a client that is in the mesh already.
+    /// </summary>
+    /// <param name="builder">The client.</param>
+    public static IHttpClientBuilder AddMeshHandler(this IHttpClientBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        AddMeshServices(builder.Services);
+        return builder.ConfigureAdditionalHttpMessageHandlers(static (handlers, provider) =>
+        {
+            if (!handlers.OfType<MeshHandler>().Any())
+            {
+                // Innermost, so that the app's own handlers see a call once, not once per attempt.
+                handlers.Add(provider.GetRequiredService<MeshHandlerFactory>().CreateLink());
+            }
+        });
+    }
+
+    private static void AddMeshServices(IServiceCollection services)
+    {
+        if (services.All(service => service.ServiceType != typeof(MeshClientMarker)))
+        {
+            services.AddSingleton<MeshClientMarker>();
+            AddOptions(services);
+            AddControlPlane(services);
+            AddOutbound(services);
+        }
     }
 
     private static void AddOptions(IServiceCollection services)
@@ -44,9 +77,8 @@ public static class MeshClientServiceCollectionExtensions
         services.AddOptions<MeshOptions>().ValidateOnStart();
         services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new ConfigureOptions<MeshOptions>(options =>
             provider.GetService<IConfiguration>()?.GetSection(MeshOptions.SectionName).Bind(options)));
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MeshOptions>>(
-            provider => new MeshOptionsValidator(provider.GetService<IConfiguration>())));
+        services.AddSingleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>();
+        services.AddSingleton<IValidateOptions<MeshOptions>, MeshOptionsValidator>();
     }
 
     private static void AddControlPlane(IServiceCollection services)
@@ -69,5 +101,41 @@ public static class MeshClientServiceCollectionExtensions
         });
     }
 
+    private static void AddOutbound(IServiceCollection services)
+    {
+        services.AddHttpClient();
+        services.AddMetrics();
+        services.TryAddSingleton(provider => new TransportFactory(
+            provider.GetRequiredService<MeshIdentity>(),
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.RotationSpread,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>(),
+            provider.GetRequiredService<ILogger<TransportFactory>>()));
+        services.TryAddSingleton(provider => new DestinationTable(
+            provider.GetRequiredService<IOptions<MeshOptions>>(),
+            provider.GetRequiredService<MeshControlPlane>(),
+            provider.GetRequiredService<MeshIdentity>(),
+            provider.GetRequiredService<WatchRunner>(),
+            provider.GetRequiredService<TransportFactory>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>(),
+            provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
+        services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<OutboundPipeline>();
+        services.TryAddSingleton(provider =>
+        {
+            var destinations = provider.GetRequiredService<DestinationTable>();
+            provider.GetRequiredService<MeshTelemetry>().Observe(
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>());
+            return new MeshHandlerFactory(
+                destinations,
+                provider.GetRequiredService<OutboundPipeline>(),
+                provider.GetRequiredService<IOptions<MeshOptions>>(),
+                provider.GetRequiredService<TimeProvider>());
+        });
+    }
+
     private sealed class MeshClientMarker;
+
+    private sealed class AllClientsMarker;
 }
