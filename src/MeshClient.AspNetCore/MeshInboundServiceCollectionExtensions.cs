@@ -10,7 +10,6 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -61,7 +60,8 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<TelemetryMiddleware>();
         services.AddSingleton<IntentionsMiddleware>();
         services.AddSingleton<InboundPipeline>();
-        services.AddHostedService<InboundStartup>();
+        services.AddSingleton<InboundStartup>();
+        services.AddHostedService<InboundHostedService>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, EnforcedEndpointMatcherPolicy>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ExemptEndpointMatcherPolicy>());
         // In front of all others: the first filter is the outermost, so no other package's middleware runs before the decision.
@@ -81,16 +81,16 @@ public static class MeshInboundServiceCollectionExtensions
     private static void AddRegistration(IServiceCollection services)
     {
         services.AddSingleton<InboundDrain>();
+        services.AddSingleton<RegistrationMetrics>();
         services.AddSingleton<RegistrationHeartbeatFactory>(provider => (registrar, registration) => new RegistrationHeartbeat(
             registrar,
             registration,
-            provider.GetRequiredService<InboundMetrics>(),
+            provider.GetRequiredService<RegistrationMetrics>(),
             provider.GetRequiredService<MeshClient.MeshRandom>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<RegistrationHeartbeat>>()));
         services.AddSingleton<MeshRegistration>();
         services.AddSingleton<IMeshRegistration>(provider => provider.GetRequiredService<MeshRegistration>());
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<MeshRegistration>());
     }
 
     private static void AddOptions<TOptions>(

@@ -3,7 +3,6 @@ using MeshClient.AspNetCore.Intentions;
 using MeshClient.Configuration;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Identity;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -19,9 +18,11 @@ internal sealed partial class InboundStartup(
     IOptions<MeshInboundOptions> options,
     IOptions<MeshOptions> mesh,
     TimeProvider time,
-    ILogger<InboundStartup> logger) : IHostedLifecycleService
+    ILogger<InboundStartup> logger)
 {
-    public async Task StartingAsync(CancellationToken cancellationToken)
+    /// <summary>Waits, within the start timeout.</summary>
+    /// <exception cref="InvalidOperationException">There is no identity, and what to do about it.</exception>
+    public async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
         if (!options.Value.Enabled)
         {
@@ -41,16 +42,6 @@ internal sealed partial class InboundStartup(
         await WaitForIdentityAsync(both.Token, cancellationToken).ConfigureAwait(false);
         await WaitForIntentionsAsync(both.Token, cancellationToken).ConfigureAwait(false);
     }
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     private async Task WaitForIdentityAsync(CancellationToken bounded, CancellationToken host)
     {

@@ -2,14 +2,12 @@ using System.Collections.Immutable;
 using System.Globalization;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Listener;
-using MeshClient.AspNetCore.Telemetry;
 using MeshClient.ControlPlane;
 using MeshClient.Core;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Core.Registration;
 using MeshClient.Identity;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -19,9 +17,9 @@ namespace MeshClient.AspNetCore.Registration;
 /// Registers this instance once its listener is bound, keeps it registered, and takes it out before the listener closes.
 /// </summary>
 /// <remarks>
-/// The host runs <see cref="StoppingAsync"/> of all its services before it stops any of them, the server included: that is
-/// the time in which callers are told and served at once. The order there: say that the instance stops (maintenance), go on
-/// until every caller has heard, wait for requests under way, leave the registry. Only then does the server close.
+/// The host tells all its services that it is stopping before it stops any of them, the server included: that is the time in
+/// which callers are told and served at once. The order there: say that the instance stops (maintenance), go on until every
+/// caller has heard, wait for requests under way, leave the registry. Only then does the server close.
 /// </remarks>
 internal sealed partial class MeshRegistration(
     RegistrationHeartbeatFactory heartbeats,
@@ -33,7 +31,7 @@ internal sealed partial class MeshRegistration(
     TimeProvider time,
     IOptions<MeshRegistrationOptions> options,
     IOptions<MeshInboundOptions> inbound,
-    ILogger<MeshRegistration> logger) : IHostedLifecycleService, IMeshRegistration, IAsyncDisposable
+    ILogger<MeshRegistration> logger) : IMeshRegistration, IAsyncDisposable
 {
     private RegistrationHeartbeat? _heartbeat;
     private volatile bool _draining;
@@ -48,11 +46,9 @@ internal sealed partial class MeshRegistration(
         : heartbeat.IsRegistered ? RegistrationState.Registered
         : RegistrationState.Pending;
 
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken)
+    /// <summary>Begins to register, in the background. Called once the server has bound.</summary>
+    /// <exception cref="InvalidOperationException">There is nothing to register at.</exception>
+    public void Begin()
     {
         if (inbound.Value.Enabled && options.Value.Enabled && listener.EndPoint is { } endPoint)
         {
@@ -63,11 +59,11 @@ internal sealed partial class MeshRegistration(
             _heartbeat = heartbeats(registrar, registration);
             _heartbeat.Start();
         }
-
-        return Task.CompletedTask;
     }
 
-    public async Task StoppingAsync(CancellationToken cancellationToken)
+    /// <summary>Drains and leaves. Called while the server still serves.</summary>
+    /// <param name="cancellationToken">Ends it early, when the host's time to shut down is over.</param>
+    public async Task EndAsync(CancellationToken cancellationToken)
     {
         drain.Begin();
         if (_heartbeat is not { } heartbeat)
@@ -96,11 +92,8 @@ internal sealed partial class MeshRegistration(
         _ended = true;
     }
 
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public ValueTask DisposeAsync() => _heartbeat?.DisposeAsync() ?? ValueTask.CompletedTask;
+    // The container knows this object under several services and disposes it for each.
+    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _heartbeat, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     private async Task WaitUntilIdleAsync(CancellationToken cancellationToken)
     {

@@ -1,4 +1,3 @@
-using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Registration;
 using Microsoft.Extensions.Logging;
@@ -21,7 +20,7 @@ internal delegate RegistrationHeartbeat RegistrationHeartbeatFactory(IServiceReg
 internal sealed partial class RegistrationHeartbeat(
     IServiceRegistrar registrar,
     InstanceRegistration registration,
-    InboundMetrics metrics,
+    RegistrationMetrics metrics,
     MeshRandom random,
     TimeProvider time,
     ILogger logger) : IAsyncDisposable
@@ -140,7 +139,7 @@ internal sealed partial class RegistrationHeartbeat(
     private TimeSpan Failed(Exception e, int failuresBefore)
     {
         var operation = _registered ? "beat" : "register";
-        metrics.RegistrationFailed(operation);
+        metrics.Failed(operation);
         if (failuresBefore == 0)
         {
             LogFailed(logger, operation, registration.Id.Value, Describe(e));
@@ -166,7 +165,7 @@ internal sealed partial class RegistrationHeartbeat(
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            metrics.RegistrationFailed(operation);
+            metrics.Failed(operation);
             LogFailed(logger, operation, registration.Id.Value, Describe(e));
             return false;
         }

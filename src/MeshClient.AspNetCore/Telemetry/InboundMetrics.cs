@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.Identity;
+using MeshClient.Telemetry;
 
 namespace MeshClient.AspNetCore.Telemetry;
 
@@ -11,19 +12,17 @@ namespace MeshClient.AspNetCore.Telemetry;
 /// </summary>
 internal sealed class InboundMetrics
 {
-    public const string MeterName = "MeshClient";
+    public const string MeterName = MeshTelemetry.Name;
     public const string SourceTag = "meshclient.source";
     public const string DestinationTag = "meshclient.destination";
     public const string OutcomeTag = "meshclient.outcome";
     public const string RuleTag = "meshclient.rule";
     public const string ReasonTag = "meshclient.reason";
-    public const string OperationTag = "meshclient.operation";
 
     private readonly MeshIdentity _identity;
     private readonly Counter<long> _requests;
     private readonly UpDownCounter<long> _active;
     private readonly Counter<long> _handshakeFailures;
-    private readonly Counter<long> _registrationFailures;
 
     public InboundMetrics(IMeterFactory meters, MeshIdentity identity)
     {
@@ -35,8 +34,6 @@ internal sealed class InboundMetrics
             "meshclient.inbound.active_requests", "{request}", "Requests this instance is serving now.");
         _handshakeFailures = meter.CreateCounter<long>(
             "meshclient.inbound.handshake_failures", "{connection}", "Connections to the mesh listener that ended before or in the TLS handshake.");
-        _registrationFailures = meter.CreateCounter<long>(
-            "meshclient.registration.failures", "{call}", "Calls to the registry about this instance that failed.");
     }
 
     public void Entered() => _active.Add(1);
@@ -58,7 +55,4 @@ internal sealed class InboundMetrics
     }
 
     public void HandshakeFailed(string reason) => _handshakeFailures.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
-
-    public void RegistrationFailed(string operation) =>
-        _registrationFailures.Add(1, new KeyValuePair<string, object?>(OperationTag, operation));
 }
