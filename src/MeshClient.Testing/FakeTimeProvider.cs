@@ -13,11 +13,10 @@ public sealed class FakeTimeProvider : TimeProvider
 {
     private const long TimestampsPerTick = 8;
     private const long FirstTimestamp = 7_000_003_000_000_017;
-    private static readonly TimeSpan DefaultPatience = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
     private readonly List<FakeTimer> _armed = [];
-    private readonly List<(Func<bool> Condition, TaskCompletionSource Done)> _waiters = [];
+    private readonly ConditionList _conditions;
     private DateTimeOffset _utcStart;
     private TimeSpan _elapsed;
     private TimeSpan _goal;
@@ -31,7 +30,11 @@ public sealed class FakeTimeProvider : TimeProvider
 
     /// <summary>Makes a clock.</summary>
     /// <param name="start">What it shows at first.</param>
-    public FakeTimeProvider(DateTimeOffset start) => _utcStart = start.ToUniversalTime();
+    public FakeTimeProvider(DateTimeOffset start)
+    {
+        _utcStart = start.ToUniversalTime();
+        _conditions = new ConditionList(_lock);
+    }
 
     /// <summary>80 MHz: eight to a tick of 100 ns.</summary>
     public override long TimestampFrequency => TimestampsPerTick * TimeSpan.TicksPerSecond;
@@ -141,7 +144,7 @@ public sealed class FakeTimeProvider : TimeProvider
     /// <exception cref="TimeoutException">It did not happen in time.</exception>
     public Task WaitForTimerAsync(TimeSpan dueIn, TimeSpan? timeout = null, CancellationToken cancellationToken = default) =>
         WaitForAsync(
-            () => _armed.Exists(timer => timer.Due - _elapsed == dueIn), $"a timer due in {dueIn}", timeout, cancellationToken);
+            () => _armed.Exists(timer => timer.Due - _elapsed == dueIn), $"timers due in {dueIn}", timeout, cancellationToken);
 
     internal bool Arm(FakeTimer timer, TimeSpan dueTime, TimeSpan period)
     {
@@ -159,7 +162,7 @@ public sealed class FakeTimeProvider : TimeProvider
                 timer.Period = period;
                 timer.Order = ++_armings;
                 _armed.Add(timer);
-                ReleaseWaiters_NeedsLock();
+                _conditions.Check_NeedsLock();
             }
         }
 
@@ -210,7 +213,7 @@ public sealed class FakeTimeProvider : TimeProvider
                 {
                     timer.Due += timer.Period;
                     timer.Order = ++_armings;
-                    ReleaseWaiters_NeedsLock();
+                    _conditions.Check_NeedsLock();
                 }
                 else
                 {
@@ -228,50 +231,17 @@ public sealed class FakeTimeProvider : TimeProvider
         if (moment > _elapsed)
         {
             _elapsed = moment;
-            ReleaseWaiters_NeedsLock();
+            _conditions.Check_NeedsLock();
         }
     }
 
     private FakeTimer? NextTimer_NeedsLock() =>
         _armed.Count == 0 ? null : _armed.MinBy(static timer => (timer.Due, timer.Order));
 
-    private void ReleaseWaiters_NeedsLock()
-    {
-        foreach (var waiter in _waiters.FindAll(static waiter => waiter.Condition()))
-        {
-            _waiters.Remove(waiter);
-            waiter.Done.TrySetResult();
-        }
-    }
-
-    private async Task WaitForAsync(Func<bool> condition, string what, TimeSpan? timeout, CancellationToken cancellationToken)
-    {
-        var waiter = (condition, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        lock (_lock)
-        {
-            if (condition())
-            {
-                return;
-            }
-
-            _waiters.Add(waiter);
-        }
-
-        var patience = timeout ?? DefaultPatience;
-        try
-        {
-            await waiter.Item2.Task.WaitAsync(patience, System, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            throw new TimeoutException($"Waited {patience} for {what}; {ActiveTimers} are armed, the next is due in {NextDueIn}.");
-        }
-        finally
-        {
-            lock (_lock)
-            {
-                _waiters.Remove(waiter);
-            }
-        }
-    }
+    private Task WaitForAsync(Func<bool> condition, string what, TimeSpan? timeout, CancellationToken cancellationToken) =>
+        _conditions.WaitAsync(
+            condition,
+            () => $"there were not {what}; {ActiveTimers} armed, the next due in {NextDueIn?.ToString() ?? "never"}.",
+            timeout,
+            cancellationToken);
 }
