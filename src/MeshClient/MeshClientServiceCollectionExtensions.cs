@@ -78,8 +78,7 @@ public static class MeshClientServiceCollectionExtensions
         services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new ConfigureOptions<MeshOptions>(options =>
             provider.GetService<IConfiguration>()?.GetSection(MeshOptions.SectionName).Bind(options)));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MeshOptions>>(
-            provider => new MeshOptionsValidator(provider.GetService<IConfiguration>())));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<MeshOptions>, MeshOptionsValidator>());
     }
 
     private static void AddControlPlane(IServiceCollection services)
