@@ -27,10 +27,11 @@ internal static class TestInstances
             endpoints.Length > 0 ? endpoints : [new InstanceEndpoint(null, "127.0.0.1", port, InstanceSecurity.Mesh)]),
     };
 
-    public static InstanceState[] Make(int count, TimeProvider time, EjectionQuota? quota = null, Func<int, int>? weight = null)
+    public static InstanceState[] Make(int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false)
     {
-        quota ??= new EjectionQuota();
-        quota.Resize(count);
+        var quota = new EjectionQuota();
+        // A tenth of ten times as many are all of them.
+        quota.Resize(allMayBeEjected ? count * 10 : count);
         var random = new MeshRandom(1);
         var factory = Transports(time, random);
         return [.. Enumerable.Range(0, count).Select(i =>
