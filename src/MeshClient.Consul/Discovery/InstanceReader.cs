@@ -167,7 +167,15 @@ internal sealed class InstanceReader(ConsulTransport transport, ConsulOptions op
 
     private sealed record Answer(IReadOnlyList<HealthEntry> Entries, ulong? Index)
     {
-        public static Answer Read(ConsulAnswer answer) => new(
-            [.. (WireJson.Read(answer, WireJson.Default.HealthEntryArray) ?? []).OfType<HealthEntry>()], answer.Index);
+        public static Answer Read(ConsulAnswer answer)
+        {
+            HealthEntry[] entries = [.. (WireJson.Read(answer, WireJson.Default.HealthEntryArray) ?? []).OfType<HealthEntry>()];
+
+            // Without the right to see a service, its list is empty. That must not look like a service without instances.
+            return entries.Length == 0 && answer.IsFiltered
+                ? throw new ControlPlaneException(
+                    ControlPlaneFailure.Forbidden, $"{answer.Call} was answered with nothing, because the token gives no right to see it.")
+                : new Answer(entries, answer.Index);
+        }
     }
 }

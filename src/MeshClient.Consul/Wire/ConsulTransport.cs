@@ -18,6 +18,7 @@ internal sealed class ConsulTransport : IDisposable
     private const string TokenHeader = "X-Consul-Token";
     private const string IndexHeader = "X-Consul-Index";
     private const string DefaultPolicyHeader = "X-Consul-Default-ACL-Policy";
+    private const string FilteredHeader = "X-Consul-Results-Filtered-By-ACLs";
 
     private readonly HttpClient _http;
     private readonly ConsulOptions _options;
@@ -199,7 +200,12 @@ internal sealed class ConsulTransport : IDisposable
                 ControlPlaneFailure.Malformed, $"{call} was answered with more than {ConsulDefaults.MaxAnswerBytes} bytes.");
         if (response.IsSuccessStatusCode)
         {
-            return new ConsulAnswer(call, buffer, length, ReadIndex(response.Headers), ReadDefaultAction(response.Headers));
+            return new ConsulAnswer(call, buffer, length)
+            {
+                Index = ReadIndex(response.Headers),
+                DefaultAction = ReadDefaultAction(response.Headers),
+                IsFiltered = Find(response.Headers, FilteredHeader) == "true",
+            };
         }
 
         try

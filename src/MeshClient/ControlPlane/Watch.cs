@@ -25,14 +25,17 @@ internal interface IWatch
 /// After a failure the next read starts without an index, because the registry may have been restarted with a lower one
 /// (a read with an index too high waits for the whole wait). Pauses after failures: 100 ms doubled each time up to 10 s,
 /// with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), or what the control plane asked for if that
-/// is longer. Answers that come without a wait are limited to a burst of 2 and then 4 a second, so that a source that lies
-/// about its index cannot make the loop spin; the Go client of Consul limits its watches the same way.
+/// is longer, up to 5 min. Answers that come without a wait are limited to a burst of 2 and then 4 a second, so that a
+/// source that lies about its index cannot make the loop spin; the Go client of Consul limits its watches the same way.
 /// </remarks>
 internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
     where T : class
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+
+    // A control plane, or something that answers in its place, must not be able to silence a watch for good.
+    private static readonly TimeSpan LongestAskedPause = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Refill = TimeSpan.FromMilliseconds(250);
     private const int Burst = 2;
     private const int MaxDoublings = 10;
@@ -49,6 +52,7 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
     private volatile T? _current;
     private volatile Exception? _lastFailure;
     private long _confirmedAt;
+    private int _disposed;
     private Task _loop = Task.CompletedTask;
 
     public Watch(
@@ -123,6 +127,11 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
         _ended(this);
@@ -140,19 +149,20 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
             try
             {
                 var read = await _read(index, stop).ConfigureAwait(false);
+                if (!read.Value.Equals(_current))
+                {
+                    // Before the value can be seen: whoever waits for it acts on what this puts in force.
+                    _changed(read.Value);
+                    _current = read.Value;
+                }
+
                 index = read.Index;
                 Volatile.Write(ref _confirmedAt, _time.GetTimestamp());
-                if (failures > 0 || _lastFailure is not null)
+                if (failures > 0)
                 {
                     failures = 0;
                     _lastFailure = null;
                     LogRecovered(_logger, Kind, Subject);
-                }
-
-                if (!read.Value.Equals(_current))
-                {
-                    _current = read.Value;
-                    _changed(read.Value);
                 }
 
                 SignalProgress();
@@ -180,11 +190,11 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
                 var pause = _random.NextDouble() * Math.Min(
                     LongestPause.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failures, MaxDoublings)));
                 var asked = (e as ControlPlaneException)?.RetryAfter ?? TimeSpan.Zero;
+                pause = Math.Max(pause, Math.Min(asked.TotalMilliseconds, LongestAskedPause.TotalMilliseconds));
                 failures++;
                 try
                 {
-                    await Task.Delay(
-                        TimeSpan.FromMilliseconds(Math.Max(pause, asked.TotalMilliseconds)), _time, stop).ConfigureAwait(false);
+                    await Task.Delay(TimeSpan.FromMilliseconds(pause), _time, stop).ConfigureAwait(false);
                 }
                 catch (OperationCanceledException)
                 {

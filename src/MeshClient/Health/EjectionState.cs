@@ -19,6 +19,7 @@ internal sealed class EjectionState(EjectionQuota quota, TimeProvider time, Mesh
     private int _failures;
     private int _ejections;
     private bool _out;
+    private bool _removed;
     private long _returnAt;
     private long _probeUntil;
 
@@ -82,6 +83,12 @@ internal sealed class EjectionState(EjectionQuota quota, TimeProvider time, Mesh
     {
         lock (_lock)
         {
+            // A call may outlast the instance; a place it took in the quota would never be given back.
+            if (_removed)
+            {
+                return;
+            }
+
             _failures++;
             if (_out)
             {
@@ -102,6 +109,7 @@ internal sealed class EjectionState(EjectionQuota quota, TimeProvider time, Mesh
     {
         lock (_lock)
         {
+            _removed = true;
             if (_out)
             {
                 _out = false;

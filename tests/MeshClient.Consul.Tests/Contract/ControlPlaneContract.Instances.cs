@@ -1,3 +1,4 @@
+using MeshClient.Consul.Tests.Fakes;
 using MeshClient.Consul.Wire;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
@@ -329,6 +330,49 @@ public abstract partial class ControlPlaneContract
 
         Assert.Equal(ControlPlaneFailure.Rejected, e.Failure);
         Assert.Contains("No path to datacenter", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Watch_MoreServicesThanConnectionsAreAllowed_SeesAChangeOfTheLastOne()
+    {
+        // Consul resets the 201st connection of a client.
+        const int Services = 250;
+        for (var i = 0; i < Services; i++)
+        {
+            await Plane.RegisterAsync(Registration(Name($"many-{i}")), Cancellation);
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var known = 0;
+        var changed = new TaskCompletionSource();
+        var watching = Enumerable.Range(0, Services).Select(async i =>
+        {
+            var index = 0UL;
+            while (true)
+            {
+                var watched = await Plane.ReadInstancesAsync(Name($"many-{i}"), index, stop.Token);
+                if (index == 0)
+                {
+                    Interlocked.Increment(ref known);
+                }
+
+                index = watched.Index;
+                if (i == Services - 1 && watched.Value.Instances[0].Endpoints[0].Port == 8081)
+                {
+                    changed.TrySetResult();
+                }
+            }
+        }).ToList();
+        await Eventually.TrueAsync(() => known == Services, "all services are known");
+
+        await Plane.RegisterAsync(Registration(Name($"many-{Services - 1}"), port: 8081), Cancellation);
+        await await Task.WhenAny(watching.Append(changed.Task)).WaitAsync(Limit, Cancellation);
+
+        await stop.CancelAsync();
+        foreach (var watch in watching)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watch);
+        }
     }
 
     [Fact]
