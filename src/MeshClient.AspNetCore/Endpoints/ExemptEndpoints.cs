@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.AspNetCore.Endpoints;
@@ -31,7 +32,7 @@ internal enum ExemptMatch
 /// What may be called without a peer, and where a request would lead. Asked before the app's first middleware runs, by the
 /// app's own endpoints and the framework's own matcher, so that it cannot disagree with the routing that comes later.
 /// </summary>
-internal sealed class ExemptEndpoints
+internal sealed partial class ExemptEndpoints
 {
     // The framework keeps a builder's routes under this name; UseEndpoints would publish them a second time.
     private const string EndpointRouteBuilderKey = "__EndpointRouteBuilder";
@@ -40,9 +41,13 @@ internal sealed class ExemptEndpoints
     private readonly HashSet<string> _paths;
     private readonly HashSet<string> _names;
     private readonly Lazy<RequestDelegate> _match;
+    private readonly IServiceProvider _services;
+    private readonly ILogger<ExemptEndpoints> _logger;
 
-    public ExemptEndpoints(IOptions<MeshInboundOptions> options, IServiceProvider services)
+    public ExemptEndpoints(IOptions<MeshInboundOptions> options, IServiceProvider services, ILogger<ExemptEndpoints> logger)
     {
+        _services = services;
+        _logger = logger;
         var exempt = options.Value.ExemptEndpoints;
         _paths = exempt.Where(one => one.StartsWith('/')).ToHashSet(StringComparer.Ordinal);
         _names = exempt.Where(one => !one.StartsWith('/')).ToHashSet(StringComparer.Ordinal);
@@ -54,6 +59,18 @@ internal sealed class ExemptEndpoints
     public bool Contains(Endpoint endpoint) =>
         endpoint.Metadata.GetMetadata<AllowWithoutMeshMetadata>() is not null
         || (_names.Count > 0 && endpoint.Metadata.GetMetadata<IEndpointNameMetadata>() is { } name && _names.Contains(name.EndpointName));
+
+    /// <summary>Says which names no endpoint has, for a misspelt one shows itself only as a probe that fails.</summary>
+    public void WarnOfUnknownNames()
+    {
+        var known = _services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Select(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName)
+            .ToHashSet(StringComparer.Ordinal);
+        foreach (var name in _names.Where(name => !known.Contains(name)))
+        {
+            LogUnknownName(_logger, name);
+        }
+    }
 
     /// <summary>Where routing takes the request. Leaves it as it was, unless the answer is that it has been answered.</summary>
     public async Task<ExemptMatch> FindAsync(HttpContext context, InboundRequest request)
@@ -87,4 +104,7 @@ internal sealed class ExemptEndpoints
         });
         return app.Build();
     }
+
+    [LoggerMessage(107, LogLevel.Warning, "Mesh:Inbound:ExemptEndpoints names '{Name}', but no endpoint has that name.")]
+    private static partial void LogUnknownName(ILogger logger, string name);
 }

@@ -1,3 +1,4 @@
+using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Registration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -21,6 +22,7 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
 
     public Task StartedAsync(CancellationToken cancellationToken)
     {
+        services.GetRequiredService<ExemptEndpoints>().WarnOfUnknownNames();
         services.GetRequiredService<MeshRegistration>().Begin();
         return Task.CompletedTask;
     }

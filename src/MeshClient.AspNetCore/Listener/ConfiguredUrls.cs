@@ -17,7 +17,8 @@ internal sealed class ConfiguredUrls : IConfigureOptions<KestrelServerOptions>
 {
     private bool _appHasListeners;
 
-    // Runs before the app's own configuration of Kestrel, which is the only moment its listeners can be noticed.
+    // Runs before the app's own configuration of Kestrel, which is the only moment its listeners can be noticed. An app that
+    // sets endpoint defaults of its own hides them from us; should it have URLs besides, it listens on both.
     public void Configure(KestrelServerOptions options) => options.ConfigureEndpointDefaults(_ => _appHasListeners = true);
 
     public void KeepBesideOtherListeners(IFeatureCollection server, KestrelServerOptions options)

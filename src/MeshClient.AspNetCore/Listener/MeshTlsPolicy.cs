@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -110,7 +111,9 @@ internal sealed partial class MeshTlsPolicy(
                 metrics.HandshakeFailed(handshake.Reason);
                 if (_limiter.TryEnter(handshake.Reason, out var suppressed))
                 {
-                    LogHandshakeFailed(logger, connection.RemoteEndPoint?.ToString() ?? "an unknown address", handshake.Problem, suppressed);
+                    // Port scans and probes that only connect are no reason to warn.
+                    var level = handshake.IsRefused ? LogLevel.Warning : LogLevel.Information;
+                    LogHandshakeFailed(logger, level, connection.RemoteEndPoint, handshake.Problem, suppressed);
                 }
             }
         }
@@ -142,10 +145,9 @@ internal sealed partial class MeshTlsPolicy(
     }
 
     [LoggerMessage(
-        103,
-        LogLevel.Warning,
-        "Refused a connection from {Remote} to the mesh listener: {Problem}. {Suppressed} refusals for the same reason before it were not logged.")]
-    private static partial void LogHandshakeFailed(ILogger logger, string remote, string problem, int suppressed);
+        EventId = 103,
+        Message = "Refused a connection from {Remote} to the mesh listener: {Problem}. {Suppressed} refusals for the same reason before it were not logged.")]
+    private static partial void LogHandshakeFailed(ILogger logger, LogLevel level, EndPoint? remote, string problem, int suppressed);
 
     /// <summary>What has come of one connection's handshake.</summary>
     private sealed class Handshake
@@ -154,10 +156,12 @@ internal sealed partial class MeshTlsPolicy(
 
         public bool IsDone { get; set; }
 
+        public bool IsRefused { get; private set; }
+
         public string Reason { get; private set; } = "incomplete";
 
         public string Problem { get; private set; } = "it did not complete a TLS handshake";
 
-        public void Refuse(string reason, string problem) => (Reason, Problem) = (reason, problem);
+        public void Refuse(string reason, string problem) => (IsRefused, Reason, Problem) = (true, reason, problem);
     }
 }

@@ -14,7 +14,8 @@ internal delegate RegistrationHeartbeat RegistrationHeartbeatFactory(IServiceReg
 /// <remarks>
 /// Beats come after 80 to 100 % of a third of the time to live, at random, so that many instances do not beat together.
 /// After a failure it tries again after 100 ms doubled each time up to a third of the time to live, with full jitter (AWS
-/// Architecture Blog, "Exponential Backoff And Jitter"), or when the control plane asked for longer, then. After a beat that
+/// Architecture Blog, "Exponential Backoff And Jitter"), or when the control plane asked for longer, then, but no later
+/// than a time to live: an instance must not fall silent for a day because of one answer. After a beat that
 /// was refused it registers again, since refusing is how some registries say that they do not know an instance.
 /// </remarks>
 internal sealed partial class RegistrationHeartbeat(
@@ -153,7 +154,9 @@ internal sealed partial class RegistrationHeartbeat(
 
         var longest = Math.Min(Interval.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failuresBefore, MaxDoublings)));
         var pause = TimeSpan.FromMilliseconds(longest * random.NextDouble());
-        return failure?.RetryAfter is { } asked && asked > pause ? asked : pause;
+        var asked = failure?.RetryAfter ?? TimeSpan.Zero;
+        asked = asked < registration.TimeToLive ? asked : registration.TimeToLive;
+        return asked > pause ? asked : pause;
     }
 
     private async Task<bool> TryAsync(string operation, Func<CancellationToken, Task> call, CancellationToken cancellationToken)

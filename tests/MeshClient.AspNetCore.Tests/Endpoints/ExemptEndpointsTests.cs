@@ -153,6 +153,14 @@ public sealed class ExemptEndpointsTests
         Assert.Empty(host.ControlPlane.Registrations);
     }
 
+    [Fact]
+    public async Task Start_WithNameThatNoEndpointHas_SaysSo()
+    {
+        await using var host = await StartAsync(inbound: options => options.ExemptEndpoints = ["health", "helth"]);
+
+        Assert.Contains("'helth'", Assert.Single(host.Logs.Of(107)).Text, StringComparison.Ordinal);
+    }
+
     private static Task<InboundTestHost> StartAsync(
         Action<WebApplication>? before = null, Action<MeshInboundOptions>? inbound = null)
     {

@@ -42,6 +42,25 @@ public sealed class PermissionTests
     }
 
     [Theory]
+    [InlineData("GET /admin/keys")]
+    [InlineData("GET /admin/keys/")]
+    [InlineData("GET /Admin/Keys")]
+    public async Task Request_ForAPathDeniedExactlyOrByExpression_NeverReachesIt(string requestLine)
+    {
+        foreach (var denial in new IntentionPermission[]
+        {
+            new() { Action = IntentionAction.Deny, PathExact = "/admin/keys" },
+            new() { Action = IntentionAction.Deny, PathExact = "/admin/keys/" },
+            new() { Action = IntentionAction.Deny, PathRegex = "/admin/k[a-z]+" },
+        })
+        {
+            await using var host = await StartAsync([denial, new() { Action = IntentionAction.Allow }]);
+
+            Assert.Equal(403, (await RawCaller.SendAsync(host, "web", requestLine)).Status);
+        }
+    }
+
+    [Theory]
     [InlineData("GET //admin/keys")]
     [InlineData("GET /public%2f..%2fadmin/keys")]
     [InlineData("GET /public/..%2fadmin/keys")]

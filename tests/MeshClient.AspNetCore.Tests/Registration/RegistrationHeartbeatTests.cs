@@ -124,14 +124,16 @@ public sealed class RegistrationHeartbeatTests : IAsyncDisposable
         await WaitAsync(plane => plane.Registrations.Count == 2);
     }
 
-    [Fact]
-    public async Task Beat_WhenAskedToWait_WaitsThatLong()
+    [Theory]
+    [InlineData(8, 8)]
+    [InlineData(86400, 15)]
+    public async Task Start_WhenAskedToWait_WaitsThatLongButNotLongerThanATimeToLive(int asked, int expected)
     {
-        _plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unavailable, "busy") { RetryAfter = TimeSpan.FromSeconds(40) });
+        _plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unavailable, "busy") { RetryAfter = TimeSpan.FromSeconds(asked) });
 
         _heartbeat.Start();
 
-        Assert.Equal(TimeSpan.FromSeconds(40), await NextPauseAsync());
+        Assert.Equal(TimeSpan.FromSeconds(expected), await NextPauseAsync());
     }
 
     [Fact]
