@@ -17,6 +17,11 @@ public sealed class IntentionEvaluatorPropertyTests
     private static readonly Gen<string> Values = Gen.Elements("", "a", "A", "ab", "ba");
     private static readonly Gen<string> ValueExpressions = Gen.Elements("a*", "A|b.", "", "(?=a)");
 
+    private static readonly Gen<(string Name, string Value)> Headers =
+        from name in HeaderNames
+        from value in Values
+        select (name, value);
+
     private static readonly Gen<HeaderMatch> HeaderMatches =
         from name in HeaderNames
         from kind in Gen.Elements(Enum.GetValues<HeaderMatchKind>())
@@ -57,22 +62,22 @@ public sealed class IntentionEvaluatorPropertyTests
             Permissions = [.. permissions],
         };
 
+    // A pair exists once in a registry, and a header once in a request.
     private static readonly Gen<Case> Cases =
         from intentions in UpTo(6, Intentions)
         from otherwise in Actions
         from source in Gen.Elements("web", "ops", "Web", "other")
         from method in Methods
         from path in Paths
-        from headers in UpTo(2, from name in HeaderNames from value in Values select (name, value))
-        // A pair exists once in a registry.
+        from headers in UpTo(2, Headers)
         select new Case(
             [.. intentions.DistinctBy(intention => intention.Id)],
             otherwise,
             source,
             method,
             path,
-            headers.DistinctBy(h => h.name, StringComparer.OrdinalIgnoreCase)
-                .ToDictionary(h => h.name, h => h.value, StringComparer.OrdinalIgnoreCase));
+            headers.DistinctBy(header => header.Name, StringComparer.OrdinalIgnoreCase)
+                .ToDictionary(header => header.Name, header => header.Value, StringComparer.OrdinalIgnoreCase));
 
     [Fact]
     public void Evaluate_RandomRulesAndRequests_AgreesWithTheNaiveEvaluator()
