@@ -89,6 +89,7 @@ public sealed record LeafBlueprint
             LeafFlaw.ClientOnly => good with { ExtendedKeyUsages = [ClientAuthentication] },
             LeafFlaw.ServerOnly => good with { ExtendedKeyUsages = [ServerAuthentication] },
             LeafFlaw.NoDigitalSignature => good with { KeyUsage = X509KeyUsageFlags.KeyEncipherment },
+            LeafFlaw.NoKeyUsage => good with { KeyUsage = null },
             LeafFlaw.SignsCertificates => good with
             {
                 KeyUsage = X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign,

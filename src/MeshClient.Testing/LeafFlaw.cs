@@ -58,6 +58,9 @@ public enum LeafFlaw
     /// <summary>Its key usage does not allow digital signatures, without which TLS proves nothing.</summary>
     NoDigitalSignature,
 
+    /// <summary>It has no key usage, and so is good for everything.</summary>
+    NoKeyUsage,
+
     /// <summary>Its key usage allows it to sign certificates.</summary>
     SignsCertificates,
 

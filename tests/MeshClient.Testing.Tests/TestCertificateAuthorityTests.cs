@@ -132,7 +132,7 @@ public sealed class TestCertificateAuthorityTests : IDisposable
         [
             LeafFlaw.NoName, LeafFlaw.HostNameOnly, LeafFlaw.TwoUriNames, LeafFlaw.WebAddress, LeafFlaw.TrustDomainOnly,
             LeafFlaw.DotSegments, LeafFlaw.EncodedSlash, LeafFlaw.TrailingSlash, LeafFlaw.Authority, LeafFlaw.NoDigitalSignature,
-            LeafFlaw.SignsCertificates,
+            LeafFlaw.NoKeyUsage, LeafFlaw.SignsCertificates,
         ];
         Assert.Equal(!chainBroken.Contains(flaw) && flaw != LeafFlaw.ServerOnly, asClient);
         Assert.Equal(!chainBroken.Contains(flaw) && flaw != LeafFlaw.ClientOnly, asServer);
