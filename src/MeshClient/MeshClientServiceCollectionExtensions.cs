@@ -8,6 +8,7 @@ using MeshClient.Telemetry;
 using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using MeshClient;
@@ -51,14 +52,9 @@ public static class MeshClientServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         AddMeshServices(builder.Services);
-        return builder.ConfigureAdditionalHttpMessageHandlers(static (handlers, provider) =>
-        {
-            if (!handlers.OfType<MeshHandler>().Any())
-            {
-                // Innermost, so that the app's own handlers see a call once, not once per attempt.
-                handlers.Add(provider.GetRequiredService<MeshHandlerFactory>().CreateLink());
-            }
-        });
+        // The builder of the factory's defaults has no name, which means every client.
+        builder.Services.Configure<MeshMembership>(builder.Name, static membership => membership.IsMember = true);
+        return builder;
     }
 
     private static void AddMeshServices(IServiceCollection services)
@@ -104,6 +100,8 @@ public static class MeshClientServiceCollectionExtensions
     private static void AddOutbound(IServiceCollection services)
     {
         services.AddHttpClient();
+        // First in the list is the last to have its say about a client's handlers.
+        services.Insert(0, ServiceDescriptor.Singleton<IHttpMessageHandlerBuilderFilter, MeshHandlerFilter>());
         services.AddMetrics();
         services.TryAddSingleton(provider => new TransportFactory(
             provider.GetRequiredService<MeshIdentity>(),

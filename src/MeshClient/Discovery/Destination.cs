@@ -14,7 +14,7 @@ internal sealed class Destination(DestinationName name, ServiceState service)
     public ServiceState Service { get; } = service;
 
     /// <summary>What calls to mesh instances are addressed to: TLS, the service's name as authority.</summary>
-    public Uri MeshBase { get; } = new($"https://{name.Service}/");
+    public string MeshBase { get; } = $"https://{name.Service}";
 
     /// <summary>The instances that may be called now.</summary>
     public ReadOnlySpan<InstanceState> Callable => _callable;

@@ -50,8 +50,8 @@ internal readonly record struct DestinationName(ServiceName Service, string? End
     /// <summary>What a scheme asks for; null for one that is not HTTP.</summary>
     public static SchemePreference? SchemeOf(Uri uri) => uri.Scheme switch
     {
-        "http" => SchemePreference.Http,
-        "https" => SchemePreference.Https,
+        "http" or "ws" => SchemePreference.Http,
+        "https" or "wss" => SchemePreference.Https,
         "https+http" => SchemePreference.HttpsThenHttp,
         "http+https" => SchemePreference.HttpThenHttps,
         _ => null,

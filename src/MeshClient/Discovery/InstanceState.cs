@@ -26,7 +26,7 @@ internal sealed class InstanceState
         Endpoint = endpoint;
         BoxedPort = endpoint.Port;
         var scheme = endpoint.Security == InstanceSecurity.Plaintext ? Uri.UriSchemeHttp : Uri.UriSchemeHttps;
-        DirectBase = new UriBuilder(scheme, endpoint.Host, endpoint.Port).Uri;
+        DirectBase = new UriBuilder(scheme, endpoint.Host, endpoint.Port).Uri.GetLeftPart(UriPartial.Authority);
         Load = load;
         FailureLatency = failureLatency;
         Ejection = ejection;
@@ -40,7 +40,7 @@ internal sealed class InstanceState
     public InstanceEndpoint Endpoint { get; }
 
     /// <summary>What calls are addressed to when the instance is not in the mesh: its own host and port.</summary>
-    public Uri DirectBase { get; }
+    public string DirectBase { get; }
 
     /// <summary>The port as an object, for tags.</summary>
     public object BoxedPort { get; }

@@ -111,7 +111,7 @@ internal sealed class ServiceState : IAsyncDisposable
                 var destination = new Destination(key, this);
                 if (_snapshot is { } snapshot)
                 {
-                    Fill(destination, snapshot, []);
+                    Fill(destination, snapshot);
                 }
 
                 return destination;
@@ -125,29 +125,33 @@ internal sealed class ServiceState : IAsyncDisposable
         {
             IsKnown |= snapshot.Instances.Count > 0;
             _quota.Resize(snapshot.Instances.Count);
-            var kept = new HashSet<InstanceKey>();
             foreach (var destination in _destinations.Values)
             {
-                Fill(destination, snapshot, kept);
+                Fill(destination, snapshot);
             }
 
             // State survives for as long as the registry lists the instance, callable or not.
-            var listed = snapshot.Instances.Select(instance => instance.Id).ToHashSet();
-            foreach (var (key, state) in _instances.Where(pair => !kept.Contains(pair.Key)).ToList())
+            var listed = new HashSet<InstanceKey>();
+            foreach (var instance in snapshot.Instances)
             {
-                if (!listed.Contains(key.Id) || !state.Description.Endpoints.Contains(key.Endpoint))
+                foreach (var endpoint in instance.Endpoints)
                 {
-                    _instances.Remove(key);
-                    state.Ejection.Removed();
-                    state.Transport.Dispose();
+                    listed.Add(new InstanceKey(instance, endpoint));
                 }
+            }
+
+            foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
+            {
+                _instances.Remove(key);
+                state.Ejection.Removed();
+                state.Transport.Dispose();
             }
 
             _snapshot = snapshot;
         }
     }
 
-    private void Fill(Destination destination, ServiceSnapshot snapshot, HashSet<InstanceKey> kept)
+    private void Fill(Destination destination, ServiceSnapshot snapshot)
     {
         var callable = new List<InstanceState>(snapshot.Instances.Count);
         int unhealthy = 0, refused = 0, unsuited = 0;
@@ -162,8 +166,7 @@ internal sealed class ServiceState : IAsyncDisposable
                 continue;
             }
 
-            var key = new InstanceKey(instance.Id, endpoint, instance.ExpectedService);
-            kept.Add(key);
+            var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
                 state = CreateInstance(instance, endpoint);
@@ -197,8 +200,14 @@ internal sealed class ServiceState : IAsyncDisposable
         new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
 
     // The expected identity is part of the key: connections made for another identity must not be used.
-    private sealed record InstanceKey(InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService);
-
+    private sealed record InstanceKey(
+        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter)
+    {
+        public InstanceKey(ServiceInstance instance, InstanceEndpoint endpoint)
+            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter)
+        {
+        }
+    }
 }
 
 /// <summary>Why instances of a service are not callable, for the error's text.</summary>

@@ -6,8 +6,8 @@ namespace MeshClient.Outbound;
 /// <summary>Turns what failed an attempt into what the app is told.</summary>
 internal static class CallFailure
 {
-    /// <summary>The exception to throw for a call whose last attempt failed.</summary>
-    public static Exception Describe(OutboundAttempt attempt, TimeProvider time)
+    /// <summary>What a call is failed with when this failed attempt is its last.</summary>
+    public static Exception Describe(OutboundAttempt attempt)
     {
         var failure = attempt.Failure!;
         var call = attempt.Call;
@@ -27,7 +27,7 @@ internal static class CallFailure
         var settings = call.Destination.Service.Settings;
         var (reason, stage, what) = failure switch
         {
-            OperationCanceledException when time.GetTimestamp() >= call.DeadlineAt => (
+            OperationCanceledException when attempt.MissedDeadline => (
                 MeshFailureReason.DeadlineExceeded, "Deadline", "the call's time was over before the instance answered"),
             OperationCanceledException => (
                 MeshFailureReason.AttemptTimeout, "AttemptTimeout", $"no answer within {settings.AttemptTimeout} (AttemptTimeout)"),

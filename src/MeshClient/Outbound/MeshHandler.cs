@@ -50,9 +50,13 @@ public sealed class MeshHandler : DelegatingHandler
     protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return request.RequestUri is { } uri && _destinations.TryFind(uri, out _)
-            ? throw new NotSupportedException("Calls into the mesh are asynchronous: use SendAsync.")
-            : base.Send(request, cancellationToken);
+        if (request.RequestUri is { } uri && _destinations.TryFind(uri, out _))
+        {
+            throw new NotSupportedException("Calls into the mesh are asynchronous: use SendAsync.");
+        }
+
+        RefuseOutside(request);
+        return base.Send(request, cancellationToken);
     }
 
     private async Task<HttpResponseMessage> PrepareAndSendAsync(
@@ -91,6 +95,12 @@ public sealed class MeshHandler : DelegatingHandler
 
     private Task<HttpResponseMessage> SendOutsideAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
+        RefuseOutside(request);
+        return base.SendAsync(request, cancellationToken);
+    }
+
+    private void RefuseOutside(HttpRequestMessage request)
+    {
         if (request.RequestUri is { } uri)
         {
             if (DestinationTable.IsMeshScheme(uri))
@@ -107,8 +117,6 @@ public sealed class MeshHandler : DelegatingHandler
                     $"Call to '{uri.Host}' was not made: it is no service of the mesh, and Mesh:OutboundTraffic is MeshOnly.");
             }
         }
-
-        return base.SendAsync(request, cancellationToken);
     }
 
     private string DiscoveryProblem(ServiceState service) =>

@@ -29,6 +29,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
     public CancellationTokenSource? Timer { get; set; }
 
+    /// <summary>Whether the attempt's time ends because the call's does, rather than by a limit of its own.</summary>
+    public bool EndsWithCall { get; set; }
+
     public CancellationTokenRegistration CallerCancellation { get; set; }
 
     public ConnectionPool? Pool { get; set; }
@@ -42,6 +45,11 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public HttpResponseMessage? Response { get; set; }
 
     public Exception? Failure { get; set; }
+
+    /// <summary>
+    /// Whether it failed because the call's time was over. The clock alone cannot tell, since a timer may fire a moment early.
+    /// </summary>
+    public bool MissedDeadline => Failure is OperationCanceledException && (EndsWithCall || RespondedAt >= Call.DeadlineAt);
 
     /// <summary>Why reading the answer's body failed; null when it did not.</summary>
     public Exception? BodyFailure { get; set; }

@@ -72,7 +72,7 @@ internal sealed class OutboundPipeline
 
             if (attempt.Failure is not null)
             {
-                throw CallFailure.Describe(attempt, _time);
+                throw CallFailure.Describe(attempt);
             }
 
             Respond(call, attempt.RespondedAt);

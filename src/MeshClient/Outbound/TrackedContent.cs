@@ -45,32 +45,15 @@ internal sealed class TrackedContent : HttpContent
     protected override async Task SerializeToStreamAsync(
         Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        try
-        {
-            await _inner.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            End(e);
-            throw;
-        }
-
-        End(null);
+        // Through the stream, which tells a connection that broke from a reader that gave up or could not take more.
+        using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
+        await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
     }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        try
-        {
-            _inner.CopyTo(stream, context, cancellationToken);
-        }
-        catch (Exception e)
-        {
-            End(e);
-            throw;
-        }
-
-        End(null);
+        using var source = CreateContentReadStream(cancellationToken);
+        source.CopyTo(stream);
     }
 
     protected override Stream CreateContentReadStream(CancellationToken cancellationToken) =>

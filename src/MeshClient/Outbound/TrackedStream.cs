@@ -66,21 +66,6 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await inner.CopyToAsync(destination, bufferSize, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            content.End(cancellationToken.IsCancellationRequested ? null : e);
-            throw;
-        }
-
-        content.End(null);
-    }
-
     public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
 
     public override void Write(ReadOnlySpan<byte> buffer) => inner.Write(buffer);

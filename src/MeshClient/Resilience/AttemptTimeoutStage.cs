@@ -8,6 +8,9 @@ namespace MeshClient.Resilience;
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
+    // More than a timer takes, less than anybody waits.
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
+
     private readonly TimerPool _timers = new(time);
 
     public override void Enter(OutboundAttempt attempt)
@@ -25,7 +28,11 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         if (call.DeadlineAt != long.MaxValue)
         {
             var left = time.GetElapsedTime(attempt.StartedAt, call.DeadlineAt);
-            limit = limit > TimeSpan.Zero && limit < left ? limit : left > TimeSpan.Zero ? left : TimeSpan.FromTicks(1);
+            if (limit <= TimeSpan.Zero || limit >= left)
+            {
+                attempt.EndsWithCall = true;
+                limit = left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
+            }
         }
 
         if (limit > TimeSpan.Zero)

@@ -43,7 +43,9 @@ public sealed class MeshDeadline : IDisposable
     {
         time ??= TimeProvider.System;
         var outer = Ambient.Value;
-        var at = time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency);
+        var now = time.GetTimestamp();
+        var ticks = timeout.TotalSeconds * time.TimestampFrequency;
+        var at = ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue;
         var deadline = new MeshDeadline(Math.Min(at, outer?.ExpiresAt ?? long.MaxValue), time, outer);
         Ambient.Value = deadline;
         return deadline;

@@ -49,6 +49,7 @@ internal sealed class RetryStage : CallStage
     public bool IsWanted(OutboundAttempt attempt) =>
         (attempt.Failure is not null || (int)attempt.Response!.StatusCode >= 500)
         && attempt.Number <= attempt.Call.Destination.Service.Settings.MaxRetries
+        && !attempt.MissedDeadline
         && Repeatability.Allows(attempt)
         && _time.GetTimestamp() < attempt.Call.DeadlineAt;
 

@@ -18,6 +18,13 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
     public override void Responded(OutboundAttempt attempt)
     {
         var instance = attempt.Instance;
+        if (attempt.Activity is null && !telemetry.AttemptDuration.Enabled)
+        {
+            return;
+        }
+
+        // In the words of the call's own failures: a time limit of ours is no cancellation.
+        var failure = attempt.Failure is null ? null : CallFailure.Describe(attempt);
         var status = attempt.Response is { } response ? (int)response.StatusCode : 0;
         if (telemetry.AttemptDuration.Enabled && instance is not null)
         {
@@ -27,9 +34,9 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
                 { MeshTelemetry.InstanceTag, instance.Description.Id.Value },
                 { MeshTelemetry.AddressTag, instance.Endpoint.Host },
                 { MeshTelemetry.PortTag, instance.BoxedPort },
-                { MeshTelemetry.OutcomeTag, Outcome.Of(attempt.Failure, status) },
+                { MeshTelemetry.OutcomeTag, Outcome.Of(failure, status) },
             };
-            Outcome.AddResult(ref tags, attempt.Failure, status);
+            Outcome.AddResult(ref tags, failure, status);
             telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), tags);
         }
 
@@ -43,7 +50,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
                 activity.SetTag(MeshTelemetry.PortTag, instance.BoxedPort);
             }
 
-            Outcome.SetResult(activity, attempt.Failure, status);
+            Outcome.SetResult(activity, failure, status);
             activity.Stop();
         }
     }

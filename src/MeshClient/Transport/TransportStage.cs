@@ -16,6 +16,8 @@ namespace MeshClient.Transport;
 /// </remarks>
 internal sealed class TransportStage() : AttemptStage("Transport", StageScope.Instance)
 {
+    private static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
     public override void Enter(OutboundAttempt attempt)
     {
         var instance = attempt.Instance;
@@ -27,7 +29,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
             if (attempt.Call.Destination.Name is not { Scheme: SchemePreference.Https, Endpoint: null })
             {
                 attempt.OriginalUri = uri;
-                request.RequestUri = new Uri(attempt.Call.Destination.MeshBase, uri.PathAndQuery);
+                request.RequestUri = At(attempt.Call.Destination.MeshBase, uri);
             }
 
             if (request.Version == HttpVersion.Version11
@@ -42,7 +44,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         else
         {
             attempt.OriginalUri = uri;
-            request.RequestUri = new Uri(instance.DirectBase, uri.PathAndQuery);
+            request.RequestUri = At(instance.DirectBase, uri);
         }
     }
 
@@ -63,6 +65,10 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
     }
 
     public override void Ended(OutboundAttempt attempt) => attempt.Pool?.Release();
+
+    // Put together as text: a path that begins with two slashes would be taken for a host, and one the app has escaped in its
+    // own way must arrive that way.
+    private static Uri At(string authority, Uri uri) => new(string.Concat(authority, uri.PathAndQuery), AsWritten);
 
     private static bool IsUpgrade(HttpRequestMessage request) => request.Headers.NonValidated.Contains("Upgrade");
 }
