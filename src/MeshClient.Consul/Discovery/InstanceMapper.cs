@@ -72,7 +72,7 @@ internal static class InstanceMapper
             ExpectedService = expected,
             Datacenter = entry.Node?.Datacenter ?? string.Empty,
             Health = health,
-            Weight = (int)Math.Clamp((health == InstanceHealth.Warning ? registered.Weights?.Warning : registered.Weights?.Passing) ?? 1, 0, ushort.MaxValue),
+            Weight = WeightFor(health, registered.Weights),
             Tags = EquatableArray.From(registered.Tags),
             Meta = registered.Meta.Where(pair => pair.Key != EndpointSecurityCodec.MetaKey)
                 .ToImmutableSortedDictionary(StringComparer.Ordinal),
@@ -87,6 +87,11 @@ internal static class InstanceMapper
 
     private static bool IsUsable([NotNullWhen(true)] string? host, long? port) =>
         port is > 0 and <= ushort.MaxValue && !string.IsNullOrEmpty(host) && Uri.CheckHostName(host) != UriHostNameType.Unknown;
+
+    // A critical instance keeps its passing weight: should it be called after all, because nothing better is left, then in
+    // the usual proportion.
+    private static int WeightFor(InstanceHealth health, ServiceWeights? weights) => (int)Math.Clamp(
+        (health == InstanceHealth.Warning ? weights?.Warning : weights?.Passing) ?? 1, 0, ushort.MaxValue);
 
     // Maintenance is a critical check. A status that is none of the three is one nobody can vouch for.
     private static InstanceHealth WorstOf(IReadOnlyList<HealthCheck> checks)

@@ -75,7 +75,8 @@ internal static class InstanceMerger
             : sameNode && destination == plain.Service?.ID;
     }
 
-    private static IEnumerable<ServiceInstance> MakeIdsUnique(List<(ServiceInstance Instance, string Node)> instances, List<string> problems)
+    private static IEnumerable<ServiceInstance> MakeIdsUnique(
+        List<(ServiceInstance Instance, string Node)> instances, List<string> problems)
     {
         var count = instances.CountBy(pair => pair.Instance.Id).ToDictionary();
         var seen = new HashSet<InstanceId>();

@@ -39,7 +39,9 @@ internal sealed class LeafReader(ConsulTransport transport, ConsulOptions option
         catch (Exception e) when (WireJson.IsReadFailure(e) || e is CryptographicException)
         {
             throw new ControlPlaneException(
-                ControlPlaneFailure.Malformed, $"{answer.Call} was answered with no usable certificate: {Describe(e)}", e is JsonException ? null : e);
+                ControlPlaneFailure.Malformed,
+                $"{answer.Call} was answered with no usable certificate: {Describe(e)}",
+                e is JsonException ? null : e);
         }
     }
 

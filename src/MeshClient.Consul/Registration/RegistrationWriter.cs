@@ -37,10 +37,12 @@ internal sealed class RegistrationWriter(ConsulTransport transport)
             : HeartbeatResult.UnknownInstance;
     }
 
-    public Task SetMaintenanceAsync(InstanceId instance, bool enabled, string reason, CancellationToken cancellationToken) => transport.TryPutAsync(
-        $"v1/agent/service/maintenance/{Segment(instance.Value)}?enable={(enabled ? "true" : "false")}&reason={Uri.EscapeDataString(reason)}",
-        LostTexts,
-        cancellationToken);
+    public Task SetMaintenanceAsync(InstanceId instance, bool enabled, string reason, CancellationToken cancellationToken)
+    {
+        var query = $"enable={(enabled ? "true" : "false")}&reason={Uri.EscapeDataString(reason)}";
+        return transport.TryPutAsync(
+            $"v1/agent/service/maintenance/{Segment(instance.Value)}?{query}", LostTexts, cancellationToken);
+    }
 
     public Task DeregisterAsync(InstanceId instance, CancellationToken cancellationToken) =>
         transport.TryPutAsync($"v1/agent/service/deregister/{Segment(instance.Value)}", LostTexts, cancellationToken);

@@ -78,8 +78,8 @@ internal sealed class ConsulTransport : IDisposable
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, slot.Cut);
             var wait = slot.Wait < longest ? slot.Wait : longest;
             var milliseconds = (long)Math.Ceiling(wait.TotalMilliseconds);
-            var call = string.Create(
-                CultureInfo.InvariantCulture, $"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}index={index}&wait={milliseconds}ms");
+            var separator = path.Contains('?', StringComparison.Ordinal) ? '&' : '?';
+            var call = string.Create(CultureInfo.InvariantCulture, $"{path}{separator}index={index}&wait={milliseconds}ms");
 
             // Consul adds up to a sixteenth to the wait; a tenth and 5 s more are for the network.
             var limit = (wait * (1 + (1 / 16.0) + 0.1)) + TimeSpan.FromSeconds(5);
