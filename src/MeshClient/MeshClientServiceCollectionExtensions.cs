@@ -6,12 +6,12 @@ using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
+using MeshClient;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using MeshClient;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

@@ -32,6 +32,7 @@ internal sealed class ServiceState : IAsyncDisposable
         ServiceName service,
         IInstanceSource source,
         DestinationSettings settings,
+        bool isKnown,
         WatchRunner watches,
         TransportFactory transports,
         TimeProvider time,
@@ -39,6 +40,7 @@ internal sealed class ServiceState : IAsyncDisposable
     {
         Service = service;
         Settings = settings;
+        IsKnown = isKnown;
         _transports = transports;
         _time = time;
         _random = random;
