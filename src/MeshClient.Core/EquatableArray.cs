@@ -20,7 +20,8 @@ public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadO
     public int Count => _items.IsDefault ? 0 : _items.Length;
 
     /// <summary>The element at a position.</summary>
-    public T this[int index] => _items[index];
+    /// <exception cref="IndexOutOfRangeException">There is no such position.</exception>
+    public T this[int index] => AsSpan()[index];
 
     /// <summary>The elements as a span.</summary>
     public ReadOnlySpan<T> AsSpan() => _items.IsDefault ? [] : _items.AsSpan();

@@ -1,3 +1,4 @@
+using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.Core.Naming;
@@ -16,16 +17,21 @@ internal static class CertificateIssuer
     /// <summary>How far a certificate's beginning lies before its making, so that slow clocks accept it (Consul: 1 minute).</summary>
     public static readonly TimeSpan Backdating = TimeSpan.FromMinutes(1);
 
+    private const string SubjectAlternativeName = "2.5.29.17";
+    private static readonly Asn1Tag UriTag = new(TagClass.ContextSpecific, 6);
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
 
     /// <summary>Makes a self-signed root. The result holds the key.</summary>
     public static X509Certificate2 CreateRoot(ECDsa key, string commonName, string trustDomain, DateTimeOffset now)
     {
-        var request = CaRequest(new X500DistinguishedName($"CN={commonName}"), key, trustDomain);
+        var request = CaRequest(new X500DistinguishedName($"CN={commonName}"), new PublicKey(key), trustDomain);
         request.CertificateExtensions.Add(
-            X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(KeyIdentifier(key)));
-        return request.CreateSelfSigned(now - Backdating, now - Backdating + RootLifetime);
+            X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(SHA256.HashData(key.ExportSubjectPublicKeyInfo())));
+        var begin = now - Backdating;
+        using var certificate = request.Create(
+            request.SubjectName, X509SignatureGenerator.CreateForECDsa(key), begin, begin + RootLifetime, SerialNumber());
+        return certificate.CopyWithPrivateKey(key);
     }
 
     /// <summary>
@@ -73,9 +79,6 @@ internal static class CertificateIssuer
         return name[..Math.Min(64, name.Length)];
     }
 
-    private static CertificateRequest CaRequest(X500DistinguishedName subject, ECDsa key, string trustDomain) =>
-        CaRequest(subject, new PublicKey(key), trustDomain);
-
     private static CertificateRequest CaRequest(X500DistinguishedName subject, PublicKey key, string trustDomain)
     {
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
@@ -103,13 +106,17 @@ internal static class CertificateIssuer
             issuer.SubjectName, X509SignatureGenerator.CreateForRSA(rsa, RSASignaturePadding.Pkcs1), begin, end, serial);
     }
 
-    private static byte[] KeyIdentifier(ECDsa key) => SHA256.HashData(key.ExportSubjectPublicKeyInfo());
-
+    // Written byte by byte: the platform's builder goes through System.Uri, which puts a slash after a bare trust domain, so
+    // that it is no SPIFFE id any more, and refuses some trust domains that the standard allows.
     private static X509Extension UriName(string uri)
     {
-        var builder = new SubjectAlternativeNameBuilder();
-        builder.AddUri(new Uri(uri));
-        return builder.Build(critical: false);
+        var writer = new AsnWriter(AsnEncodingRules.DER);
+        using (writer.PushSequence())
+        {
+            writer.WriteCharacterString(UniversalTagNumber.IA5String, uri, UriTag);
+        }
+
+        return new X509Extension(SubjectAlternativeName, writer.Encode(), critical: false);
     }
 
     // 127 random bits: positive, unguessable, and never a second time (RFC 5280, section 4.1.2.2, allows 20 octets).

@@ -4,7 +4,7 @@ using MeshClient.Core.Naming;
 namespace MeshClient.Core.Identity;
 
 /// <summary>This workload's certificate, with its private key and the intermediates between it and a root.</summary>
-public sealed class LeafCertificate
+public sealed class LeafCertificate : IEquatable<LeafCertificate>
 {
     /// <summary>Makes one.</summary>
     /// <param name="certificate">The leaf, with its private key.</param>
@@ -40,4 +40,16 @@ public sealed class LeafCertificate
 
     /// <summary>Until when it is valid.</summary>
     public DateTimeOffset NotAfter => new(Certificate.NotAfter.ToUniversalTime());
+
+    /// <summary>Whether the other holds the same certificates.</summary>
+    public bool Equals(LeafCertificate? other) =>
+        other is not null
+        && Certificate.RawDataMemory.Span.SequenceEqual(other.Certificate.RawDataMemory.Span)
+        && Intermediates.Select(one => one.RawData).SequenceEqual(other.Intermediates.Select(one => one.RawData), ByteArrayComparer.Instance);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as LeafCertificate);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Certificate.GetHashCode();
 }

@@ -25,7 +25,16 @@ public static class SpiffeCertificate
     {
         ArgumentNullException.ThrowIfNull(certificate);
         id = null;
-        problem = FindProblem(certificate, out id);
+        try
+        {
+            problem = FindProblem(certificate, out id);
+        }
+        catch (CryptographicException)
+        {
+            // Extensions are decoded when they are looked at, and this one is the peer's.
+            problem = "one of its extensions cannot be read";
+        }
+
         return problem is null;
     }
 
@@ -33,6 +42,7 @@ public static class SpiffeCertificate
     {
         id = null;
         byte[]? names = null;
+        var hasKeyUsage = false;
         foreach (var extension in certificate.Extensions)
         {
             switch (extension)
@@ -40,6 +50,7 @@ public static class SpiffeCertificate
                 case X509BasicConstraintsExtension { CertificateAuthority: true }:
                     return "it is a CA certificate";
                 case X509KeyUsageExtension usage:
+                    hasKeyUsage = true;
                     if (!usage.KeyUsages.HasFlag(X509KeyUsageFlags.DigitalSignature))
                     {
                         return "its key usage does not allow digital signatures";
@@ -64,6 +75,12 @@ public static class SpiffeCertificate
 
                     break;
             }
+        }
+
+        // Without the extension a key is good for everything, signing certificates included.
+        if (!hasKeyUsage)
+        {
+            return "it has no key usage";
         }
 
         if (names is null)

@@ -1,19 +1,22 @@
 using System.Security.Cryptography.X509Certificates;
+using MeshClient.Core.Naming;
 
 namespace MeshClient.Core.Identity;
 
 /// <summary>The roots of the mesh: every one is trusted, whichever signs at the moment.</summary>
-public sealed class TrustBundle
+public sealed class TrustBundle : IEquatable<TrustBundle>
 {
     /// <summary>Makes a bundle.</summary>
     /// <param name="trustDomain">The trust domain the roots vouch for, such as <c>9f579be9-….consul</c>.</param>
     /// <param name="roots">The root certificates, without private keys; at least one.</param>
-    /// <exception cref="ArgumentException">There is no root.</exception>
+    /// <exception cref="ArgumentException">There is no root, or the trust domain is none.</exception>
     public TrustBundle(string trustDomain, IEnumerable<X509Certificate2> roots)
     {
         ArgumentException.ThrowIfNullOrEmpty(trustDomain);
         ArgumentNullException.ThrowIfNull(roots);
-        TrustDomain = trustDomain;
+        TrustDomain = SpiffeId.TryParse($"spiffe://{trustDomain}", out var id) && id.Path.Length == 0
+            ? id.TrustDomain
+            : throw new ArgumentException($"'{trustDomain}' is not a trust domain.", nameof(trustDomain));
         Roots = [.. roots];
         if (Roots.Count == 0)
         {
@@ -21,9 +24,21 @@ public sealed class TrustBundle
         }
     }
 
-    /// <summary>The trust domain the roots vouch for.</summary>
+    /// <summary>The trust domain the roots vouch for, in lower case as in <see cref="SpiffeId.TrustDomain"/>.</summary>
     public string TrustDomain { get; }
 
     /// <summary>The root certificates.</summary>
     public IReadOnlyList<X509Certificate2> Roots { get; }
+
+    /// <summary>Whether the other bundle trusts the same roots for the same trust domain.</summary>
+    public bool Equals(TrustBundle? other) =>
+        other is not null
+        && string.Equals(TrustDomain, other.TrustDomain, StringComparison.Ordinal)
+        && Roots.Select(root => root.RawData).SequenceEqual(other.Roots.Select(root => root.RawData), ByteArrayComparer.Instance);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as TrustBundle);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(TrustDomain, Roots.Count);
 }

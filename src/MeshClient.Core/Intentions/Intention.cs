@@ -65,7 +65,7 @@ public sealed record IntentionPermission
     /// <summary>A linear-time regular expression that has to match the whole path.</summary>
     public string? PathRegex { get; init; }
 
-    /// <summary>The allowed methods, in upper case; none: any method.</summary>
+    /// <summary>The methods it is about, compared without case; none: any method.</summary>
     public EquatableArray<string> Methods { get; init; }
 
     /// <summary>What the headers have to be; all must hold.</summary>

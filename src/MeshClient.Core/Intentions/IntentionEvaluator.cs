@@ -24,7 +24,12 @@ public sealed class IntentionEvaluator
     /// <summary>Compiles the intentions.</summary>
     /// <param name="snapshot">The intentions of one destination.</param>
     /// <param name="defaultAction">What to do when none matches.</param>
-    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction)
+    /// <param name="caseBlindDenials">
+    /// Whether a denying permission takes a path without case and without a slash at its end, for a receiver whose routing
+    /// does: there <c>/ADMIN/</c> leads where <c>/admin</c> leads, and a rule against one that let the other pass would
+    /// protect nothing. Allowing permissions stay exact. Default: false, as Consul and Envoy do.
+    /// </param>
+    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction, bool caseBlindDenials = false)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _default = new IntentionVerdict(
@@ -52,11 +57,11 @@ public sealed class IntentionEvaluator
                 decisive.Remove(source);
             }
 
-            _anySource = new CompiledIntention(any, _default);
+            _anySource = new CompiledIntention(any, _default, caseBlindDenials);
         }
 
         _bySource = decisive.ToFrozenDictionary(
-            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default), StringComparer.Ordinal);
+            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default, caseBlindDenials), StringComparer.Ordinal);
     }
 
     /// <summary>Decides on a raw connection.</summary>
@@ -65,17 +70,27 @@ public sealed class IntentionEvaluator
 
     /// <summary>Decides on a request.</summary>
     /// <param name="source">The calling service's name.</param>
-    /// <param name="method">The request's method, in upper case.</param>
+    /// <param name="method">The request's method; compared without case.</param>
     /// <param name="path">The request's path as the app will see it, with its leading slash and without the query.</param>
     /// <param name="headers">The request's headers.</param>
     public IntentionVerdict EvaluateRequest<THeaders>(string source, string method, string path, in THeaders headers)
         where THeaders : IHeaderLookup =>
         Find(source) is { } intention ? intention.Evaluate(method, path, headers) : _default;
 
+    // Two rules of one rank for one pair cannot be made in a registry that works; if they meet, the stricter one holds.
     private static bool Outranks(Intention candidate, Intention current) =>
         candidate.Precedence > current.Precedence
-        // Two rules of one rank for one pair cannot be made in a registry that works; if they meet, the denying one holds.
-        || (candidate.Precedence == current.Precedence && candidate.Action == IntentionAction.Deny);
+        || (candidate.Precedence == current.Precedence && Strictness(candidate) > Strictness(current));
+
+    private static int Strictness(Intention intention) =>
+        Denies(intention) ? 2
+        : intention.Permissions.Count > 0 ? 1
+        : 0;
+
+    // An intention with neither part says nothing that could open anything; one with a denial and permissions contradicts
+    // itself, and the denial holds.
+    private static bool Denies(Intention intention) =>
+        intention.Action == IntentionAction.Deny || (intention.Action is null && intention.Permissions.Count == 0);
 
     private static string Verb(IntentionAction action) => action == IntentionAction.Allow ? "allow" : "deny";
 
@@ -87,13 +102,12 @@ public sealed class IntentionEvaluator
         private readonly CompiledPermission[] _permissions;
         private readonly IntentionVerdict _otherwise;
 
-        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict)
+        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict, bool caseBlindDenials)
         {
             var name = $"{intention.Source} => {intention.Destination}";
-            if (intention.Permissions.Count == 0)
+            if (intention.Permissions.Count == 0 || Denies(intention))
             {
-                // An intention with neither part says nothing that could open anything.
-                var action = intention.Action ?? IntentionAction.Deny;
+                var action = Denies(intention) ? IntentionAction.Deny : IntentionAction.Allow;
                 _action = new IntentionVerdict(
                     action, intention.Id, $"Matched intention: {Verb(action)} {name} (precedence {intention.Precedence}).");
                 _permissions = [];
@@ -109,7 +123,8 @@ public sealed class IntentionEvaluator
                 _permissions[i] = new CompiledPermission(permission, new IntentionVerdict(
                     permission.Action,
                     $"{intention.Id}#{i + 1}",
-                    $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."));
+                    $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."),
+                    caseBlindDenials && permission.Action == IntentionAction.Deny);
             }
 
             _otherwise = new IntentionVerdict(
@@ -151,16 +166,18 @@ public sealed class IntentionEvaluator
         private readonly Regex? _path;
         private readonly CompiledHeader[] _headers;
         private readonly bool _never;
+        private readonly bool _loosePath;
 
-        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict)
+        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool loosePath)
         {
+            _loosePath = loosePath;
             _permission = permission;
             Verdict = verdict;
             _methods = [.. permission.Methods];
             var broken = false;
             if (permission.PathRegex is { } pathRegex)
             {
-                broken |= !TryCompile(pathRegex, ignoreCase: false, out _path);
+                broken |= !LinearExpression.TryCompile(pathRegex, ignoreCase: loosePath, out _path);
             }
 
             _headers = new CompiledHeader[permission.Headers.Count];
@@ -170,7 +187,11 @@ public sealed class IntentionEvaluator
                 Regex? regex = null;
                 if (header.Kind == HeaderMatchKind.Regex)
                 {
-                    broken |= !TryCompile(header.Value, header.IgnoreCase, out regex);
+                    broken |= !LinearExpression.TryCompile(header.Value, header.IgnoreCase, out regex);
+                }
+                else
+                {
+                    broken |= !Enum.IsDefined(header.Kind);
                 }
 
                 _headers[i] = new CompiledHeader(header, regex);
@@ -184,7 +205,7 @@ public sealed class IntentionEvaluator
         public bool Matches<THeaders>(string method, string path, in THeaders headers)
             where THeaders : IHeaderLookup
         {
-            if (_never || !MatchesPath(path) || (_methods.Length > 0 && Array.IndexOf(_methods, method) < 0))
+            if (_never || !MatchesPath(path) || !MatchesMethod(method))
             {
                 return false;
             }
@@ -200,45 +221,52 @@ public sealed class IntentionEvaluator
             return true;
         }
 
-        private bool MatchesPath(string path)
+        // Without case, though HTTP says with: frameworks route "get" to what serves GET, and a denied method must not get
+        // through by its spelling.
+        private bool MatchesMethod(string method)
         {
+            foreach (var candidate in _methods)
+            {
+                if (string.Equals(candidate, method, StringComparison.OrdinalIgnoreCase))
+                {
+                    return true;
+                }
+            }
+
+            return _methods.Length == 0;
+        }
+
+        private bool MatchesPath(ReadOnlySpan<char> path) =>
+            MatchesPathAsIs(path) || (_loosePath && path is [_, .., '/'] && MatchesPathAsIs(path[..^1]));
+
+        private bool MatchesPathAsIs(ReadOnlySpan<char> path)
+        {
+            var comparison = _loosePath ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
             if (_permission.PathExact is { } exact)
             {
-                return string.Equals(path, exact, StringComparison.Ordinal);
+                return path.Equals(exact, comparison) || (_loosePath && exact is [_, .., '/'] && path.Equals(exact.AsSpan(..^1), comparison));
             }
 
             if (_permission.PathPrefix is { } prefix)
             {
-                return path.StartsWith(prefix, StringComparison.Ordinal);
+                return path.StartsWith(prefix, comparison);
             }
 
             // A null expression with a pattern is one that did not compile: only a denying permission comes here with it.
             return _path is null || _path.IsMatch(path);
         }
-
-        private static bool TryCompile(string pattern, bool ignoreCase, out Regex? regex)
-        {
-            try
-            {
-                var options = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline;
-                regex = new Regex($@"\A(?:{pattern})\z", ignoreCase ? options | RegexOptions.IgnoreCase : options);
-                return true;
-            }
-            catch (Exception e) when (e is ArgumentException or NotSupportedException)
-            {
-                regex = null;
-                return false;
-            }
-        }
     }
 
     private sealed class CompiledHeader(HeaderMatch match, Regex? regex)
     {
+        private readonly bool _cannotTell = regex is null && (match.Kind == HeaderMatchKind.Regex || !Enum.IsDefined(match.Kind));
+
         public bool Matches<THeaders>(in THeaders headers)
             where THeaders : IHeaderLookup
         {
-            // An expression that did not compile: only a denying permission gets here with it, and it has to match.
-            if (match.Kind == HeaderMatchKind.Regex && regex is null)
+            // An expression that did not compile, or a comparison not known here: only a denying permission gets here with
+            // it, and it has to match.
+            if (_cannotTell)
             {
                 return true;
             }

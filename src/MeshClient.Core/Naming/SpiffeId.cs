@@ -16,6 +16,7 @@ public sealed record SpiffeId
 
     private const string SchemePrefix = "spiffe://";
     private const int MaxTrustDomainLength = 255;
+    private const int ServicePathSegments = 6;
 
     private SpiffeId(string trustDomain, string path)
     {
@@ -33,8 +34,14 @@ public sealed record SpiffeId
     /// The id of a service as Consul shapes it: <c>spiffe://domain/ns/default/dc/dc1/svc/orders</c>.
     /// </summary>
     /// <exception cref="FormatException">A part is not fit for an id.</exception>
-    public static SpiffeId ForService(string trustDomain, string datacenter, ServiceName service, string @namespace = "default") =>
-        Parse($"{SchemePrefix}{trustDomain}/ns/{@namespace}/dc/{datacenter}/svc/{service.Value}");
+    public static SpiffeId ForService(string trustDomain, string datacenter, ServiceName service, string @namespace = "default")
+    {
+        // Each part is one part: with a slash in it, a datacenter's name could make the id of another service.
+        var id = Parse($"{SchemePrefix}{trustDomain}/ns/{@namespace}/dc/{datacenter}/svc/{service.Value}");
+        return id.Path.Count(static c => c == '/') == ServicePathSegments
+            ? id
+            : throw new FormatException("Not a SPIFFE id: the trust domain, namespace or datacenter has a slash in it.");
+    }
 
     /// <summary>Reads an id.</summary>
     /// <exception cref="FormatException">The text is not a SPIFFE id; the message says what is wrong with it.</exception>

@@ -1,0 +1,17 @@
+namespace MeshClient.AspNetCore.Configuration;
+
+/// <summary>The values of <see cref="MeshInboundOptions"/> that hold when nobody says otherwise, each with where it comes from.</summary>
+public static class MeshInboundDefaults
+{
+    /// <summary>
+    /// <c>*:0</c>: every network interface and a free port. An instance has to be reached from other machines, and nobody
+    /// without a certificate of the mesh gets past the handshake; callers learn the port from the registry.
+    /// </summary>
+    public const string Address = "*:0";
+
+    /// <summary>10 s: Kestrel's own handshake timeout (HttpsConnectionAdapterOptions.HandshakeTimeout).</summary>
+    public static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>30 s: the host's own shutdown timeout, taken for its start as well; an orchestrator waits at least that long.</summary>
+    public static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+}

@@ -1,0 +1,36 @@
+using MeshClient.AspNetCore.Endpoints;
+using MeshClient.AspNetCore.Registration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace MeshClient.AspNetCore.Inbound;
+
+/// <summary>
+/// What the host starts and stops: the inbound side before the server binds, the registration once it has, the drain before
+/// it closes.
+/// </summary>
+/// <remarks>
+/// Takes nothing but the container: the host makes its services before it validates options, and one that reads them while
+/// being made would report the mistakes of its own section and hide those of the others.
+/// </remarks>
+internal sealed class InboundHostedService(IServiceProvider services) : IHostedLifecycleService
+{
+    public Task StartingAsync(CancellationToken cancellationToken) =>
+        services.GetRequiredService<InboundStartup>().WaitUntilReadyAsync(cancellationToken);
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        services.GetRequiredService<ExemptEndpoints>().WarnOfUnknownNames();
+        services.GetRequiredService<MeshRegistration>().Begin();
+        return Task.CompletedTask;
+    }
+
+    public Task StoppingAsync(CancellationToken cancellationToken) =>
+        services.GetRequiredService<MeshRegistration>().EndAsync(cancellationToken);
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

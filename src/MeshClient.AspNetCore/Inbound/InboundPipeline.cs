@@ -1,0 +1,50 @@
+using MeshClient.AspNetCore.Listener;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace MeshClient.AspNetCore.Inbound;
+
+/// <summary>The way of a request into the app. The order is written here and nowhere else.</summary>
+internal sealed class InboundPipeline
+{
+    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, IntentionsMiddleware intentions) =>
+        Stages =
+        [
+            // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
+            InboundStage.ForConnection("Tls", tls.Use),
+
+            // Above PeerIdentity and Intentions because denials have to be counted, and a request under way has to be waited
+            // for on shutdown, whatever becomes of it.
+            InboundStage.ForRequest("Telemetry", telemetry.Wrap),
+
+            // Above Intentions because they decide about the caller; below Telemetry because it only fills what that set up.
+            InboundStage.ForRequest("PeerIdentity", PeerIdentityMiddleware.Wrap),
+
+            // Right above the app: everything the app does, its own middleware included, lies behind the decision.
+            InboundStage.ForRequest("Intentions", intentions.Wrap),
+        ];
+
+    /// <summary>The stages, outermost first.</summary>
+    public IReadOnlyList<InboundStage> Stages { get; }
+
+    /// <summary>Adds the stages of the connection to the mesh listener.</summary>
+    public void AddTo(ListenOptions listener)
+    {
+        foreach (var stage in Stages)
+        {
+            stage.OnListener?.Invoke(listener);
+        }
+    }
+
+    /// <summary>Adds the stages of the request to the app.</summary>
+    public void AddTo(IApplicationBuilder app)
+    {
+        foreach (var stage in Stages)
+        {
+            if (stage.OnRequest is { } wrap)
+            {
+                app.Use(wrap);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using MeshClient.AspNetCore.Endpoints;
+using MeshClient.AspNetCore.Intentions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace MeshClient.AspNetCore.Inbound;
+
+/// <summary>
+/// Decides about each request from what is known here and now: no call to the control plane, and a changed intention holds
+/// for the next request on an open connection.
+/// </summary>
+/// <remarks>
+/// What is matched is what the app sees: the path as the server has decoded it, with dot segments resolved and an encoded
+/// slash left encoded.
+/// A request without a peer never reaches an app's middleware unless the path is exempt or routing, asked beforehand,
+/// leads to an exempt endpoint. Then it may only be answered by such an endpoint: the app's own routing confirms it
+/// (<see cref="ExemptEndpointMatcherPolicy"/>), and an answer that begins unconfirmed is torn down.
+/// </remarks>
+internal sealed class IntentionsMiddleware(InboundIntentions intentions, ExemptEndpoints exempt, DenialWriter denials)
+{
+    public RequestDelegate Wrap(RequestDelegate next) => context =>
+    {
+        var request = context.Features.GetRequiredFeature<InboundRequest>();
+        if (request.Peer is null)
+        {
+            return WithoutPeerAsync(context, request, next);
+        }
+
+        var verdict = Decide(context.Request, request.Source);
+        if (!verdict.IsPermitted)
+        {
+            request.Verdict = verdict;
+            return denials.WriteAsync(context, request);
+        }
+
+        request.Permit(context.Features, verdict);
+        return next(context);
+    };
+
+    private InboundVerdict Decide(HttpRequest request, string source) =>
+        intentions.Evaluator is { } evaluator
+            ? InboundVerdict.Of(evaluator.EvaluateRequest(source, Method(request), PathOf(request), new HeaderLookup(request.Headers)))
+            : InboundRules.WithoutIntentions;
+
+    // Routing takes methods without case, so a rule on GET has to hold for "get" too.
+    private static string Method(HttpRequest request)
+    {
+        var method = HttpMethods.GetCanonicalizedValue(request.Method);
+        foreach (var c in method)
+        {
+            if (char.IsAsciiLetterLower(c))
+            {
+                return method.ToUpperInvariant();
+            }
+        }
+
+        return method;
+    }
+
+    private static string PathOf(HttpRequest request) =>
+        request.PathBase.HasValue ? (request.PathBase + request.Path).Value! : request.Path.Value ?? string.Empty;
+
+    private async Task WithoutPeerAsync(HttpContext context, InboundRequest request, RequestDelegate next)
+    {
+        if (exempt.ContainsPath(PathOf(context.Request)))
+        {
+            request.Permit(context.Features, InboundRules.PermittedExempt);
+            await next(context).ConfigureAwait(false);
+            return;
+        }
+
+        switch (await exempt.FindAsync(context, request).ConfigureAwait(false))
+        {
+            case ExemptMatch.Answered:
+                return;
+            case ExemptMatch.None:
+                request.Verdict = InboundRules.WithoutPeer;
+                await denials.WriteAsync(context, request).ConfigureAwait(false);
+                return;
+        }
+
+        request.Verdict = InboundRules.OnlyExempt;
+        context.Response.OnStarting(RefuseUnconfirmed, request);
+        await next(context).ConfigureAwait(false);
+        if (request.Verdict.Outcome == InboundOutcome.OnlyExempt && !context.Response.HasStarted)
+        {
+            request.Verdict = InboundRules.WithoutPeer;
+            await denials.WriteAsync(context, request).ConfigureAwait(false);
+        }
+    }
+
+    private static Task RefuseUnconfirmed(object state) =>
+        ((InboundRequest)state).Verdict.Outcome == InboundOutcome.OnlyExempt
+            ? throw new InvalidOperationException(
+                "A request without a peer was about to be answered by something other than an endpoint that allows it.")
+            : Task.CompletedTask;
+}

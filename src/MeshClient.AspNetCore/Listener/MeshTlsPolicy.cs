@@ -1,0 +1,167 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Peers;
+using MeshClient.AspNetCore.Telemetry;
+using MeshClient.Core.Identity;
+using MeshClient.Identity;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace MeshClient.AspNetCore.Listener;
+
+/// <summary>
+/// The TLS of the mesh listener: our newest certificate out, theirs demanded, verified against the mesh's roots only, and
+/// read once for the life of the connection.
+/// </summary>
+/// <remarks>
+/// A renewed identity holds for new connections at once; old ones go on with what they have until their peer's certificate
+/// ends. No revocation look-up: certificates live hours. Sessions may be resumed, the peer is verified then as well.
+/// </remarks>
+internal sealed partial class MeshTlsPolicy(
+    MeshIdentity identity,
+    IOptions<MeshInboundOptions> options,
+    InboundMetrics metrics,
+    TimeProvider time,
+    ILogger<MeshTlsPolicy> logger)
+{
+    // Longest due time a timer takes; a certificate that lives longer is looked at when this is over, which is never in practice.
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
+    private readonly LogLimiter<string> _limiter = new(time);
+
+    public void Use(ListenOptions listener)
+    {
+        listener.Protocols = HttpProtocols.Http1AndHttp2;
+        // Around TLS: only from outside can be seen that a handshake came to nothing.
+        listener.Use(next => connection => ObserveHandshakeAsync(connection, next));
+        listener.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            HandshakeTimeout = options.Value.HandshakeTimeout,
+            OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection)),
+        });
+        listener.Use(next => connection => ServeAsync(connection, next));
+    }
+
+    private SslServerAuthenticationOptions CreateOptions(ConnectionContext connection)
+    {
+        var handshake = connection.Features.Get<Handshake>()!;
+        if (identity.Current is not { } current)
+        {
+            handshake.Refuse("no-identity", "this service has no certificate yet");
+            throw new AuthenticationException("This service has no certificate yet.");
+        }
+
+        return new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = current.Context,
+            ClientCertificateRequired = true,
+            CertificateChainPolicy = current.ClientChainPolicy(),
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            EncryptionPolicy = EncryptionPolicy.RequireEncryption,
+            AllowRenegotiation = false,
+            // A callback's options are taken as they are, so the server's own protocol list is not added.
+            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+            RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
+                Verify(handshake, certificate, errors, current.Bundle.TrustDomain),
+        };
+    }
+
+    private static bool Verify(Handshake handshake, X509Certificate? certificate, SslPolicyErrors errors, string trustDomain)
+    {
+        if (PeerVerifier.Verify(certificate, errors, trustDomain, out var problem) is not { } id)
+        {
+            var kind = certificate is not X509Certificate2 shown || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable) ? "no-certificate"
+                : errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors) ? "untrusted"
+                : SpiffeCertificate.TryReadId(shown, out _, out _) ? "trust-domain"
+                : "identity";
+            handshake.Refuse(kind, problem!);
+            return false;
+        }
+
+        if (!id.TryGetService(out var service))
+        {
+            handshake.Refuse("identity", "its SPIFFE id does not name a service");
+            return false;
+        }
+
+        handshake.Peer = new MeshPeer(id, service, new DateTimeOffset(((X509Certificate2)certificate!).NotAfter.ToUniversalTime()));
+        return true;
+    }
+
+    private async Task ObserveHandshakeAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        var handshake = new Handshake();
+        connection.Features.Set(handshake);
+        try
+        {
+            await next(connection).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!handshake.IsDone)
+            {
+                metrics.HandshakeFailed(handshake.Reason);
+                if (_limiter.TryEnter(handshake.Reason, out var suppressed))
+                {
+                    // Port scans and probes that only connect are no reason to warn.
+                    var level = handshake.IsRefused ? LogLevel.Warning : LogLevel.Information;
+                    LogHandshakeFailed(logger, level, connection.RemoteEndPoint, handshake.Problem, suppressed);
+                }
+            }
+        }
+    }
+
+    private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        var handshake = connection.Features.Get<Handshake>();
+        if (handshake?.Peer is not { } peer)
+        {
+            connection.Abort(new ConnectionAbortedException("The TLS handshake ended without a verified peer."));
+            return;
+        }
+
+        handshake.IsDone = true;
+        connection.Features.Set(peer);
+        connection.Features.Set<IMeshPeerFeature>(peer);
+        var left = peer.CertificateNotAfter - time.GetUtcNow();
+        var due = left < TimeSpan.Zero ? TimeSpan.Zero : left < LongestTimer ? left : LongestTimer;
+        var timer = time.CreateTimer(
+            static state => ((ConnectionContext)state!).Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose(),
+            connection,
+            due,
+            Timeout.InfiniteTimeSpan);
+        await using (timer.ConfigureAwait(false))
+        {
+            await next(connection).ConfigureAwait(false);
+        }
+    }
+
+    [LoggerMessage(
+        EventId = 103,
+        Message = "Refused a connection from {Remote} to the mesh listener: {Problem}. {Suppressed} refusals for the same reason before it were not logged.")]
+    private static partial void LogHandshakeFailed(ILogger logger, LogLevel level, EndPoint? remote, string problem, int suppressed);
+
+    /// <summary>What has come of one connection's handshake.</summary>
+    private sealed class Handshake
+    {
+        public MeshPeer? Peer { get; set; }
+
+        public bool IsDone { get; set; }
+
+        public bool IsRefused { get; private set; }
+
+        public string Reason { get; private set; } = "incomplete";
+
+        public string Problem { get; private set; } = "it did not complete a TLS handshake";
+
+        public void Refuse(string reason, string problem) => (IsRefused, Reason, Problem) = (true, reason, problem);
+    }
+}

@@ -1,0 +1,105 @@
+using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Endpoints;
+using MeshClient.AspNetCore.Inbound;
+using MeshClient.AspNetCore.Intentions;
+using MeshClient.AspNetCore.Listener;
+using MeshClient.AspNetCore.Registration;
+using MeshClient.AspNetCore.Telemetry;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds the receiving side of the mesh to an ASP.NET Core app.</summary>
+public static class MeshInboundServiceCollectionExtensions
+{
+    /// <summary>
+    /// Puts the app into the mesh as a service that others call: a listener with mutual TLS, intentions enforced before
+    /// anything of the app runs, registration in the registry while the app serves, and a drain before it stops. Includes
+    /// <see cref="MeshClientServiceCollectionExtensions.AddMeshClient"/>. Where it is called among other registrations does
+    /// not matter; calling it again changes nothing but what <paramref name="configure"/> changes.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="configure">Options set in code; they win over the configuration section <c>Mesh:Inbound</c>.</param>
+    public static IServiceCollection AddMeshInbound(this IServiceCollection services, Action<MeshInboundOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddMeshClient();
+        if (configure is not null)
+        {
+            services.PostConfigure(configure);
+        }
+
+        if (services.Any(service => service.ServiceType == typeof(InboundPipeline)))
+        {
+            return services;
+        }
+
+        services.AddMetrics();
+        services.AddRouting();
+        AddOptions<MeshInboundOptions>(services, MeshInboundOptions.SectionName, configuration => new MeshInboundOptionsValidator(configuration));
+        AddOptions<MeshRegistrationOptions>(
+            services, MeshRegistrationOptions.SectionName, configuration => new MeshRegistrationOptionsValidator(configuration));
+        AddPipeline(services);
+        AddListener(services);
+        AddRegistration(services);
+        return services;
+    }
+
+    private static void AddPipeline(IServiceCollection services)
+    {
+        services.AddSingleton<InboundMetrics>();
+        services.AddSingleton<InboundIntentions>();
+        services.AddSingleton<ExemptEndpoints>();
+        services.AddSingleton<DenialWriter>();
+        services.AddSingleton<TelemetryMiddleware>();
+        services.AddSingleton<IntentionsMiddleware>();
+        services.AddSingleton<InboundPipeline>();
+        services.AddSingleton<InboundStartup>();
+        services.AddHostedService<InboundHostedService>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, EnforcedEndpointMatcherPolicy>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ExemptEndpointMatcherPolicy>());
+        // In front of all others: the first filter is the outermost, so no other package's middleware runs before the decision.
+        services.Insert(0, ServiceDescriptor.Singleton<IStartupFilter, InboundStartupFilter>());
+    }
+
+    private static void AddListener(IServiceCollection services)
+    {
+        services.AddSingleton<MeshTlsPolicy>();
+        services.AddSingleton<MeshListener>();
+        services.AddSingleton<ConfiguredUrls>();
+        // In front of the app's own configuration of Kestrel: see there.
+        services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(
+            provider => provider.GetRequiredService<ConfiguredUrls>()));
+    }
+
+    private static void AddRegistration(IServiceCollection services)
+    {
+        services.AddSingleton<InboundDrain>();
+        services.AddSingleton<RegistrationMetrics>();
+        services.AddSingleton<RegistrationHeartbeatFactory>(provider => (registrar, registration) => new RegistrationHeartbeat(
+            registrar,
+            registration,
+            provider.GetRequiredService<RegistrationMetrics>(),
+            provider.GetRequiredService<MeshClient.MeshRandom>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RegistrationHeartbeat>>()));
+        services.AddSingleton<MeshRegistration>();
+        services.AddSingleton<IMeshRegistration>(provider => provider.GetRequiredService<MeshRegistration>());
+    }
+
+    private static void AddOptions<TOptions>(
+        IServiceCollection services, string section, Func<IConfiguration?, IValidateOptions<TOptions>> validator)
+        where TOptions : class
+    {
+        services.AddOptions<TOptions>().ValidateOnStart();
+        services.AddSingleton<IConfigureOptions<TOptions>>(provider => new ConfigureOptions<TOptions>(options =>
+            provider.GetService<IConfiguration>()?.GetSection(section).Bind(options)));
+        services.AddSingleton(provider => validator(provider.GetService<IConfiguration>()));
+    }
+}

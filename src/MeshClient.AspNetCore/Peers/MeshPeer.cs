@@ -1,0 +1,30 @@
+using System.Security.Claims;
+using MeshClient.Core.Naming;
+
+namespace MeshClient.AspNetCore.Peers;
+
+/// <summary>A peer whose certificate has been verified. Made once per connection, shared by all its requests.</summary>
+internal sealed class MeshPeer(SpiffeId id, SpiffeService service, DateTimeOffset notAfter) : IMeshPeerFeature
+{
+    public SpiffeId Id => id;
+
+    public ServiceName Service => service.Name;
+
+    public string Namespace => service.Namespace;
+
+    public string Datacenter => service.Datacenter;
+
+    public DateTimeOffset CertificateNotAfter => notAfter;
+
+    // A new one each time: principals can be changed, and requests of one connection must not change each other's.
+    public ClaimsPrincipal CreatePrincipal() => new(new ClaimsIdentity(
+        [
+            new Claim(MeshClaimTypes.Service, Service.Value),
+            new Claim(MeshClaimTypes.SpiffeId, id.ToString()),
+            new Claim(MeshClaimTypes.Namespace, Namespace),
+            new Claim(MeshClaimTypes.Datacenter, Datacenter),
+        ],
+        MeshClaimTypes.AuthenticationType,
+        MeshClaimTypes.Service,
+        ClaimTypes.Role));
+}

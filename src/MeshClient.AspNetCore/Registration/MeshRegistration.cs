@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Listener;
+using MeshClient.ControlPlane;
+using MeshClient.Core;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
+using MeshClient.Core.Registration;
+using MeshClient.Identity;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace MeshClient.AspNetCore.Registration;
+
+/// <summary>
+/// Registers this instance once its listener is bound, keeps it registered, and takes it out before the listener closes.
+/// </summary>
+/// <remarks>
+/// The host tells all its services that it is stopping before it stops any of them, the server included: that is the time in
+/// which callers are told and served at once. The order there: say that the instance stops (maintenance), go on until every
+/// caller has heard, wait for requests under way, leave the registry. Only then does the server close.
+/// </remarks>
+internal sealed partial class MeshRegistration(
+    RegistrationHeartbeatFactory heartbeats,
+    MeshListener listener,
+    MeshIdentity identity,
+    MeshControlPlane controlPlane,
+    InboundDrain drain,
+    MeshRandom random,
+    TimeProvider time,
+    IOptions<MeshRegistrationOptions> options,
+    IOptions<MeshInboundOptions> inbound,
+    ILogger<MeshRegistration> logger) : IMeshRegistration, IAsyncDisposable
+{
+    private RegistrationHeartbeat? _heartbeat;
+    private volatile bool _draining;
+    private volatile bool _ended;
+
+    public InstanceId? InstanceId => _heartbeat?.Registration.Id;
+
+    public RegistrationState State =>
+        _ended ? RegistrationState.Ended
+        : _draining ? RegistrationState.Draining
+        : _heartbeat is not { } heartbeat ? RegistrationState.None
+        : heartbeat.IsRegistered ? RegistrationState.Registered
+        : RegistrationState.Pending;
+
+    /// <summary>Begins to register, in the background. Called once the server has bound.</summary>
+    /// <exception cref="InvalidOperationException">There is nothing to register at.</exception>
+    public void Begin()
+    {
+        if (inbound.Value.Enabled && options.Value.Enabled && listener.EndPoint is { } endPoint)
+        {
+            var registrar = controlPlane.Registrar ?? throw new InvalidOperationException(
+                "There is no registry to register at: set Mesh:ControlPlane:Address, or Mesh:Registration:Enabled to false.");
+            var registration = Describe(
+                options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address), options.Value.Port ?? endPoint.Port);
+            _heartbeat = heartbeats(registrar, registration);
+            _heartbeat.Start();
+        }
+    }
+
+    /// <summary>Drains and leaves. Called while the server still serves.</summary>
+    /// <param name="cancellationToken">Ends it early, when the host's time to shut down is over.</param>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        drain.Begin();
+        if (_heartbeat is not { } heartbeat)
+        {
+            return;
+        }
+
+        _draining = true;
+        // The beats end first: one that registers the instance anew must not come after it has left.
+        await heartbeat.StopAsync().ConfigureAwait(false);
+        try
+        {
+            if (await heartbeat.AnnounceStopAsync(cancellationToken).ConfigureAwait(false))
+            {
+                await Task.Delay(options.Value.DrainDelay, time, cancellationToken).ConfigureAwait(false);
+            }
+
+            await WaitUntilIdleAsync(cancellationToken).ConfigureAwait(false);
+            await heartbeat.LeaveAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            LogCutShort(logger, drain.Active);
+        }
+
+        _ended = true;
+    }
+
+    // The container knows this object under several services and disposes it for each.
+    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _heartbeat, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private async Task WaitUntilIdleAsync(CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(options.Value.DrainTimeout, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            await drain.WaitUntilIdleAsync(both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            LogStillActive(logger, options.Value.DrainTimeout, drain.Active);
+        }
+    }
+
+    private InstanceRegistration Describe(string host, int port)
+    {
+        var service = identity.Service;
+        var id = options.Value.InstanceId ?? string.Create(
+            CultureInfo.InvariantCulture, $"{service}-{Environment.MachineName}-{port}-{(uint)random.NextBits():x8}");
+        return new InstanceRegistration
+        {
+            Id = new InstanceId(id),
+            Service = service,
+            Endpoints = [new InstanceEndpoint(null, host, port, InstanceSecurity.Mesh)],
+            TimeToLive = options.Value.TimeToLive,
+            DeregisterAfter = options.Value.DeregisterAfter > TimeSpan.Zero ? options.Value.DeregisterAfter : null,
+            Weight = options.Value.Weight,
+            Tags = EquatableArray.From(options.Value.Tags),
+            Meta = options.Value.Meta.ToImmutableSortedDictionary(StringComparer.Ordinal),
+        };
+    }
+
+    [LoggerMessage(151, LogLevel.Warning, "The host's time to shut down ended during the drain, with {Active} requests under way.")]
+    private static partial void LogCutShort(ILogger logger, int active);
+
+    [LoggerMessage(152, LogLevel.Warning, "{Active} requests are still under way {Timeout} after this instance stopped taking new ones; they are left to the server.")]
+    private static partial void LogStillActive(ILogger logger, TimeSpan timeout, int active);
+}

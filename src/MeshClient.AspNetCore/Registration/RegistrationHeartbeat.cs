@@ -1,0 +1,198 @@
+using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Registration;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.AspNetCore.Registration;
+
+/// <summary>Makes the heartbeat of a registration.</summary>
+internal delegate RegistrationHeartbeat RegistrationHeartbeatFactory(IServiceRegistrar registrar, InstanceRegistration registration);
+
+/// <summary>
+/// Keeps one instance registered: registers it, beats three times per time to live, registers it again when the registry
+/// has lost it. Failures never end it and never stop the app.
+/// </summary>
+/// <remarks>
+/// Beats come after 80 to 100 % of a third of the time to live, at random, so that many instances do not beat together.
+/// After a failure it tries again after 100 ms doubled each time up to a third of the time to live, with full jitter (AWS
+/// Architecture Blog, "Exponential Backoff And Jitter"), or when the control plane asked for longer, then, but no later
+/// than a time to live: an instance must not fall silent for a day because of one answer. After a beat that
+/// was refused it registers again, since refusing is how some registries say that they do not know an instance.
+/// </remarks>
+internal sealed partial class RegistrationHeartbeat(
+    IServiceRegistrar registrar,
+    InstanceRegistration registration,
+    RegistrationMetrics metrics,
+    MeshRandom random,
+    TimeProvider time,
+    ILogger logger) : IAsyncDisposable
+{
+    private const double LeastShareOfInterval = 0.8;
+    private const int BeatsPerTimeToLive = 3;
+    private const int MaxDoublings = 10;
+    private const string StopReason = "The instance is stopping.";
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly CancellationTokenSource _stop = new();
+    private Task _loop = Task.CompletedTask;
+    private volatile bool _registered;
+
+    public InstanceRegistration Registration => registration;
+
+    /// <summary>Whether the registry knows the instance, as far as the last answer told.</summary>
+    public bool IsRegistered => _registered;
+
+    private TimeSpan Interval => registration.TimeToLive / BeatsPerTimeToLive;
+
+    public void Start()
+    {
+        using (ExecutionContext.SuppressFlow())
+        {
+            _loop = Task.Run(() => RunAsync(_stop.Token));
+        }
+    }
+
+    /// <summary>Ends the beats. The instance stays registered.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        _stop.Dispose();
+    }
+
+    /// <summary>Tells the registry that the instance stops.</summary>
+    /// <returns>Whether the registry has heard it, so that callers will.</returns>
+    public Task<bool> AnnounceStopAsync(CancellationToken cancellationToken) =>
+        TryAsync("maintenance", token => registrar.SetMaintenanceAsync(registration.Id, true, StopReason, token), cancellationToken);
+
+    /// <summary>
+    /// Takes the instance out of the registry. Asked even when registering never succeeded: the registry may have heard it
+    /// and its answer been lost.
+    /// </summary>
+    public async Task LeaveAsync(CancellationToken cancellationToken)
+    {
+        if (await TryAsync("deregister", token => registrar.DeregisterAsync(registration.Id, token), cancellationToken).ConfigureAwait(false))
+        {
+            _registered = false;
+            LogLeft(logger, registration.Id.Value);
+        }
+    }
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        var failures = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            TimeSpan pause;
+            try
+            {
+                await RegisterOrBeatAsync(stop).ConfigureAwait(false);
+                failures = 0;
+                pause = Interval * (LeastShareOfInterval + ((1 - LeastShareOfInterval) * random.NextDouble()));
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                pause = Failed(e, failures++);
+            }
+
+            try
+            {
+                await Task.Delay(pause, time, stop).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task RegisterOrBeatAsync(CancellationToken stop)
+    {
+        if (_registered)
+        {
+            var result = HeartbeatResult.UnknownInstance;
+            await BoundedAsync(
+                async token => result = await registrar.BeatAsync(registration.Id, string.Empty, token).ConfigureAwait(false),
+                stop).ConfigureAwait(false);
+            if (result == HeartbeatResult.Accepted)
+            {
+                return;
+            }
+
+            _registered = false;
+            LogForgotten(logger, registration.Id.Value);
+        }
+
+        await BoundedAsync(token => registrar.RegisterAsync(registration, token), stop).ConfigureAwait(false);
+        _registered = true;
+        var endpoint = registration.Endpoints[0];
+        LogRegistered(logger, registration.Service.Value, registration.Id.Value, endpoint.Host, endpoint.Port);
+    }
+
+    private TimeSpan Failed(Exception e, int failuresBefore)
+    {
+        var operation = _registered ? "beat" : "register";
+        metrics.Failed(operation);
+        if (failuresBefore == 0)
+        {
+            LogFailed(logger, operation, registration.Id.Value, Describe(e));
+        }
+
+        var failure = e as ControlPlaneException;
+        if (failure?.Failure == ControlPlaneFailure.Rejected)
+        {
+            _registered = false;
+        }
+
+        var longest = Math.Min(Interval.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failuresBefore, MaxDoublings)));
+        var pause = TimeSpan.FromMilliseconds(longest * random.NextDouble());
+        var asked = failure?.RetryAfter ?? TimeSpan.Zero;
+        asked = asked < registration.TimeToLive ? asked : registration.TimeToLive;
+        return asked > pause ? asked : pause;
+    }
+
+    private async Task<bool> TryAsync(string operation, Func<CancellationToken, Task> call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await BoundedAsync(call, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            metrics.Failed(operation);
+            LogFailed(logger, operation, registration.Id.Value, Describe(e));
+            return false;
+        }
+    }
+
+    private async Task BoundedAsync(Func<CancellationToken, Task> call, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(MeshRegistrationDefaults.CallTimeout, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        await call(both.Token).ConfigureAwait(false);
+    }
+
+    private static string Describe(Exception e) =>
+        e is OperationCanceledException ? $"no answer within {MeshRegistrationDefaults.CallTimeout}" : e.Message;
+
+    [LoggerMessage(160, LogLevel.Information, "Registered {Service} as {Instance} at {Host}:{Port}.")]
+    private static partial void LogRegistered(ILogger logger, string service, string instance, string host, int port);
+
+    [LoggerMessage(161, LogLevel.Warning, "The registry has lost {Instance}; registering it again.")]
+    private static partial void LogForgotten(ILogger logger, string instance);
+
+    [LoggerMessage(162, LogLevel.Warning, "Could not {Operation} {Instance}, and will go on trying where it matters: {Problem}")]
+    private static partial void LogFailed(ILogger logger, string operation, string instance, string problem);
+
+    [LoggerMessage(163, LogLevel.Information, "{Instance} has left the registry.")]
+    private static partial void LogLeft(ILogger logger, string instance);
+}

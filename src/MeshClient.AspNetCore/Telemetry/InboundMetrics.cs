@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using MeshClient.AspNetCore.Inbound;
+using MeshClient.Identity;
+using MeshClient.Telemetry;
+
+namespace MeshClient.AspNetCore.Telemetry;
+
+/// <summary>
+/// What the receiving side counts, in the meter <c>MeshClient</c>. Sources are names from verified certificates and rules
+/// are ids of intentions, so no caller can make up new series.
+/// </summary>
+internal sealed class InboundMetrics
+{
+    public const string MeterName = MeshTelemetry.Name;
+    public const string SourceTag = "meshclient.source";
+    public const string DestinationTag = "meshclient.destination";
+    public const string OutcomeTag = "meshclient.outcome";
+    public const string RuleTag = "meshclient.rule";
+    public const string ReasonTag = "meshclient.reason";
+
+    private readonly MeshIdentity _identity;
+    private readonly Counter<long> _requests;
+    private readonly UpDownCounter<long> _active;
+    private readonly Counter<long> _handshakeFailures;
+
+    public InboundMetrics(IMeterFactory meters, MeshIdentity identity)
+    {
+        _identity = identity;
+        var meter = meters.Create(MeterName);
+        _requests = meter.CreateCounter<long>(
+            "meshclient.inbound.requests", "{request}", "Requests that reached this instance, by caller, outcome and deciding rule.");
+        _active = meter.CreateUpDownCounter<long>(
+            "meshclient.inbound.active_requests", "{request}", "Requests this instance is serving now.");
+        _handshakeFailures = meter.CreateCounter<long>(
+            "meshclient.inbound.handshake_failures", "{connection}", "Connections to the mesh listener that ended before or in the TLS handshake.");
+    }
+
+    public void Entered() => _active.Add(1);
+
+    public void Left() => _active.Add(-1);
+
+    public void Decided(string source, InboundVerdict verdict)
+    {
+        if (_requests.Enabled)
+        {
+            _requests.Add(1, new TagList
+            {
+                { SourceTag, source },
+                { DestinationTag, _identity.Service.Value },
+                { OutcomeTag, verdict.IsPermitted ? "permitted" : "denied" },
+                { RuleTag, verdict.Rule ?? InboundRules.NotEnforced },
+            });
+        }
+    }
+
+    public void HandshakeFailed(string reason) => _handshakeFailures.Add(1, new KeyValuePair<string, object?>(ReasonTag, reason));
+}

@@ -1,0 +1,129 @@
+using System.Text.Json;
+using MeshClient.Consul.Model;
+using MeshClient.Core;
+using MeshClient.Core.Intentions;
+
+namespace MeshClient.Consul.Intentions;
+
+/// <summary>
+/// Makes intentions out of Consul's. What is not understood never opens anything: an allowing rule with a requirement that
+/// cannot be checked becomes a denying one, or a permission that does not match.
+/// </summary>
+internal static class IntentionMapper
+{
+    /// <summary>Maps an intention.</summary>
+    /// <param name="document">What Consul has.</param>
+    /// <param name="problem">Why it says nothing about callers of this mesh, when the result is null.</param>
+    public static Intention? TryMap(IntentionDocument document, out string problem)
+    {
+        problem = string.Empty;
+        if (string.IsNullOrEmpty(document.SourceName) || string.IsNullOrEmpty(document.DestinationName))
+        {
+            problem = "it names no source or no destination";
+            return null;
+        }
+
+        // Such a source is a service of another cluster; one of the same name here is another service.
+        if (!string.IsNullOrEmpty(document.SourcePeer) || !string.IsNullOrEmpty(document.SourceSamenessGroup))
+        {
+            problem = "its source is in a peered cluster, and those are not supported";
+            return null;
+        }
+
+        var action = ReadAction(document.Action);
+        if (HasContent(document.Jwt))
+        {
+            action = IntentionAction.Deny;
+        }
+
+        return new Intention
+        {
+            Id = string.IsNullOrEmpty(document.ID) ? $"{document.SourceName}->{document.DestinationName}" : document.ID,
+            Source = document.SourceName,
+            Destination = document.DestinationName,
+            Action = document.Permissions is { Length: > 0 } ? null : action,
+            Permissions = document.Permissions is { Length: > 0 } permissions && !HasContent(document.Jwt)
+                ? EquatableArray.From(permissions.Select(MapPermission))
+                : [],
+        };
+    }
+
+    private static IntentionPermission MapPermission(PermissionDocument? document)
+    {
+        if (document is null)
+        {
+            return new IntentionPermission { Action = IntentionAction.Deny };
+        }
+
+        var http = document.Http;
+        var headers = http?.Header ?? [];
+        var unsupported = HasContent(document.Unknown)
+            || HasContent(http?.Unknown)
+            || new[] { http?.PathExact, http?.PathPrefix, http?.PathRegex }.Count(path => !string.IsNullOrEmpty(path)) > 1
+            || headers.Any(header => header is null || !IsUnderstood(header));
+        return new IntentionPermission
+        {
+            Action = ReadAction(document.Action) ?? IntentionAction.Deny,
+            PathExact = NullIfEmpty(http?.PathExact),
+            PathPrefix = NullIfEmpty(http?.PathPrefix),
+            PathRegex = NullIfEmpty(http?.PathRegex),
+            Methods = EquatableArray.From((http?.Methods ?? []).OfType<string>().Select(method => method.ToUpperInvariant())),
+            Headers = EquatableArray.From(headers.OfType<HeaderDocument>().Where(IsUnderstood).Select(MapHeader)),
+            HasUnsupportedRequirement = unsupported,
+        };
+    }
+
+    private static HeaderMatch MapHeader(HeaderDocument document)
+    {
+        var (kind, value) = Matchers(document).First();
+        return new HeaderMatch(document.Name!, kind, value, document.Invert == true, document.IgnoreCase == true);
+    }
+
+    private static bool IsUnderstood(HeaderDocument document) =>
+        !string.IsNullOrEmpty(document.Name) && !HasContent(document.Unknown) && Matchers(document).Count() == 1;
+
+    private static IEnumerable<(HeaderMatchKind Kind, string Value)> Matchers(HeaderDocument document)
+    {
+        if (document.Present == true)
+        {
+            yield return (HeaderMatchKind.Present, string.Empty);
+        }
+
+        foreach (var (kind, value) in new[]
+        {
+            (HeaderMatchKind.Exact, document.Exact),
+            (HeaderMatchKind.Prefix, document.Prefix),
+            (HeaderMatchKind.Suffix, document.Suffix),
+            (HeaderMatchKind.Contains, document.Contains),
+            (HeaderMatchKind.Regex, document.Regex),
+        })
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                yield return (kind, value);
+            }
+        }
+    }
+
+    private static IntentionAction? ReadAction(string? text) => text switch
+    {
+        "allow" => IntentionAction.Allow,
+        "deny" => IntentionAction.Deny,
+        _ => null,
+    };
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    // Go writes parts that are not set as null, "", false, 0, [] or {}.
+    private static bool HasContent(JsonElement? element) => element is { } value && value.ValueKind switch
+    {
+        JsonValueKind.Undefined or JsonValueKind.Null or JsonValueKind.False => false,
+        JsonValueKind.String => value.GetRawText() != "\"\"",
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => value.GetRawText() != "0",
+    };
+
+    private static bool HasContent(Dictionary<string, JsonElement>? unknown) =>
+        unknown is not null && unknown.Values.Any(value => HasContent(value));
+}

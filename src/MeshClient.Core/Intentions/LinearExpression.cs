@@ -1,0 +1,71 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.RegularExpressions;
+
+namespace MeshClient.Core.Intentions;
+
+/// <summary>
+/// Compiles the regular expressions of intentions, which are written for RE2 and have to match the whole text. Matching
+/// takes time linear in the text. What RE2 and .NET read differently without complaint is refused, because an expression
+/// that means something else could open what it should close: in a character class, POSIX names (<c>[[:alpha:]]</c>) and
+/// subtraction (<c>[a-z-[aeiou]]</c>, which to RE2 is no subtraction). Left as it is: <c>\d \w \s</c> take all of Unicode
+/// here and ASCII there.
+/// </summary>
+internal static class LinearExpression
+{
+    // A dot matches a line end: paths reach us decoded, and a line end in one must not slip by a rule that denies.
+    private const RegexOptions Options =
+        RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline;
+
+    /// <summary>Compiles an expression; false when it is not one.</summary>
+    public static bool TryCompile(string pattern, bool ignoreCase, [NotNullWhen(true)] out Regex? regex)
+    {
+        regex = null;
+        if (HasOtherMeaning(pattern))
+        {
+            return false;
+        }
+
+        try
+        {
+            var options = ignoreCase ? Options | RegexOptions.IgnoreCase : Options;
+            // Alone first: "a)|(b" is no expression, but would be one between the parentheses that tie it to both ends, and
+            // one that is tied to neither.
+            _ = new Regex(pattern, options);
+            regex = new Regex($@"\A(?:{pattern})\z", options);
+            return true;
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            return false;
+        }
+    }
+
+    private static bool HasOtherMeaning(string pattern)
+    {
+        var inClass = false;
+        for (var i = 0; i < pattern.Length; i++)
+        {
+            switch (pattern[i])
+            {
+                case '\\':
+                    i++;
+                    break;
+                case '[' when !inClass:
+                    inClass = true;
+                    // Right after the opening, or its negation, a closing bracket stands for itself.
+                    i += At(pattern, i + 1) == '^' ? 1 : 0;
+                    i += At(pattern, i + 1) == ']' ? 1 : 0;
+                    break;
+                case '[' when At(pattern, i + 1) == ':' || pattern[i - 1] == '-':
+                    return true;
+                case ']':
+                    inClass = false;
+                    break;
+            }
+        }
+
+        return false;
+    }
+
+    private static char At(string text, int index) => index < text.Length ? text[index] : '\0';
+}

@@ -1,0 +1,68 @@
+using MeshClient.Discovery;
+using MeshClient.Health;
+using MeshClient.Outbound;
+
+namespace MeshClient.Balancing;
+
+/// <summary>Chooses the instance of an attempt.</summary>
+internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage("Pick", StageScope.Attempt)
+{
+    // A probe's place can be lost between looking and taking; then another pick is made, but not for ever.
+    private const int MaxPicks = 3;
+
+    public override void Enter(OutboundAttempt attempt)
+    {
+        var call = attempt.Call;
+        var destination = call.Destination;
+        var callable = destination.Callable;
+        if (callable.IsEmpty)
+        {
+            throw NoInstances(destination);
+        }
+
+        // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
+        var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
+        var instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
+        var admission = instance.Ejection.TryEnter(now);
+        for (var picks = 1; admission == Admission.Refused && picks < MaxPicks; picks++)
+        {
+            instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
+            admission = instance.Ejection.TryEnter(now);
+        }
+
+        attempt.Instance = instance;
+        attempt.Admission = admission;
+        attempt.StartedAt = now;
+    }
+
+    private MeshCallException NoInstances(Destination destination)
+    {
+        var name = destination.Name;
+        var why = destination.Unavailable;
+        var parts = new List<string>();
+        if (why.Unhealthy > 0)
+        {
+            parts.Add($"{why.Unhealthy} critical, in maintenance or of weight 0");
+        }
+
+        if (why.PlaintextRefused > 0)
+        {
+            parts.Add(
+                $"{why.PlaintextRefused} not in the mesh, and plaintext is not allowed (Mesh:Destinations:{name.Service}:AllowPlaintext)");
+        }
+
+        if (why.Unsuited > 0)
+        {
+            parts.Add(name.Endpoint is null
+                ? $"{why.Unsuited} without an address for the scheme of the call"
+                : $"{why.Unsuited} without an endpoint '{name.Endpoint}' for the scheme of the call");
+        }
+
+        var details = why.Listed == 0 ? "the registry lists none" : $"of {why.Listed} listed: {string.Join("; ", parts)}";
+        return new MeshCallException(
+            MeshFailureReason.NoInstances,
+            name.Service.Value,
+            Descriptor.Name,
+            $"No instance of '{name.Service}' can be called: {details}.");
+    }
+}

@@ -1,0 +1,42 @@
+namespace MeshClient.Configuration;
+
+/// <summary>How calls are made to one service: what is in force once defaults and overrides are put together. Immutable.</summary>
+internal sealed record DestinationSettings
+{
+    public required TimeSpan CallTimeout { get; init; }
+
+    public required TimeSpan AttemptTimeout { get; init; }
+
+    public required TimeSpan ConnectTimeout { get; init; }
+
+    public required int MaxConcurrency { get; init; }
+
+    public required int MaxRetries { get; init; }
+
+    public required double RetryBudgetRatio { get; init; }
+
+    public required int RetryBudgetPerSecond { get; init; }
+
+    public required bool AllowPlaintext { get; init; }
+
+    public required bool PreferHttp2 { get; init; }
+
+    /// <summary>Order of precedence, first wins: the service's own entry, <see cref="MeshOptions.Defaults"/>, <see cref="MeshDefaults"/>.</summary>
+    public static DestinationSettings For(MeshOptions options, string service)
+    {
+        var own = options.Destinations.GetValueOrDefault(service);
+        var common = options.Defaults;
+        return new DestinationSettings
+        {
+            CallTimeout = own?.CallTimeout ?? common.CallTimeout ?? MeshDefaults.CallTimeout,
+            AttemptTimeout = own?.AttemptTimeout ?? common.AttemptTimeout ?? MeshDefaults.AttemptTimeout,
+            ConnectTimeout = own?.ConnectTimeout ?? common.ConnectTimeout ?? MeshDefaults.ConnectTimeout,
+            MaxConcurrency = own?.MaxConcurrency ?? common.MaxConcurrency ?? MeshDefaults.MaxConcurrency,
+            MaxRetries = own?.MaxRetries ?? common.MaxRetries ?? MeshDefaults.MaxRetries,
+            RetryBudgetRatio = own?.RetryBudgetRatio ?? common.RetryBudgetRatio ?? MeshDefaults.RetryBudgetRatio,
+            RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
+            AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
+            PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+        };
+    }
+}

@@ -1,0 +1,24 @@
+namespace MeshClient.Configuration;
+
+/// <summary>Where the registry and certificate authority are: a MeshClient.Server or a Consul agent.</summary>
+public sealed class MeshControlPlaneOptions
+{
+    /// <summary>
+    /// The address of its HTTP API: <c>http://127.0.0.1:8500</c> or <c>127.0.0.1:8500</c>. Null: what the environment
+    /// variable <c>CONSUL_HTTP_ADDR</c> says; without that there is no control plane and only services of the section
+    /// <c>Services</c> are known. Default: null.
+    /// </summary>
+    public string? Address { get; set; }
+
+    /// <summary>The token shown to it. Null: what <c>CONSUL_HTTP_TOKEN</c> says, or none. Default: null.</summary>
+    public string? Token { get; set; }
+
+    /// <summary>The datacenter to look in. Null: the one the agent is in. Default: null.</summary>
+    public string? Datacenter { get; set; }
+
+    /// <summary>
+    /// How many long polls are held open at once; with more services than this they take turns. 1 to 180 (Consul resets the
+    /// 201st connection of a client). Default: 64.
+    /// </summary>
+    public int MaxParkedQueries { get; set; } = 64;
+}

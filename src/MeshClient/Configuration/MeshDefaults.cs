@@ -1,0 +1,68 @@
+namespace MeshClient.Configuration;
+
+/// <summary>The values that hold when nobody says otherwise, each with where it comes from.</summary>
+public static class MeshDefaults
+{
+    /// <summary>15 s: the request timeout of Consul's service-resolver and of an Envoy route.</summary>
+    public static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(15);
+
+    /// <summary>5 s: a third of the call's, so that a hanging instance leaves time for two others.</summary>
+    public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>2 s: Ribbon's connect timeout; below the attempt's, so that a dead address costs a retry, not the call.</summary>
+    public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>1024: Envoy's max_requests of a cluster's circuit breaker.</summary>
+    public const int MaxConcurrency = 1024;
+
+    /// <summary>2: Istio's number of retries.</summary>
+    public const int MaxRetries = 2;
+
+    /// <summary>0.2: Finagle's and Linkerd's retry budget (com.twitter.finagle.service.RetryBudget).</summary>
+    public const double RetryBudgetRatio = 0.2;
+
+    /// <summary>10 a second: the same budget's minimum.</summary>
+    public const int RetryBudgetPerSecond = 10;
+
+    /// <summary>10 s: how long the same budget remembers.</summary>
+    public static readonly TimeSpan RetryBudgetWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>25 ms: the base of Envoy's retry back-off, which is fully jittered.</summary>
+    public static readonly TimeSpan RetryBaseDelay = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>250 ms: the greatest back-off of Envoy and Linkerd.</summary>
+    public static readonly TimeSpan RetryMaxDelay = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
+    public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
+
+    /// <summary>30 ms: the latency an untried instance is given (Linkerd, default_rtt).</summary>
+    public static readonly TimeSpan InitialLatency = TimeSpan.FromMilliseconds(30);
+
+    /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
+    public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
+
+    /// <summary>5: failures in a row after which an instance is ejected (Envoy consecutive_5xx, Finagle).</summary>
+    public const int ConsecutiveFailures = 5;
+
+    /// <summary>30 s: the first ejection; the n-th lasts n times as long (Envoy base_ejection_time).</summary>
+    public static readonly TimeSpan BaseEjection = TimeSpan.FromSeconds(30);
+
+    /// <summary>300 s: the longest ejection (Envoy max_ejection_time).</summary>
+    public static readonly TimeSpan MaxEjection = TimeSpan.FromSeconds(300);
+
+    /// <summary>0.1: added to an ejection at random, at most this share of it, so that instances do not return together.</summary>
+    public const double EjectionJitter = 0.1;
+
+    /// <summary>10 %: the greatest share of a service's instances that is ejected, but at least one of two (Envoy max_ejection_percent).</summary>
+    public const int MaxEjectionPercent = 10;
+
+    /// <summary>10 min: how long an unused service stays watched.</summary>
+    public static readonly TimeSpan WatchIdleTimeout = TimeSpan.FromMinutes(10);
+
+    /// <summary>5 s: how long a first call waits for the registry.</summary>
+    public static readonly TimeSpan DiscoveryTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>10 s: over what time connections with an old certificate are replaced; a third of the spread of Consul's leaf renewals.</summary>
+    public static readonly TimeSpan RotationSpread = TimeSpan.FromSeconds(10);
+}

@@ -1,0 +1,50 @@
+namespace MeshClient.Configuration;
+
+/// <summary>How calls are made to a service. A null property takes the value of <see cref="MeshOptions.Defaults"/>.</summary>
+public sealed class MeshDestinationOptions
+{
+    /// <summary>
+    /// How long a call may take from its start to the head of the answer, all attempts and pauses together. 1 ms to 1 day;
+    /// 0: no limit. An ambient deadline that ends earlier counts. Default: <see cref="MeshDefaults.CallTimeout"/>.
+    /// </summary>
+    public TimeSpan? CallTimeout { get; set; }
+
+    /// <summary>
+    /// How long one attempt may take to the head of its answer. 1 ms to 1 day; 0: no limit but the call's. Default:
+    /// <see cref="MeshDefaults.AttemptTimeout"/>.
+    /// </summary>
+    public TimeSpan? AttemptTimeout { get; set; }
+
+    /// <summary>How long connecting may take, TLS included. 1 ms to 5 min. Default: <see cref="MeshDefaults.ConnectTimeout"/>.</summary>
+    public TimeSpan? ConnectTimeout { get; set; }
+
+    /// <summary>
+    /// How many calls may be in flight at once; more are refused at once. 1 to 1 000 000. A call is in flight until its answer
+    /// has been read to the end or disposed. Default: <see cref="MeshDefaults.MaxConcurrency"/>.
+    /// </summary>
+    public int? MaxConcurrency { get; set; }
+
+    /// <summary>
+    /// How often a call is tried again, at most. 0 (never) to 10. Only calls that are safe to repeat are, and only while the
+    /// retry budget lasts. Default: <see cref="MeshDefaults.MaxRetries"/>.
+    /// </summary>
+    public int? MaxRetries { get; set; }
+
+    /// <summary>Retries allowed per call made, on average. 0 to 10. Default: <see cref="MeshDefaults.RetryBudgetRatio"/>.</summary>
+    public double? RetryBudgetRatio { get; set; }
+
+    /// <summary>Retries allowed per second however few calls are made. 0 to 10 000. Default: <see cref="MeshDefaults.RetryBudgetPerSecond"/>.</summary>
+    public int? RetryBudgetPerSecond { get; set; }
+
+    /// <summary>
+    /// Whether instances that are not in the mesh may be called in plaintext. Default: false, then they are not called at all.
+    /// Not needed for <c>http://</c> addresses of the section <c>Services</c>.
+    /// </summary>
+    public bool? AllowPlaintext { get; set; }
+
+    /// <summary>
+    /// Whether calls to mesh instances go over HTTP/2 where the peer speaks it, unless the request demands another version.
+    /// Default: true.
+    /// </summary>
+    public bool? PreferHttp2 { get; set; }
+}

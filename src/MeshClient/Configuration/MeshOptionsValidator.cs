@@ -1,0 +1,76 @@
+using MeshClient.Consul;
+using MeshClient.Core.Naming;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace MeshClient.Configuration;
+
+/// <summary>Checks the options at start and reports everything that is wrong with them at once.</summary>
+internal sealed class MeshOptionsValidator(IConfiguration? configuration = null) : IValidateOptions<MeshOptions>
+{
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+    private static readonly string[] SectionsOfOtherPackages = ["Inbound", "Registration"];
+
+    public ValidateOptionsResult Validate(string? name, MeshOptions options)
+    {
+        var checks = new OptionChecks(MeshOptions.SectionName);
+        if (configuration is not null)
+        {
+            checks.AddRange(UnknownKeys.Find(
+                configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), SectionsOfOtherPackages));
+        }
+
+        if (options.Service is not null && !ServiceName.TryParse(options.Service, out _))
+        {
+            checks.Add($"Mesh:Service is '{options.Service}', which is not a service name: letters, digits, - _ and . are allowed.");
+        }
+
+        if (options.ControlPlane.Address is { } address)
+        {
+            try
+            {
+                ConsulAddress.Parse(address);
+            }
+            catch (FormatException e)
+            {
+                checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
+            }
+        }
+
+        checks.Range("ControlPlane:MaxParkedQueries", options.ControlPlane.MaxParkedQueries, 1, 180);
+        checks.OneOf("OutboundTraffic", options.OutboundTraffic);
+        checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
+        checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
+        checks.Range("RotationSpread", options.RotationSpread, TimeSpan.Zero, TimeSpan.FromHours(1));
+        CheckDestination(checks, "Defaults", options.Defaults, DestinationSettings.For(options, string.Empty));
+        foreach (var (service, destination) in options.Destinations)
+        {
+            if (!ServiceName.TryParse(service, out _))
+            {
+                checks.Add($"Mesh:Destinations:{service} is not a service name: letters, digits, - _ and . are allowed.");
+            }
+
+            CheckDestination(checks, $"Destinations:{service}", destination, DestinationSettings.For(options, service));
+        }
+
+        return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);
+    }
+
+    private static void CheckDestination(OptionChecks checks, string key, MeshDestinationOptions options, DestinationSettings inForce)
+    {
+        checks.Range($"{key}:CallTimeout", options.CallTimeout, Millisecond, Day, zeroAllowed: true);
+        checks.Range($"{key}:AttemptTimeout", options.AttemptTimeout, Millisecond, Day, zeroAllowed: true);
+        checks.Range($"{key}:ConnectTimeout", options.ConnectTimeout, Millisecond, TimeSpan.FromMinutes(5));
+        checks.Range($"{key}:MaxConcurrency", options.MaxConcurrency, 1, 1_000_000);
+        checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
+        checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
+        checks.Range($"{key}:RetryBudgetPerSecond", options.RetryBudgetPerSecond, 0, 10_000);
+        if (inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout
+            && options.AttemptTimeout is not null && options.CallTimeout is not null)
+        {
+            checks.Add(
+                $"Mesh:{key}:AttemptTimeout is {inForce.AttemptTimeout}, longer than CallTimeout {inForce.CallTimeout}; an attempt cannot outlive its call.");
+        }
+    }
+}

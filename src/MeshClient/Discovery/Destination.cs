@@ -1,0 +1,39 @@
+namespace MeshClient.Discovery;
+
+/// <summary>
+/// A service as one way of writing its name reaches it: the instances with an endpoint of that name and scheme. What is
+/// counted is in <see cref="Service"/> and shared with the other ways.
+/// </summary>
+internal sealed class Destination(DestinationName name, ServiceState service)
+{
+    private volatile InstanceState[] _callable = [];
+    private long _lastUsed;
+
+    public DestinationName Name { get; } = name;
+
+    public ServiceState Service { get; } = service;
+
+    /// <summary>What calls to mesh instances are addressed to: TLS, the service's name as authority.</summary>
+    public string MeshBase { get; } = $"https://{name.Service}";
+
+    /// <summary>The instances that may be called now.</summary>
+    public ReadOnlySpan<InstanceState> Callable => _callable;
+
+    /// <summary>Whether some instance can only be called with an identity of our own.</summary>
+    public bool NeedsIdentity { get; private set; }
+
+    /// <summary>Why others may not be called.</summary>
+    public Unavailable Unavailable { get; private set; }
+
+    /// <summary>When a call last asked for it, in milliseconds of the system's uptime.</summary>
+    public long LastUsed => Volatile.Read(ref _lastUsed);
+
+    public void Touch(long now) => Volatile.Write(ref _lastUsed, now);
+
+    public void Replace(InstanceState[] callable, bool needsIdentity, Unavailable unavailable)
+    {
+        NeedsIdentity = needsIdentity;
+        Unavailable = unavailable;
+        _callable = callable;
+    }
+}

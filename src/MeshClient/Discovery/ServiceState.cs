@@ -1,0 +1,218 @@
+using System.Collections.Concurrent;
+using MeshClient.Balancing;
+using MeshClient.Configuration;
+using MeshClient.ControlPlane;
+using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
+using MeshClient.Health;
+using MeshClient.Resilience;
+using MeshClient.Transport;
+
+namespace MeshClient.Discovery;
+
+/// <summary>
+/// What this process knows and counts of one service it calls: the watched list of instances, the state of each, the retry
+/// budget, the calls in flight. Shared by all clients and all ways of writing the service's name.
+/// </summary>
+internal sealed class ServiceState : IAsyncDisposable
+{
+    private readonly TransportFactory _transports;
+    private readonly TimeProvider _time;
+    private readonly MeshRandom _random;
+    private readonly EjectionQuota _quota = new();
+    private readonly Lock _lock = new();
+    private readonly Dictionary<InstanceKey, InstanceState> _instances = [];
+    private readonly ConcurrentDictionary<DestinationName, Destination> _destinations = new();
+    private readonly Watch<ServiceSnapshot> _watch;
+    private volatile ServiceSnapshot? _snapshot;
+    private int _inFlight;
+
+    public ServiceState(
+        ServiceName service,
+        IInstanceSource source,
+        DestinationSettings settings,
+        WatchRunner watches,
+        TransportFactory transports,
+        TimeProvider time,
+        MeshRandom random)
+    {
+        Service = service;
+        Settings = settings;
+        _transports = transports;
+        _time = time;
+        _random = random;
+        RetryBudget = new RetryBudget(
+            settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        _watch = watches.Start<ServiceSnapshot>(
+            "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), Apply);
+    }
+
+    public ServiceName Service { get; }
+
+    public DestinationSettings Settings { get; }
+
+    public RetryBudget RetryBudget { get; }
+
+    /// <summary>What the source last said; null until it has said something.</summary>
+    public ServiceSnapshot? Snapshot => _snapshot;
+
+    /// <summary>
+    /// Whether the service is known to exist: it has, or once had, an instance. A name that never had one is nothing of the
+    /// mesh; one that had stays of the mesh, so that losing its instances cannot send calls elsewhere.
+    /// </summary>
+    public bool IsKnown { get; private set; }
+
+    public int InFlight => Volatile.Read(ref _inFlight);
+
+    public int Ejected => _quota.Ejected;
+
+    public Exception? DiscoveryFailure => _watch.LastFailure;
+
+    public Destination GetDestination(in DestinationName name) =>
+        _destinations.TryGetValue(name, out var existing) ? existing : AddDestination(name);
+
+    public Task WaitForSnapshotAsync(CancellationToken cancellationToken) => _watch.FirstAsync(cancellationToken);
+
+    /// <summary>Counts a call in, unless there are too many.</summary>
+    public bool TryAdmit()
+    {
+        if (Interlocked.Increment(ref _inFlight) <= Settings.MaxConcurrency)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _inFlight);
+        return false;
+    }
+
+    public void Release() => Interlocked.Decrement(ref _inFlight);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _watch.DisposeAsync().ConfigureAwait(false);
+        lock (_lock)
+        {
+            foreach (var instance in _instances.Values)
+            {
+                instance.Transport.Dispose();
+            }
+
+            _instances.Clear();
+        }
+    }
+
+    private Destination AddDestination(DestinationName name)
+    {
+        lock (_lock)
+        {
+            return _destinations.GetOrAdd(name, key =>
+            {
+                var destination = new Destination(key, this);
+                if (_snapshot is { } snapshot)
+                {
+                    Fill(destination, snapshot);
+                }
+
+                return destination;
+            });
+        }
+    }
+
+    private void Apply(ServiceSnapshot snapshot)
+    {
+        lock (_lock)
+        {
+            IsKnown |= snapshot.Instances.Count > 0;
+            _quota.Resize(snapshot.Instances.Count);
+            foreach (var destination in _destinations.Values)
+            {
+                Fill(destination, snapshot);
+            }
+
+            // State survives for as long as the registry lists the instance, callable or not.
+            var listed = new HashSet<InstanceKey>();
+            foreach (var instance in snapshot.Instances)
+            {
+                foreach (var endpoint in instance.Endpoints)
+                {
+                    listed.Add(new InstanceKey(instance, endpoint));
+                }
+            }
+
+            foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
+            {
+                _instances.Remove(key);
+                state.Ejection.Removed();
+                state.Transport.Dispose();
+            }
+
+            _snapshot = snapshot;
+        }
+    }
+
+    private void Fill(Destination destination, ServiceSnapshot snapshot)
+    {
+        var callable = new List<InstanceState>(snapshot.Instances.Count);
+        int unhealthy = 0, refused = 0, unsuited = 0;
+        var needsIdentity = false;
+        foreach (var instance in snapshot.Instances)
+        {
+            var endpoint = EndpointSelection.Choose(
+                instance, destination.Name, Settings.AllowPlaintext, out var plaintextRefused);
+            if (endpoint is null)
+            {
+                _ = plaintextRefused ? refused++ : unsuited++;
+                continue;
+            }
+
+            var key = new InstanceKey(instance, endpoint);
+            if (!_instances.TryGetValue(key, out var state))
+            {
+                state = CreateInstance(instance, endpoint);
+                _instances.Add(key, state);
+            }
+
+            state.Describe(instance);
+            needsIdentity |= endpoint.Security == InstanceSecurity.Mesh;
+            if (instance.Health == InstanceHealth.Critical || instance.Weight <= 0)
+            {
+                unhealthy++;
+            }
+            else
+            {
+                callable.Add(state);
+            }
+        }
+
+        destination.Replace([.. callable], needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+    }
+
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint) => new(
+        instance,
+        endpoint,
+        new PeakEwma(
+            MeshDefaults.InitialLatency.TotalSeconds * _time.TimestampFrequency,
+            MeshDefaults.LatencyDecay.TotalSeconds * _time.TimestampFrequency,
+            _time.GetTimestamp()),
+        MeshDefaults.FailureLatency.TotalSeconds * _time.TimestampFrequency,
+        new EjectionState(_quota, _time, _random),
+        new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
+
+    // The expected identity is part of the key: connections made for another identity must not be used.
+    private sealed record InstanceKey(
+        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter)
+    {
+        public InstanceKey(ServiceInstance instance, InstanceEndpoint endpoint)
+            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter)
+        {
+        }
+    }
+}
+
+/// <summary>Why instances of a service are not callable, for the error's text.</summary>
+/// <param name="Listed">How many the registry lists.</param>
+/// <param name="Unhealthy">Of these, critical, in maintenance or of weight 0.</param>
+/// <param name="PlaintextRefused">Not of the mesh, and plaintext is not allowed.</param>
+/// <param name="Unsuited">Without an endpoint of the name or scheme asked for.</param>
+internal readonly record struct Unavailable(int Listed, int Unhealthy, int PlaintextRefused, int Unsuited);

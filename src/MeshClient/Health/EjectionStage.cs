@@ -1,0 +1,41 @@
+using System.Net;
+using MeshClient.Outbound;
+
+namespace MeshClient.Health;
+
+/// <summary>
+/// Feeds an instance's health with what came of the call. A failure counts as soon as it is known; a success only once the
+/// answer has been read, because a connection can break in the middle of a body; but a probe's success readmits at once, since
+/// a stream may never end.
+/// </summary>
+internal sealed class EjectionStage() : AttemptStage("Ejection", StageScope.Instance)
+{
+    public override void Responded(OutboundAttempt attempt)
+    {
+        if (IsFailure(attempt))
+        {
+            attempt.Instance.Ejection.Failed(attempt.Admission, attempt.RespondedAt);
+        }
+        else if (attempt.Admission == Admission.Probe && attempt.Response is not null)
+        {
+            attempt.Instance.Ejection.Succeeded(attempt.Admission);
+        }
+    }
+
+    public override void Ended(OutboundAttempt attempt)
+    {
+        if (attempt.BodyFailure is not null)
+        {
+            attempt.Instance.Ejection.Failed(Admission.Ordinary, attempt.RespondedAt);
+        }
+        else if (attempt.Response is not null && !IsFailure(attempt))
+        {
+            attempt.Instance.Ejection.Succeeded(Admission.Ordinary);
+        }
+    }
+
+    private static bool IsFailure(OutboundAttempt attempt) =>
+        attempt.Response is { } response
+            ? response.StatusCode >= HttpStatusCode.InternalServerError
+            : attempt.Failure is not null && !attempt.Call.Cancellation.IsCancellationRequested;
+}

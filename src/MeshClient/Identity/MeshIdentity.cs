@@ -1,0 +1,135 @@
+using MeshClient.ControlPlane;
+using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Identity;
+using MeshClient.Core.Naming;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Identity;
+
+/// <summary>
+/// This process's identity, kept fresh in the background: fetched on first use, renewed by the control plane's word,
+/// replaced as a whole. One for outbound and inbound together.
+/// </summary>
+internal sealed partial class MeshIdentity : IAsyncDisposable
+{
+    private readonly ILeafCertificateSource? _leaves;
+    private readonly ITrustBundleSource? _bundles;
+    private readonly WatchRunner _watches;
+    private readonly ILogger<MeshIdentity> _logger;
+    private readonly Lock _lock = new();
+    private readonly TaskCompletionSource<IdentitySnapshot> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Watch<LeafCertificate>? _leafWatch;
+    private Watch<TrustBundle>? _bundleWatch;
+    private LeafCertificate? _leaf;
+    private TrustBundle? _bundle;
+    private volatile IdentitySnapshot? _current;
+    private bool _disposed;
+
+    public MeshIdentity(
+        ServiceName service,
+        ILeafCertificateSource? leaves,
+        ITrustBundleSource? bundles,
+        WatchRunner watches,
+        ILogger<MeshIdentity> logger)
+    {
+        Service = service;
+        _leaves = leaves;
+        _bundles = bundles;
+        _watches = watches;
+        _logger = logger;
+    }
+
+    /// <summary>The service this process is a copy of; empty when it was not told, then it has no identity.</summary>
+    public ServiceName Service { get; }
+
+    /// <summary>Whether there can be an identity at all: a service name and a control plane that issues certificates.</summary>
+    public bool IsConfigured => !Service.IsEmpty && _leaves is not null && _bundles is not null;
+
+    /// <summary>The identity in force; null until the first one has been fetched.</summary>
+    public IdentitySnapshot? Current => _current;
+
+    /// <summary>Raised with each renewed identity, on a background thread. Handlers must not throw.</summary>
+    public event Action<IdentitySnapshot>? Changed;
+
+    /// <summary>Waits for the first identity.</summary>
+    /// <exception cref="InvalidOperationException">This process cannot have one.</exception>
+    /// <exception cref="ControlPlaneException">The control plane refused to issue one.</exception>
+    public async ValueTask<IdentitySnapshot> GetAsync(CancellationToken cancellationToken)
+    {
+        if (_current is { } current)
+        {
+            return current;
+        }
+
+        EnsureStarted();
+        await Task.WhenAll(
+            _leafWatch!.FirstAsync(cancellationToken), _bundleWatch!.FirstAsync(cancellationToken)).ConfigureAwait(false);
+        return await _first.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Why there is no identity yet, for an error's text; null when nothing has failed.</summary>
+    public string? DescribeFailure() => (_leafWatch?.LastFailure ?? _bundleWatch?.LastFailure)?.Message;
+
+    public async ValueTask DisposeAsync()
+    {
+        Watch<LeafCertificate>? leaf;
+        Watch<TrustBundle>? bundle;
+        lock (_lock)
+        {
+            _disposed = true;
+            (leaf, bundle) = (_leafWatch, _bundleWatch);
+        }
+
+        if (leaf is not null)
+        {
+            await leaf.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (bundle is not null)
+        {
+            await bundle.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private void EnsureStarted()
+    {
+        if (!IsConfigured)
+        {
+            throw new InvalidOperationException(
+                "This process has no mesh identity: set Mesh:Service to its service name and Mesh:ControlPlane:Address to a registry.");
+        }
+
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _bundleWatch ??= _watches.Start(
+                "trust-bundle", string.Empty, _bundles!.ReadTrustBundleAsync, bundle => Update(null, bundle));
+            _leafWatch ??= _watches.Start(
+                "leaf", Service.Value, (index, token) => _leaves!.ReadLeafAsync(Service, index, token), leaf => Update(leaf, null));
+        }
+    }
+
+    private void Update(LeafCertificate? leaf, TrustBundle? bundle)
+    {
+        IdentitySnapshot? next;
+        lock (_lock)
+        {
+            _leaf = leaf ?? _leaf;
+            _bundle = bundle ?? _bundle;
+            if (_leaf is null || _bundle is null)
+            {
+                return;
+            }
+
+            next = new IdentitySnapshot(_leaf, _bundle);
+            _current = next;
+        }
+
+        LogIdentity(_logger, next.Leaf.Id.ToString(), next.Leaf.Certificate.SerialNumber, next.Leaf.NotAfter, next.Bundle.Roots.Count);
+        _first.TrySetResult(next);
+        Changed?.Invoke(next);
+    }
+
+    [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter}, {Roots} trusted roots.")]
+    private static partial void LogIdentity(ILogger logger, string id, string serial, DateTimeOffset notAfter, int roots);
+}

@@ -1,0 +1,139 @@
+using MeshClient.Configuration;
+using MeshClient.ControlPlane;
+using MeshClient.Core.Naming;
+using MeshClient.Discovery;
+using MeshClient.Identity;
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+using MeshClient.Transport;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using MeshClient;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds MeshClient to an app.</summary>
+public static class MeshClientServiceCollectionExtensions
+{
+    /// <summary>
+    /// Puts every <see cref="HttpClient"/> of the app's factory, named, typed or default, into the mesh: calls to service names
+    /// are discovered, balanced, retried, sent over mutual TLS and measured; calls to other hosts pass through untouched.
+    /// Calling it again changes nothing but what <paramref name="configure"/> changes.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="configure">Options set in code; they win over the configuration section <c>Mesh</c>.</param>
+    public static IServiceCollection AddMeshClient(this IServiceCollection services, Action<MeshOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        if (configure is not null)
+        {
+            services.PostConfigure(configure);
+        }
+
+        if (services.All(service => service.ServiceType != typeof(AllClientsMarker)))
+        {
+            services.AddSingleton<AllClientsMarker>();
+            AddMeshServices(services);
+            services.ConfigureHttpClientDefaults(static client => client.AddMeshHandler());
+        }
+
+        return services;
+    }
+
+    /// <summary>
+    /// Puts one client into the mesh, for apps that do not want it for all, and for factories built on
+    /// <see cref="IHttpClientBuilder"/> such as gRPC's. Adds nothing to a client that is in the mesh already.
+    /// </summary>
+    /// <param name="builder">The client.</param>
+    public static IHttpClientBuilder AddMeshHandler(this IHttpClientBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        AddMeshServices(builder.Services);
+        // The builder of the factory's defaults has no name, which means every client.
+        builder.Services.Configure<MeshMembership>(builder.Name, static membership => membership.IsMember = true);
+        return builder;
+    }
+
+    private static void AddMeshServices(IServiceCollection services)
+    {
+        if (services.All(service => service.ServiceType != typeof(MeshClientMarker)))
+        {
+            services.AddSingleton<MeshClientMarker>();
+            AddOptions(services);
+            AddControlPlane(services);
+            AddOutbound(services);
+        }
+    }
+
+    private static void AddOptions(IServiceCollection services)
+    {
+        services.AddOptions<MeshOptions>().ValidateOnStart();
+        services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new ConfigureOptions<MeshOptions>(options =>
+            provider.GetService<IConfiguration>()?.GetSection(MeshOptions.SectionName).Bind(options)));
+        services.AddSingleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>();
+        services.AddSingleton<IValidateOptions<MeshOptions>, MeshOptionsValidator>();
+    }
+
+    private static void AddControlPlane(IServiceCollection services)
+    {
+        services.AddLogging();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(_ => new MeshRandom(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))));
+        services.TryAddSingleton<WatchRunner>();
+        services.TryAddSingleton<MeshControlPlane>();
+        services.TryAddSingleton(provider =>
+        {
+            var service = provider.GetRequiredService<IOptions<MeshOptions>>().Value.Service;
+            var controlPlane = provider.GetRequiredService<MeshControlPlane>();
+            return new MeshIdentity(
+                service is null ? default : ServiceName.Parse(service),
+                controlPlane.Leaves,
+                controlPlane.TrustBundles,
+                provider.GetRequiredService<WatchRunner>(),
+                provider.GetRequiredService<ILogger<MeshIdentity>>());
+        });
+    }
+
+    private static void AddOutbound(IServiceCollection services)
+    {
+        services.AddHttpClient();
+        // First in the list is the last to have its say about a client's handlers.
+        services.Insert(0, ServiceDescriptor.Singleton<IHttpMessageHandlerBuilderFilter, MeshHandlerFilter>());
+        services.AddMetrics();
+        services.TryAddSingleton(provider => new TransportFactory(
+            provider.GetRequiredService<MeshIdentity>(),
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.RotationSpread,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>(),
+            provider.GetRequiredService<ILogger<TransportFactory>>()));
+        services.TryAddSingleton(provider => new DestinationTable(
+            provider.GetRequiredService<IOptions<MeshOptions>>(),
+            provider.GetRequiredService<MeshControlPlane>(),
+            provider.GetRequiredService<MeshIdentity>(),
+            provider.GetRequiredService<WatchRunner>(),
+            provider.GetRequiredService<TransportFactory>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>(),
+            provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
+        services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<OutboundPipeline>();
+        services.TryAddSingleton(provider =>
+        {
+            var destinations = provider.GetRequiredService<DestinationTable>();
+            provider.GetRequiredService<MeshTelemetry>().Observe(
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>());
+            return new MeshHandlerFactory(
+                destinations,
+                provider.GetRequiredService<OutboundPipeline>(),
+                provider.GetRequiredService<IOptions<MeshOptions>>(),
+                provider.GetRequiredService<TimeProvider>());
+        });
+    }
+
+    private sealed class MeshClientMarker;
+
+    private sealed class AllClientsMarker;
+}

@@ -1,0 +1,64 @@
+using MeshClient.Resilience;
+using MeshClient.Transport;
+
+namespace MeshClient.Outbound;
+
+/// <summary>Turns what failed an attempt into what the app is told.</summary>
+internal static class CallFailure
+{
+    /// <summary>What a call is failed with when this failed attempt is its last.</summary>
+    public static Exception Describe(OutboundAttempt attempt)
+    {
+        var failure = attempt.Failure!;
+        var call = attempt.Call;
+        if (failure is MeshCallException)
+        {
+            return failure;
+        }
+
+        if (call.Cancellation.IsCancellationRequested)
+        {
+            return failure is OperationCanceledException cancelled && cancelled.CancellationToken == call.Cancellation
+                ? failure
+                : new TaskCanceledException(
+                    $"The call to '{call.Destination.Name.Service}' was cancelled by its caller.", failure, call.Cancellation);
+        }
+
+        var settings = call.Destination.Service.Settings;
+        var (reason, stage, what) = failure switch
+        {
+            OperationCanceledException when attempt.MissedDeadline => (
+                MeshFailureReason.DeadlineExceeded, "Deadline", "the call's time was over before the instance answered"),
+            OperationCanceledException => (
+                MeshFailureReason.AttemptTimeout, "AttemptTimeout", $"no answer within {settings.AttemptTimeout} (AttemptTimeout)"),
+            HttpRequestException { InnerException: PeerIdentityException refused } => (
+                MeshFailureReason.PeerRefused, "Transport", refused.Message),
+            _ when Repeatability.NeverLeft(attempt) => (
+                MeshFailureReason.ConnectFailed, "Transport", $"no connection could be made: {Innermost(failure)}"),
+            _ => (MeshFailureReason.TransportFailed, "Transport", Innermost(failure)),
+        };
+        var instance = attempt.Instance;
+        var attempts = call.Attempts == 1 ? "1 attempt" : $"{call.Attempts} attempts";
+        return new MeshCallException(
+            reason,
+            call.Destination.Name.Service.Value,
+            stage,
+            $"Call to '{call.Destination.Name.Service}' failed after {attempts}: {what}. Last instance: {instance.Description.Id} at "
+            + $"{instance.Endpoint.Host}:{instance.Endpoint.Port}. Stage: {stage}.",
+            failure is OperationCanceledException ? new TimeoutException(what, failure) : failure)
+        {
+            Instance = instance.Description.Id.Value,
+            Attempts = call.Attempts,
+        };
+    }
+
+    private static string Innermost(Exception failure)
+    {
+        while (failure.InnerException is { } inner)
+        {
+            failure = inner;
+        }
+
+        return failure.Message.TrimEnd('.');
+    }
+}

@@ -1,0 +1,74 @@
+namespace MeshClient.Outbound;
+
+/// <summary>Why a call failed.</summary>
+public enum MeshFailureReason
+{
+    /// <summary>The registry did not tell in time which instances the service has, and none are known from before.</summary>
+    DiscoveryFailed,
+
+    /// <summary>The service has no instance that may be called.</summary>
+    NoInstances,
+
+    /// <summary>This process has no certificate to show.</summary>
+    NoIdentity,
+
+    /// <summary>The host is none of the mesh, and only calls inside the mesh are allowed.</summary>
+    OutsideMesh,
+
+    /// <summary>Too many calls to the service are in flight.</summary>
+    Overloaded,
+
+    /// <summary>No connection could be made to the instance. The request was not sent.</summary>
+    ConnectFailed,
+
+    /// <summary>The instance could not prove to be the service. The request was not sent.</summary>
+    PeerRefused,
+
+    /// <summary>The connection broke, or the answer could not be understood. The request may have been executed.</summary>
+    TransportFailed,
+
+    /// <summary>An attempt got no answer in time. The request may have been executed.</summary>
+    AttemptTimeout,
+
+    /// <summary>The call's time was over. The request may have been executed.</summary>
+    DeadlineExceeded,
+}
+
+/// <summary>
+/// A call into the mesh failed. An <see cref="HttpRequestException"/>, so code that handles failing calls already handles it.
+/// Cancellation by the caller is no failure: that stays an <see cref="OperationCanceledException"/>.
+/// </summary>
+public sealed class MeshCallException : HttpRequestException
+{
+    internal MeshCallException(
+        MeshFailureReason reason, string service, string stage, string message, Exception? innerException = null)
+        : base(ErrorOf(reason), message, innerException)
+    {
+        Reason = reason;
+        Service = service;
+        Stage = stage;
+    }
+
+    /// <summary>Why.</summary>
+    public MeshFailureReason Reason { get; }
+
+    /// <summary>The service that was called.</summary>
+    public string Service { get; }
+
+    /// <summary>The stage of the pipeline that failed.</summary>
+    public string Stage { get; }
+
+    /// <summary>The instance of the last attempt; null when there was no attempt.</summary>
+    public string? Instance { get; internal init; }
+
+    /// <summary>How many attempts were made.</summary>
+    public int Attempts { get; internal init; }
+
+    private static HttpRequestError ErrorOf(MeshFailureReason reason) => reason switch
+    {
+        MeshFailureReason.DiscoveryFailed or MeshFailureReason.NoInstances => HttpRequestError.NameResolutionError,
+        MeshFailureReason.NoIdentity or MeshFailureReason.PeerRefused => HttpRequestError.SecureConnectionError,
+        MeshFailureReason.ConnectFailed => HttpRequestError.ConnectionError,
+        _ => HttpRequestError.Unknown,
+    };
+}

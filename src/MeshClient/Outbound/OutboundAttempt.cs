@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using MeshClient.Discovery;
+using MeshClient.Health;
+using MeshClient.Transport;
+
+namespace MeshClient.Outbound;
+
+/// <summary>One try of a call at one instance, until its answer has been read to the end or thrown away.</summary>
+internal sealed class OutboundAttempt(OutboundCall call, int number)
+{
+    public OutboundCall Call { get; } = call;
+
+    /// <summary>1 for the first.</summary>
+    public int Number { get; } = number;
+
+    public InstanceState Instance { get; set; } = null!;
+
+    /// <summary>On what terms the instance took it.</summary>
+    public Admission Admission { get; set; }
+
+    public long StartedAt { get; set; }
+
+    /// <summary>The timestamp at which the head of the answer, or the failure, was there.</summary>
+    public long RespondedAt { get; set; }
+
+    /// <summary>The attempt's span; null when nobody listens.</summary>
+    public Activity? Activity { get; set; }
+
+    /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
+    public CancellationTokenSource? Timer { get; set; }
+
+    /// <summary>Whether the attempt's time ends because the call's does, rather than by a limit of its own.</summary>
+    public bool EndsWithCall { get; set; }
+
+    public CancellationTokenRegistration CallerCancellation { get; set; }
+
+    public ConnectionPool? Pool { get; set; }
+
+    /// <summary>The address as the app wrote it, when it had to be changed for the way.</summary>
+    public Uri? OriginalUri { get; set; }
+
+    /// <summary>How far the attempt has come down the stages.</summary>
+    public int Entered { get; set; }
+
+    public HttpResponseMessage? Response { get; set; }
+
+    public Exception? Failure { get; set; }
+
+    /// <summary>
+    /// Whether it failed because the call's time was over. The clock alone cannot tell, since a timer may fire a moment early.
+    /// </summary>
+    public bool MissedDeadline => Failure is OperationCanceledException && (EndsWithCall || RespondedAt >= Call.DeadlineAt);
+
+    /// <summary>Why reading the answer's body failed; null when it did not.</summary>
+    public Exception? BodyFailure { get; set; }
+
+    /// <summary>Whether nothing more can come of it: failed, or the answer read to the end.</summary>
+    public bool HasEnded { get; set; }
+}

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using MeshClient.Discovery;
+
+namespace MeshClient.Outbound;
+
+/// <summary>One call an app made, from its start until its answer has been read to the end. Everything all attempts share.</summary>
+internal sealed class OutboundCall(HttpRequestMessage request, Destination destination, long startedAt, CancellationToken cancellation)
+{
+    private InstanceState[] _tried = [];
+
+    public HttpRequestMessage Request { get; } = request;
+
+    public Destination Destination { get; } = destination;
+
+    /// <summary>What the app cancels with.</summary>
+    public CancellationToken Cancellation { get; } = cancellation;
+
+    public long StartedAt { get; } = startedAt;
+
+    /// <summary>The timestamp at which the call's time is over.</summary>
+    public long DeadlineAt { get; set; } = long.MaxValue;
+
+    /// <summary>The call's span; null when nobody listens.</summary>
+    public Activity? Activity { get; set; }
+
+    /// <summary>The latest attempt; null before the first.</summary>
+    public OutboundAttempt? Attempt { get; set; }
+
+    /// <summary>How many attempts were made.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Why the call failed; null while it has not.</summary>
+    public Exception? Failure { get; set; }
+
+    /// <summary>How far the call has come down the stages.</summary>
+    public int Entered { get; set; }
+
+    /// <summary>The timestamp at which the outcome was known.</summary>
+    public long RespondedAt { get; set; }
+
+    /// <summary>Instances this call has sent an attempt to.</summary>
+    public ReadOnlySpan<InstanceState> Tried => _tried;
+
+    public void MarkTried(InstanceState instance) => _tried = [.. _tried, instance];
+}

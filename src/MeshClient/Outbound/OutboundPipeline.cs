@@ -1,0 +1,173 @@
+using System.Runtime.CompilerServices;
+using MeshClient.Balancing;
+using MeshClient.Discovery;
+using MeshClient.Health;
+using MeshClient.Resilience;
+using MeshClient.Routing;
+using MeshClient.Telemetry;
+using MeshClient.Transport;
+
+namespace MeshClient.Outbound;
+
+/// <summary>The way of one call: its stages in order, and the walk through them.</summary>
+internal sealed class OutboundPipeline
+{
+    private readonly CallStage[] _callStages;
+    private readonly AttemptStage[] _attemptStages;
+    private readonly RetryStage _retry;
+    private readonly TimeProvider _time;
+
+    public OutboundPipeline(MeshTelemetry telemetry, TimeProvider time, MeshRandom random)
+    {
+        _time = time;
+        _retry = new RetryStage(time, random, telemetry);
+
+        // Top to bottom in the direction of the request.
+        _callStages =
+        [
+            new TelemetryStage(telemetry), // outermost, because its span and figures have to cover every retry and every rejection
+            new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
+            new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
+            new AdmissionStage(), // above retry, because a call that is shed must not be repeated
+            _retry, // above pick, because each attempt picks afresh and avoids what this call has tried
+        ];
+        _attemptStages =
+        [
+            new AttemptTelemetryStage(telemetry), // outermost of the attempt, because a failed pick is to be seen too
+            new PickStage(random, time), // above load, because load belongs to the instance picked
+            new LoadStage(), // right below pick, because the next pick must see this call in flight at once
+            new EjectionStage(), // beside load, because both judge the instance by the same outcome
+            new AttemptTimeoutStage(time), // just above what can hang, and never longer than what is left of the deadline
+            new TransportStage(), // innermost: a connection of the instance; only at connect our certificate goes out and theirs is judged
+        ];
+    }
+
+    /// <summary>The stages in the order they are walked.</summary>
+    public IEnumerable<StageDescriptor> Stages =>
+        _callStages.Select(stage => stage.Descriptor).Concat(_attemptStages.Select(stage => stage.Descriptor));
+
+    /// <summary>Sends a call.</summary>
+    /// <exception cref="MeshCallException">It failed.</exception>
+    /// <exception cref="OperationCanceledException">The app gave up.</exception>
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request, Destination destination, CancellationToken cancellationToken)
+    {
+        var call = new OutboundCall(request, destination, _time.GetTimestamp(), cancellationToken);
+        try
+        {
+            for (; call.Entered < _callStages.Length; call.Entered++)
+            {
+                var entering = _callStages[call.Entered].EnterAsync(call);
+                if (!entering.IsCompletedSuccessfully)
+                {
+                    await entering.ConfigureAwait(false);
+                }
+            }
+
+            var attempt = await AttemptAsync(call).ConfigureAwait(false);
+            if (_retry.IsWanted(attempt))
+            {
+                attempt = await _retry.RepeatAsync(attempt, AttemptAsync).ConfigureAwait(false);
+            }
+
+            if (attempt.Failure is not null)
+            {
+                throw CallFailure.Describe(attempt);
+            }
+
+            Respond(call, attempt.RespondedAt);
+            if (attempt.HasEnded)
+            {
+                End(call);
+            }
+
+            return attempt.Response!;
+        }
+        catch (Exception e)
+        {
+            call.Failure = e;
+            Respond(call, _time.GetTimestamp());
+            End(call);
+            throw;
+        }
+    }
+
+    /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
+    internal void BodyEnded(OutboundAttempt attempt, Exception? failure)
+    {
+        attempt.BodyFailure = failure;
+        End(attempt);
+        // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
+        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.RespondedAt != 0)
+        {
+            End(attempt.Call);
+        }
+    }
+
+    // Never throws: a failed attempt is a result, which the retry stage looks at.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
+    {
+        var attempt = new OutboundAttempt(call, ++call.Attempts);
+        call.Attempt = attempt;
+        try
+        {
+            for (; attempt.Entered < _attemptStages.Length; attempt.Entered++)
+            {
+                _attemptStages[attempt.Entered].Enter(attempt);
+            }
+
+            attempt.Response = await TransportStage.SendAsync(attempt).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            attempt.Failure = e;
+        }
+
+        attempt.RespondedAt = _time.GetTimestamp();
+        for (var i = attempt.Entered - 1; i >= 0; i--)
+        {
+            _attemptStages[i].Responded(attempt);
+        }
+
+        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        {
+            response.Content = new TrackedContent(response.Content, this, attempt);
+        }
+        else
+        {
+            End(attempt);
+        }
+
+        return attempt;
+    }
+
+    private void Respond(OutboundCall call, long now)
+    {
+        if (call.RespondedAt == 0)
+        {
+            call.RespondedAt = now;
+            for (var i = call.Entered - 1; i >= 0; i--)
+            {
+                _callStages[i].Responded(call);
+            }
+        }
+    }
+
+    private void End(OutboundCall call)
+    {
+        for (var i = call.Entered - 1; i >= 0; i--)
+        {
+            _callStages[i].Ended(call);
+        }
+    }
+
+    private void End(OutboundAttempt attempt)
+    {
+        attempt.HasEnded = true;
+        for (var i = attempt.Entered - 1; i >= 0; i--)
+        {
+            _attemptStages[i].Ended(attempt);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+namespace MeshClient.Outbound;
+
+/// <summary>What one run of a stage belongs to.</summary>
+public enum StageScope
+{
+    /// <summary>What the app asked for; runs once per call.</summary>
+    Call,
+
+    /// <summary>One try; runs once per attempt.</summary>
+    Attempt,
+
+    /// <summary>One endpoint's own state, shared by all calls.</summary>
+    Instance,
+}
+
+/// <summary>A stage's name and scope, as read back from a built pipeline.</summary>
+/// <param name="Name">The stage's name, as errors give it.</param>
+/// <param name="Scope">What one run of it belongs to.</param>
+public sealed record StageDescriptor(string Name, StageScope Scope);
+
+/// <summary>
+/// A stage of the call scope. Stages are walked, not nested: each says what it does on the way in, when the outcome is known
+/// and when the answer's body has been read to the end, so that none costs an asynchronous frame of its own.
+/// </summary>
+internal abstract class CallStage(string name)
+{
+    public StageDescriptor Descriptor { get; } = new(name, StageScope.Call);
+
+    /// <summary>On the way in. A task that is not complete delays the call; an exception fails it.</summary>
+    public virtual ValueTask EnterAsync(OutboundCall call) => ValueTask.CompletedTask;
+
+    /// <summary>The head of the answer is there, or the call has failed. Called for every stage that was entered.</summary>
+    public virtual void Responded(OutboundCall call)
+    {
+    }
+
+    /// <summary>The answer has been read to the end or disposed, or the call has failed. Called once, after <see cref="Responded"/>.</summary>
+    public virtual void Ended(OutboundCall call)
+    {
+    }
+}
+
+/// <summary>A stage of the attempt or instance scope. See <see cref="CallStage"/>.</summary>
+internal abstract class AttemptStage(string name, StageScope scope)
+{
+    public StageDescriptor Descriptor { get; } = new(name, scope);
+
+    /// <summary>On the way in; an exception fails the attempt.</summary>
+    public virtual void Enter(OutboundAttempt attempt)
+    {
+    }
+
+    /// <summary>The head of the answer is there, or the attempt has failed.</summary>
+    public virtual void Responded(OutboundAttempt attempt)
+    {
+    }
+
+    /// <summary>The answer has been read to the end or disposed, or the attempt has failed. Called once.</summary>
+    public virtual void Ended(OutboundAttempt attempt)
+    {
+    }
+}

@@ -1,0 +1,79 @@
+using MeshClient.Outbound;
+
+namespace MeshClient.Resilience;
+
+/// <summary>
+/// Cancels an attempt that takes too long to answer: after the attempt's own limit or what is left of the call's time,
+/// whichever is less. Streaming is not limited: once the head of the answer is there, only the app's cancellation counts.
+/// </summary>
+internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
+{
+    // More than a timer takes, less than anybody waits.
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
+
+    private readonly TimerPool _timers = new(time);
+
+    public override void Enter(OutboundAttempt attempt)
+    {
+        var call = attempt.Call;
+        var timer = _timers.Rent();
+        attempt.Timer = timer;
+        if (call.Cancellation.CanBeCanceled)
+        {
+            attempt.CallerCancellation = call.Cancellation.UnsafeRegister(
+                static state => ((CancellationTokenSource)state!).Cancel(), timer);
+        }
+
+        var limit = call.Destination.Service.Settings.AttemptTimeout;
+        if (call.DeadlineAt != long.MaxValue)
+        {
+            var left = time.GetElapsedTime(attempt.StartedAt, call.DeadlineAt);
+            if (limit <= TimeSpan.Zero || limit >= left)
+            {
+                attempt.EndsWithCall = true;
+                limit = left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
+            }
+        }
+
+        if (limit > TimeSpan.Zero)
+        {
+            timer.CancelAfter(limit);
+        }
+    }
+
+    public override void Responded(OutboundAttempt attempt)
+    {
+        // A body that is still being sent goes on listening to the app's cancellation through the same source.
+        if (attempt.Response is null || attempt.Call.Request.Content is null)
+        {
+            GiveBack(attempt);
+        }
+        else
+        {
+            attempt.Timer?.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    public override void Ended(OutboundAttempt attempt) => GiveBack(attempt);
+
+    private void GiveBack(OutboundAttempt attempt)
+    {
+        if (attempt.Timer is not { } timer)
+        {
+            return;
+        }
+
+        // First, because it must not fire into a source that serves another attempt.
+        attempt.CallerCancellation.Dispose();
+        attempt.Timer = null;
+        if (attempt.Call.Request.Content is null)
+        {
+            _timers.Return(timer);
+        }
+        else
+        {
+            // Something may still be registered with it, so nobody else may get it.
+            timer.Dispose();
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using MeshClient.Outbound;
+
+namespace MeshClient.Resilience;
+
+/// <summary>Sets until when a call may last: its own limit or the ambient deadline, whichever is earlier.</summary>
+internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline")
+{
+    public override ValueTask EnterAsync(OutboundCall call)
+    {
+        var limit = call.Destination.Service.Settings.CallTimeout;
+        if (limit > TimeSpan.Zero)
+        {
+            call.DeadlineAt = call.StartedAt + (long)(limit.TotalSeconds * time.TimestampFrequency);
+        }
+
+        if (MeshDeadline.Current is { } ambient && ambient.ExpiresAt < call.DeadlineAt)
+        {
+            call.DeadlineAt = ambient.ExpiresAt;
+            if (ambient.ExpiresAt <= call.StartedAt)
+            {
+                throw new MeshCallException(
+                    MeshFailureReason.DeadlineExceeded,
+                    call.Destination.Name.Service.Value,
+                    Descriptor.Name,
+                    $"Call to '{call.Destination.Name.Service}' was not made: the deadline of the request it belongs to has passed.");
+            }
+        }
+
+        return ValueTask.CompletedTask;
+    }
+}

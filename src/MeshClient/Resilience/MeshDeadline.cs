@@ -1,0 +1,56 @@
+namespace MeshClient.Resilience;
+
+/// <summary>
+/// The moment until which an answer is of use, carried along with the asynchronous flow: calls made inside
+/// <see cref="Begin"/> never last beyond it.
+/// </summary>
+public sealed class MeshDeadline : IDisposable
+{
+    private static readonly AsyncLocal<MeshDeadline?> Ambient = new();
+
+    private readonly MeshDeadline? _outer;
+    private readonly TimeProvider _time;
+
+    private MeshDeadline(long expiresAt, TimeProvider time, MeshDeadline? outer)
+    {
+        ExpiresAt = expiresAt;
+        _time = time;
+        _outer = outer;
+    }
+
+    /// <summary>The deadline in force here; null when there is none.</summary>
+    public static MeshDeadline? Current => Ambient.Value;
+
+    /// <summary>What is left; zero when it has passed.</summary>
+    public TimeSpan Remaining
+    {
+        get
+        {
+            var left = _time.GetElapsedTime(_time.GetTimestamp(), ExpiresAt);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>The timestamp at which it passes.</summary>
+    internal long ExpiresAt { get; }
+
+    /// <summary>
+    /// Begins a deadline. One that would end after the deadline already in force ends with that. Dispose the result to go back.
+    /// </summary>
+    /// <param name="timeout">From now; zero or less has passed already.</param>
+    /// <param name="time">The clock; null: the system's. Has to be the one MeshClient uses.</param>
+    public static MeshDeadline Begin(TimeSpan timeout, TimeProvider? time = null)
+    {
+        time ??= TimeProvider.System;
+        var outer = Ambient.Value;
+        var now = time.GetTimestamp();
+        var ticks = timeout.TotalSeconds * time.TimestampFrequency;
+        var at = ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue;
+        var deadline = new MeshDeadline(Math.Min(at, outer?.ExpiresAt ?? long.MaxValue), time, outer);
+        Ambient.Value = deadline;
+        return deadline;
+    }
+
+    /// <summary>Ends the deadline for the code that began it.</summary>
+    public void Dispose() => Ambient.Value = _outer;
+}

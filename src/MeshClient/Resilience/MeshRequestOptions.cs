@@ -1,0 +1,11 @@
+namespace MeshClient.Resilience;
+
+/// <summary>What an app can say of a single request, in <see cref="HttpRequestMessage.Options"/>.</summary>
+public static class MeshRequestOptions
+{
+    /// <summary>
+    /// True: executing the request twice does no more than executing it once, so it may be tried again after a failure. Not
+    /// needed for GET, HEAD, OPTIONS, TRACE, PUT and DELETE. Default: false.
+    /// </summary>
+    public static HttpRequestOptionsKey<bool> Idempotent { get; } = new("MeshClient.Idempotent");
+}

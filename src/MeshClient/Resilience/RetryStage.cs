@@ -1,0 +1,120 @@
+using MeshClient.Configuration;
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+using Polly;
+using Polly.Retry;
+
+namespace MeshClient.Resilience;
+
+/// <summary>
+/// Tries a call again at another instance when that is allowed and useful. Polly does the repeating; it is entered only when a
+/// first attempt has failed in a way worth repeating, so calls that succeed do not pay for it.
+/// </summary>
+/// <remarks>
+/// Back-off with full jitter: a random time up to 25 ms doubled per retry, at most 250 ms (Envoy, Linkerd). A retry is made when
+/// all of these hold: the number of retries is not used up, <see cref="Repeatability"/> allows it, the deadline has not
+/// passed, and the service's <see cref="RetryBudget"/> gives one. The budget is asked last, because asking spends.
+/// </remarks>
+internal sealed class RetryStage : CallStage
+{
+    private readonly TimeProvider _time;
+    private readonly MeshRandom _random;
+    private readonly MeshTelemetry _telemetry;
+    private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
+
+    public RetryStage(TimeProvider time, MeshRandom random, MeshTelemetry telemetry)
+        : base("Retry")
+    {
+        _time = time;
+        _random = random;
+        _telemetry = telemetry;
+        _pipeline = new ResiliencePipelineBuilder<OutboundAttempt> { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions<OutboundAttempt>
+            {
+                // The service's own number is less or equal, and counted in IsWanted.
+                MaxRetryAttempts = int.MaxValue,
+                ShouldHandle = arguments => ValueTask.FromResult(TrySpend(arguments.Outcome.Result!)),
+                DelayGenerator = arguments => ValueTask.FromResult<TimeSpan?>(Delay(arguments.AttemptNumber, arguments.Outcome.Result!.Call)),
+                OnRetry = arguments =>
+                {
+                    // A response that is not the call's answer would keep its connection busy.
+                    arguments.Outcome.Result!.Response?.Dispose();
+                    return ValueTask.CompletedTask;
+                },
+            })
+            .Build();
+    }
+
+    /// <summary>Whether an attempt failed in a way that another attempt could mend. Spends nothing.</summary>
+    public bool IsWanted(OutboundAttempt attempt) =>
+        (attempt.Failure is not null || (int)attempt.Response!.StatusCode >= 500)
+        && attempt.Number <= attempt.Call.Destination.Service.Settings.MaxRetries
+        && !attempt.MissedDeadline
+        && Repeatability.Allows(attempt)
+        && _time.GetTimestamp() < attempt.Call.DeadlineAt;
+
+    /// <summary>Makes further attempts until one is good, or no more are allowed.</summary>
+    /// <param name="first">The first attempt, which failed.</param>
+    /// <param name="attemptAsync">Makes one attempt.</param>
+    /// <returns>The attempt that counts.</returns>
+    public async Task<OutboundAttempt> RepeatAsync(OutboundAttempt first, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptAsync)
+    {
+        var context = ResilienceContextPool.Shared.Get(first.Call.Cancellation);
+        try
+        {
+            var outcome = await _pipeline.ExecuteOutcomeAsync(
+                static async (_, state) => Polly.Outcome.FromResult(
+                    // Polly's first turn is the attempt already made.
+                    state.Turns++ == 0 ? state.First : await state.AttemptAsync(state.First.Call).ConfigureAwait(false)),
+                context,
+                new Repetition(first, attemptAsync)).ConfigureAwait(false);
+            outcome.ThrowIfException();
+            return outcome.Result!;
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    private bool TrySpend(OutboundAttempt attempt)
+    {
+        if (!IsWanted(attempt))
+        {
+            return false;
+        }
+
+        var service = attempt.Call.Destination.Service;
+        var tag = new KeyValuePair<string, object?>(MeshTelemetry.ServiceTag, service.Service.Value);
+        if (!service.RetryBudget.TryWithdraw(attempt.RespondedAt))
+        {
+            _telemetry.BudgetExhausted.Add(1, tag);
+            return false;
+        }
+
+        _telemetry.Retries.Add(1, tag);
+        attempt.Call.MarkTried(attempt.Instance);
+        return true;
+    }
+
+    private TimeSpan Delay(int retry, OutboundCall call)
+    {
+        var most = Math.Min(
+            MeshDefaults.RetryBaseDelay.TotalMilliseconds * (1 << Math.Min(retry, 10)), MeshDefaults.RetryMaxDelay.TotalMilliseconds);
+        if (call.DeadlineAt != long.MaxValue)
+        {
+            most = Math.Min(most, Math.Max(0, _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt).TotalMilliseconds));
+        }
+
+        return TimeSpan.FromMilliseconds(most * _random.NextDouble());
+    }
+
+    private sealed class Repetition(OutboundAttempt first, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptAsync)
+    {
+        public OutboundAttempt First { get; } = first;
+
+        public Func<OutboundCall, ValueTask<OutboundAttempt>> AttemptAsync { get; } = attemptAsync;
+
+        public int Turns { get; set; }
+    }
+}

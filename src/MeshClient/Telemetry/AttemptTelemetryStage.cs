@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using MeshClient.Outbound;
+
+namespace MeshClient.Telemetry;
+
+/// <summary>One span and one figure per attempt, naming the instance.</summary>
+internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptStage("AttemptTelemetry", StageScope.Attempt)
+{
+    public override void Enter(OutboundAttempt attempt)
+    {
+        if (attempt.Call.Activity is { IsAllDataRequested: true } call)
+        {
+            // Named by its parent, because an earlier attempt's span may still be the current one.
+            attempt.Activity = telemetry.Source.StartActivity("attempt", ActivityKind.Client, call.Context);
+        }
+    }
+
+    public override void Responded(OutboundAttempt attempt)
+    {
+        var instance = attempt.Instance;
+        if (attempt.Activity is null && !telemetry.AttemptDuration.Enabled)
+        {
+            return;
+        }
+
+        // In the words of the call's own failures: a time limit of ours is no cancellation.
+        var failure = attempt.Failure is null ? null : CallFailure.Describe(attempt);
+        var status = attempt.Response is { } response ? (int)response.StatusCode : 0;
+        if (telemetry.AttemptDuration.Enabled && instance is not null)
+        {
+            var tags = new TagList
+            {
+                { MeshTelemetry.ServiceTag, instance.Description.Service.Value },
+                { MeshTelemetry.InstanceTag, instance.Description.Id.Value },
+                { MeshTelemetry.AddressTag, instance.Endpoint.Host },
+                { MeshTelemetry.PortTag, instance.BoxedPort },
+                { MeshTelemetry.OutcomeTag, Outcome.Of(failure, status) },
+            };
+            Outcome.AddResult(ref tags, failure, status);
+            telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), tags);
+        }
+
+        if (attempt.Activity is { } activity)
+        {
+            activity.SetTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(attempt.Number - 1));
+            if (instance is not null)
+            {
+                activity.SetTag(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
+                activity.SetTag(MeshTelemetry.AddressTag, instance.Endpoint.Host);
+                activity.SetTag(MeshTelemetry.PortTag, instance.BoxedPort);
+            }
+
+            Outcome.SetResult(activity, failure, status);
+            activity.Stop();
+        }
+    }
+}

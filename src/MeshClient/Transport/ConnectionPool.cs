@@ -1,0 +1,54 @@
+namespace MeshClient.Transport;
+
+/// <summary>
+/// A pool of connections to one endpoint, closed when it has been retired and the last call on it has ended. Counts its
+/// users: the owner is one, each call is one.
+/// </summary>
+internal sealed class ConnectionPool
+{
+    private readonly HttpMessageInvoker _invoker;
+    private readonly HttpMessageInvoker? _http11Invoker;
+    private int _users = 1;
+
+    /// <param name="invoker">What calls are sent with.</param>
+    /// <param name="http11Invoker">What calls that must not go over HTTP/2 are sent with; null: the same.</param>
+    public ConnectionPool(HttpMessageInvoker invoker, HttpMessageInvoker? http11Invoker)
+    {
+        _invoker = invoker;
+        _http11Invoker = http11Invoker;
+    }
+
+    public HttpMessageInvoker Invoker => _invoker;
+
+    public HttpMessageInvoker Http11Invoker => _http11Invoker ?? _invoker;
+
+    /// <summary>Becomes a user, unless the pool is closed or closing.</summary>
+    public bool TryAcquire()
+    {
+        var users = Volatile.Read(ref _users);
+        while (users > 0)
+        {
+            var seen = Interlocked.CompareExchange(ref _users, users + 1, users);
+            if (seen == users)
+            {
+                return true;
+            }
+
+            users = seen;
+        }
+
+        return false;
+    }
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _users) == 0)
+        {
+            _invoker.Dispose();
+            _http11Invoker?.Dispose();
+        }
+    }
+
+    /// <summary>The owner lets go. Must be called once.</summary>
+    public void Retire() => Release();
+}

@@ -1,0 +1,72 @@
+using MeshClient.Core.Discovery;
+
+namespace MeshClient.Transport;
+
+/// <summary>
+/// The connections to one endpoint of one instance. Made on first use. A connection cannot change its certificate, so after a
+/// renewal the whole pool is replaced: new calls open new connections, those in flight end on the old ones, which are closed
+/// when the last has.
+/// </summary>
+internal sealed class InstanceTransport : IDisposable
+{
+    private readonly TransportFactory _factory;
+    private readonly ServiceInstance _instance;
+    private readonly InstanceEndpoint _endpoint;
+    private readonly TimeSpan _connectTimeout;
+    private readonly Lock _lock = new();
+    private volatile ConnectionPool? _pool;
+    private bool _disposed;
+
+    public InstanceTransport(
+        TransportFactory factory, ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout)
+    {
+        _factory = factory;
+        _instance = instance;
+        _endpoint = endpoint;
+        _connectTimeout = connectTimeout;
+    }
+
+    /// <summary>The pool to send the next call on. Release it when that call's answer has been read to the end.</summary>
+    public ConnectionPool Acquire()
+    {
+        while (true)
+        {
+            if (_pool is { } pool && pool.TryAcquire())
+            {
+                return pool;
+            }
+
+            lock (_lock)
+            {
+                ObjectDisposedException.ThrowIf(_disposed, this);
+                if (_pool is null)
+                {
+                    _pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout);
+                    _factory.Track(this);
+                }
+            }
+        }
+    }
+
+    /// <summary>Lets the present connections end with their calls; the next call opens new ones.</summary>
+    public void Renew()
+    {
+        lock (_lock)
+        {
+            _pool?.Retire();
+            _pool = null;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            _pool?.Retire();
+            _pool = null;
+        }
+
+        _factory.Forget(this);
+    }
+}

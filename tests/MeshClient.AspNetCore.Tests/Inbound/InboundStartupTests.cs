@@ -1,0 +1,59 @@
+using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Core.ControlPlane;
+using MeshClient.Testing;
+
+namespace MeshClient.AspNetCore.Tests.Inbound;
+
+public sealed class InboundStartupTests
+{
+    [Fact]
+    public async Task Start_WithoutServiceName_SaysWhatToSet()
+    {
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => InboundTestHost.StartAsync(settings: new Dictionary<string, string?> { ["Mesh:Service"] = null }));
+
+        Assert.Contains("Mesh:Service", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Mesh:Inbound:Enabled", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_WithControlPlaneAway_FailsInTimeAndSaysWhy()
+    {
+        using var plane = new InMemoryControlPlane();
+        plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "connection refused"));
+
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => InboundTestHost.StartAsync(
+            controlPlane: plane, inbound: options => options.StartTimeout = TimeSpan.FromMilliseconds(400)));
+
+        Assert.Contains("'orders'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("within 00:00:00.4", error.Message, StringComparison.Ordinal);
+        Assert.Contains("connection refused", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_WithTokenRefused_FailsAtOnce()
+    {
+        using var plane = new InMemoryControlPlane();
+        plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Forbidden, "permission denied"));
+
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => InboundTestHost.StartAsync(
+            controlPlane: plane, inbound: options => options.StartTimeout = TimeSpan.FromMinutes(5)));
+
+        Assert.Contains("will not get one: permission denied", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_WithControlPlaneLate_WaitsForIt()
+    {
+        var plane = new InMemoryControlPlane();
+        plane.Stall();
+        var start = InboundTestHost.StartAsync(controlPlane: plane);
+
+        await plane.WaitForParkedCallsAsync(3, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.False(start.IsCompleted);
+        plane.Release();
+
+        await using var host = await start.Bounded();
+        Assert.True(host.MeshPort > 0);
+    }
+}

@@ -1,0 +1,28 @@
+using MeshClient.Benchmarks;
+
+return args switch
+{
+    ["overhead", ..] => await OverheadBenchmark.RunAsync(),
+    ["transport", ..] => await TransportBenchmark.RunAsync(args),
+    ["transport-server", ..] => await TransportServer.RunAsync(),
+    ["pick", ..] => PickBenchmark.Run(),
+    _ => Help(),
+};
+
+static int Help()
+{
+    Console.WriteLine(
+        """
+        Compares MeshClient with the bare handler, side by side in one run. Run in Release:
+
+          dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
+
+          overhead    time and bytes a call gets added by the pipeline, no network
+          pick        time of one choice of an instance
+          transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
+                      [--seconds N] (default 3) [--rounds N] (default 5)
+
+        Each prints a table for results/.
+        """);
+    return 2;
+}

@@ -1,0 +1,95 @@
+using System.Text.Json;
+using MeshClient.Consul.Intentions;
+using MeshClient.Consul.Model;
+using MeshClient.Core.Intentions;
+using MeshClient.Core.Naming;
+
+namespace MeshClient.Consul.Tests.Intentions;
+
+public sealed class IntentionMapperTests
+{
+    [Fact]
+    public void Map_WithoutId_IsNamedByItsPair() => Assert.Equal("web->orders", Map(""" "Action":"allow" """)!.Id);
+
+    [Theory]
+    [InlineData(""" "SourcePeer":"cluster-2","Action":"allow" """)]
+    [InlineData(""" "SourceSamenessGroup":"group","Action":"allow" """)]
+    [InlineData(""" "SourceName":"","Action":"allow" """)]
+    [InlineData(""" "DestinationName":null,"Action":"deny" """)]
+    public void Map_SourceThatIsNoServiceOfThisMesh_IsLeftOut(string json) => Assert.Null(Map(json));
+
+    [Theory]
+    [InlineData(""" "Action":"permit" """)]
+    [InlineData(""" "Action":"Allow" """)]
+    [InlineData(""" "Action":"" """)]
+    [InlineData(""" "Action":null """)]
+    [InlineData(""" "Action":"allow","JWT":{"Providers":[{"Name":"okta"}]} """)]
+    [InlineData(""" "JWT":{"Providers":[{"Name":"okta"}]},"Permissions":[{"Action":"allow","HTTP":{"PathPrefix":"/"}}] """)]
+    [InlineData(""" "Permissions":[null] """)]
+    [InlineData(""" "Permissions":[{"Action":"permit"}] """)]
+    public void Map_WhatIsNotUnderstood_DeniesWhateverTheDefault(string json) => Assert.False(Allows(json, IntentionAction.Allow));
+
+    [Theory]
+    [InlineData(""" "Permissions":[{"Action":"allow","JWT":{"Providers":[{"Name":"okta"}]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"PathPrefix":"/","Query":[{"Name":"a"}]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"PathPrefix":"/","PathExact":"/a"}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[{"Name":"a","Newer":"x"}]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[{"Name":"a"}]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[{"Name":"a","Exact":"x","Prefix":"x"}]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[null]}}] """)]
+    public void Map_AllowWithARequirementThatCannotBeChecked_NeverAllows(string json) => Assert.False(Allows(json, IntentionAction.Deny));
+
+    [Fact]
+    public void Map_DenyWithARequirementThatCannotBeChecked_Denies() => Assert.False(Allows(
+        """ "Permissions":[{"Action":"deny","HTTP":{"Query":[{"Name":"a"}]}},{"Action":"allow","HTTP":{"PathPrefix":"/"}}] """,
+        IntentionAction.Allow));
+
+    [Fact]
+    public void Map_PermissionAsGoWritesIt_IsUnderstood()
+    {
+        var intention = Map("""
+            "Action":"","JWT":null,"Permissions":[{"Action":"allow","JWT":null,"HTTP":{"PathExact":"","PathPrefix":"/v1/","PathRegex":"",
+            "Methods":["get","PUT"],"Header":[
+              {"Name":"x-a","Present":true,"Exact":"","Invert":false},{"Name":"x-b","Exact":"1","Invert":true},{"Name":"x-c","Prefix":"p"},
+              {"Name":"x-d","Suffix":"s"},{"Name":"x-e","Contains":"c","IgnoreCase":true},{"Name":"x-f","Regex":"r+"}]}}]
+            """)!;
+
+        Assert.Equal(
+            new IntentionPermission
+            {
+                Action = IntentionAction.Allow,
+                PathPrefix = "/v1/",
+                Methods = ["GET", "PUT"],
+                Headers =
+                [
+                    new HeaderMatch("x-a", HeaderMatchKind.Present, ""),
+                    new HeaderMatch("x-b", HeaderMatchKind.Exact, "1", Invert: true),
+                    new HeaderMatch("x-c", HeaderMatchKind.Prefix, "p"),
+                    new HeaderMatch("x-d", HeaderMatchKind.Suffix, "s"),
+                    new HeaderMatch("x-e", HeaderMatchKind.Contains, "c", IgnoreCase: true),
+                    new HeaderMatch("x-f", HeaderMatchKind.Regex, "r+"),
+                ],
+            },
+            Assert.Single(intention.Permissions));
+        Assert.Null(intention.Action);
+    }
+
+    private static Intention? Map(string json)
+    {
+        // A key that comes twice holds with its last value.
+        var document = $$"""{"orders":[{"SourceName":"web","DestinationName":"orders",{{json}}}]}""";
+        var byName = JsonSerializer.Deserialize(document, WireJson.Default.DictionaryStringIntentionDocumentArray)!;
+        return IntentionMapper.TryMap(byName["orders"]![0]!, out _);
+    }
+
+    private static bool Allows(string json, IntentionAction otherwise)
+    {
+        var snapshot = new IntentionSnapshot(ServiceName.Parse("orders"), [Map(json)!], null);
+        return new IntentionEvaluator(snapshot, otherwise).EvaluateRequest("web", "GET", "/a", default(SomeHeaders)).IsAllowed;
+    }
+
+    private readonly struct SomeHeaders : IHeaderLookup
+    {
+        public string? Find(string name) => "x";
+    }
+}

@@ -1,0 +1,87 @@
+using System.Net;
+
+namespace MeshClient.FunctionalTests;
+
+/// <summary>The main job, end to end, on whichever control plane: register, discover, mutual TLS, allow and deny, stop, heal.</summary>
+public abstract class MeshContract
+{
+    /// <summary>Where the control plane is.</summary>
+    protected abstract Uri Address { get; }
+
+    [Fact]
+    public async Task Call_TwoInstancesRegistered_ReachesBothAndProvesTheCaller()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        await mesh.StartOrdersAsync(1);
+        await mesh.StartOrdersAsync(2);
+        await mesh.WaitForHealthyAsync(2);
+        var client = await mesh.StartWebAsync();
+
+        var answers = new List<string>();
+        for (var i = 0; i < 40; i++)
+        {
+            answers.Add(await client.GetStringAsync(new Uri("/", UriKind.Relative), MeshHosts.Cancellation));
+        }
+
+        Assert.Contains(answers, answer => answer.StartsWith("1 ", StringComparison.Ordinal));
+        Assert.Contains(answers, answer => answer.StartsWith("2 ", StringComparison.Ordinal));
+        Assert.All(answers, answer => Assert.Matches($"^[12] spiffe://[0-9a-f-]+\\.consul/ns/default/dc/dc1/svc/{mesh.Web}$", answer));
+        Assert.Equal("HTTP/2", await client.GetStringAsync(new Uri("/protocol", UriKind.Relative), MeshHosts.Cancellation));
+    }
+
+    [Fact]
+    public async Task Call_NoIntention_IsDeniedByDefault()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.StartOrdersAsync(1);
+        await mesh.WaitForHealthyAsync(1);
+        var client = await mesh.StartWebAsync();
+
+        using var response = await client.GetAsync(new Uri("/", UriKind.Relative), MeshHosts.Cancellation);
+
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public async Task Call_IntentionChanges_AreAppliedToOpenConnections()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        await mesh.StartOrdersAsync(1);
+        await mesh.WaitForHealthyAsync(1);
+        var client = await mesh.StartWebAsync();
+        await WaitForStatusAsync(client, HttpStatusCode.OK);
+
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "deny");
+        await WaitForStatusAsync(client, HttpStatusCode.Forbidden);
+
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        await WaitForStatusAsync(client, HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Call_InstanceStopsUnderLoad_NoCallFailsAndItLeavesTheRegistry()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        var leaving = await mesh.StartOrdersAsync(1);
+        await mesh.StartOrdersAsync(2);
+        await mesh.WaitForHealthyAsync(2);
+        await using var calls = new SteadyCalls(await mesh.StartWebAsync());
+        await calls.WaitForMoreAsync(200);
+
+        await leaving.StopAsync(MeshHosts.Cancellation);
+        await calls.WaitForMoreAsync(200);
+
+        Assert.Empty(await calls.StopAsync());
+        Assert.Equal(1, await mesh.CountListedAsync());
+    }
+
+    private static Task WaitForStatusAsync(HttpClient client, HttpStatusCode status) => MeshHosts.WaitUntilAsync(async () =>
+    {
+        using var response = await client.GetAsync(new Uri("/", UriKind.Relative), MeshHosts.Cancellation);
+        return response.StatusCode == status;
+    });
+}

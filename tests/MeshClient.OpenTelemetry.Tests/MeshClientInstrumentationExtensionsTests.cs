@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using MeshClient.OpenTelemetry;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
+
+namespace MeshClient.OpenTelemetry.Tests;
+
+public sealed class MeshClientInstrumentationExtensionsTests
+{
+    [Fact]
+    public async Task AddMeshClientInstrumentation_Meters_CollectsACallsDuration()
+    {
+        using var reader = new CollectingReader();
+        using var meters = Sdk.CreateMeterProviderBuilder().AddMeshClientInstrumentation().AddReader(reader).Build();
+        await using var services = Calls.Services();
+
+        await Calls.MakeOneAsync(services, TestContext.Current.CancellationToken);
+        reader.Collect();
+
+        Assert.Contains("meshclient.call.duration", reader.Names);
+        Assert.Contains("meshclient.attempt.duration", reader.Names);
+    }
+
+    [Fact]
+    public async Task AddMeshClientInstrumentation_Tracers_CollectsACallAndItsAttempt()
+    {
+        using var spans = new CollectingProcessor();
+        using var tracers = Sdk.CreateTracerProviderBuilder().AddMeshClientInstrumentation().AddProcessor(spans).Build();
+        await using var services = Calls.Services();
+
+        await Calls.MakeOneAsync(services, TestContext.Current.CancellationToken);
+
+        var mine = spans.Ended.Where(span => span.Source.Name == MeshClientInstrumentationExtensions.Name).ToList();
+        var attempt = Assert.Single(mine, span => span.DisplayName == "attempt");
+        var call = Assert.Single(mine, span => span.DisplayName == "GET");
+        Assert.Equal(call.SpanId, attempt.ParentSpanId);
+    }
+
+    private sealed class CollectingReader : BaseExportingMetricReader
+    {
+        private readonly Exporter _exporter;
+
+        public CollectingReader()
+            : this(new Exporter())
+        {
+        }
+
+        private CollectingReader(Exporter exporter)
+            : base(exporter) => _exporter = exporter;
+
+        public IEnumerable<string> Names => _exporter.Names;
+
+        private sealed class Exporter : BaseExporter<Metric>
+        {
+            public HashSet<string> Names { get; } = [];
+
+            public override ExportResult Export(in Batch<Metric> batch)
+            {
+                foreach (var metric in batch)
+                {
+                    Names.Add(metric.Name);
+                }
+
+                return ExportResult.Success;
+            }
+        }
+    }
+
+    private sealed class CollectingProcessor : BaseProcessor<Activity>
+    {
+        public System.Collections.Concurrent.ConcurrentQueue<Activity> Ended { get; } = new();
+
+        public override void OnEnd(Activity data) => Ended.Enqueue(data);
+    }
+}

@@ -1,0 +1,187 @@
+using FsCheck;
+using FsCheck.Fluent;
+using MeshClient.Balancing;
+using MeshClient.Discovery;
+using MeshClient.Testing;
+using MeshClient.Tests.Support;
+
+namespace MeshClient.Tests.Balancing;
+
+public sealed class PowerOfTwoPickerTests
+{
+    private const int Picks = 100_000;
+    private readonly FakeTimeProvider _time = new();
+    private readonly MeshRandom _random = new(20250101);
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(10)]
+    [InlineData(100)]
+    public void Pick_EqualInstances_AreSharedEvenly(int count)
+    {
+        var instances = TestInstances.Make(count, _time);
+        var share = CountPicks(instances, []);
+        var mean = (double)Picks / count;
+        // Five standard deviations of a fair draw: a bias as small as one instance in the second draw is far outside.
+        var tolerance = 5 * Math.Sqrt(mean);
+        Assert.All(share, picks => Assert.InRange(picks, mean - tolerance, mean + tolerance));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(10)]
+    [InlineData(100)]
+    public void Pick_CallsHeldOpen_StayLevel(int count)
+    {
+        var instances = TestInstances.Make(count, _time);
+        for (var i = 0; i < count * 50; i++)
+        {
+            Pick(instances).Load.Begin();
+        }
+
+        Assert.All(instances, instance => Assert.InRange(instance.Load.InFlight, 44, 56));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(10)]
+    [InlineData(100)]
+    public void Pick_SlowInstance_GetsOnlyWhatCannotBeAvoided(int count)
+    {
+        var instances = TestInstances.Make(count, _time);
+        foreach (var instance in instances)
+        {
+            instance.Load.Observe(_time.TimestampFrequency / 1000.0, _time.GetTimestamp());
+        }
+
+        instances[0].Load.Observe(_time.TimestampFrequency, _time.GetTimestamp());
+        Assert.Equal(0, CountPicks(instances, [])[0]);
+    }
+
+    [Fact]
+    public void Pick_SlowInstanceUnderLoad_IsUsedOnlyAsFarAsItIsWorth()
+    {
+        // A simulation: 10 instances, one ten times slower, calls that take as long as their instance needs.
+        var instances = TestInstances.Make(10, _time);
+        var ends = new PriorityQueue<(InstanceState Instance, long Start), long>();
+        var share = new int[10];
+        for (var i = 0; i < 20_000; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            var now = _time.GetTimestamp();
+            while (ends.TryPeek(out var done, out var at) && at <= now)
+            {
+                ends.Dequeue();
+                done.Instance.Load.Observe(at - done.Start, at);
+                done.Instance.Load.End();
+            }
+
+            var instance = Pick(instances);
+            var index = Array.IndexOf(instances, instance);
+            share[index]++;
+            instance.Load.Begin();
+            ends.Enqueue((instance, now), now + (_time.TimestampFrequency / 1000 * (index == 0 ? 100 : 10)));
+        }
+
+        Assert.InRange(share[0], 1, 20_000 / 40);
+        Assert.All(share[1..], picks => Assert.InRange(picks, 1700, 2800));
+    }
+
+    [Fact]
+    public void Pick_WeightsUnderLoad_AreKept()
+    {
+        var instances = TestInstances.Make(2, _time, weight: i => i == 0 ? 3 : 1);
+        for (var i = 0; i < 4000; i++)
+        {
+            Pick(instances).Load.Begin();
+        }
+
+        Assert.InRange(instances[0].Load.InFlight, 2990, 3010);
+    }
+
+    [Fact]
+    public void Pick_SameSeed_SameChoices()
+    {
+        var instances = TestInstances.Make(10, _time);
+        var other = new MeshRandom(20250101);
+        for (var i = 0; i < 1000; i++)
+        {
+            Assert.Same(Pick(instances), PowerOfTwoPicker.Pick(instances, [], other, _time.GetTimestamp()));
+        }
+    }
+
+    [Fact]
+    public void Pick_AnyTriedAndEjected_PrefersUntriedInThenUntriedThenAnything()
+    {
+        // Bit masks over up to 12 instances: which are ejected, which were tried.
+        var masks = ArbMap.Default.GeneratorFor<int>();
+        var gen = from count in Gen.Choose(1, 12) from ejected in masks from tried in masks from seed in masks select (count, ejected, tried, seed);
+        Prop.ForAll(Arb.From(gen), scenario =>
+        {
+            var (count, ejectedMask, triedMask, seed) = scenario;
+            var instances = TestInstances.Make(count, _time, allMayBeEjected: true);
+            var tried = instances.Where((_, i) => (triedMask >> i & 1) != 0).ToArray();
+            for (var i = 0; i < count; i++)
+            {
+                if ((ejectedMask >> i & 1) != 0)
+                {
+                    TestInstances.Eject(instances[i], _time.GetTimestamp());
+                }
+            }
+
+            var picked = PowerOfTwoPicker.Pick(instances, tried, new MeshRandom((ulong)seed), _time.GetTimestamp());
+            var untried = instances.Except(tried).ToArray();
+            var good = untried.Where(instance => !instance.Ejection.IsEjected).ToArray();
+            return count == 1
+                || (good.Length > 0 ? good.Contains(picked) : untried.Length == 0 || untried.Contains(picked));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+    }
+
+    [Fact]
+    public void Pick_AllEjected_PanicsAndSharesAmongAll()
+    {
+        var instances = TestInstances.Make(4, _time, allMayBeEjected: true);
+        foreach (var instance in instances)
+        {
+            TestInstances.Eject(instance, _time.GetTimestamp());
+        }
+
+        Assert.All(CountPicks(instances, []), picks => Assert.InRange(picks, Picks / 4 * 0.95, Picks / 4 * 1.05));
+    }
+
+    [Fact]
+    public void Pick_OneEjectedOfTen_IsNeverTaken()
+    {
+        var instances = TestInstances.Make(10, _time);
+        TestInstances.Eject(instances[4], _time.GetTimestamp());
+        var share = CountPicks(instances, []);
+        Assert.Equal(0, share[4]);
+        Assert.All(share.Where((_, i) => i != 4), picks => Assert.InRange(picks, Picks / 9 * 0.95, Picks / 9 * 1.05));
+    }
+
+    [Fact]
+    public void Pick_OneGoodAmongMany_IsAlwaysFound()
+    {
+        var instances = TestInstances.Make(100, _time, allMayBeEjected: true);
+        foreach (var instance in instances[1..])
+        {
+            TestInstances.Eject(instance, _time.GetTimestamp());
+        }
+
+        Assert.Equal(Picks, CountPicks(instances, [])[0]);
+    }
+
+    private InstanceState Pick(InstanceState[] instances) => PowerOfTwoPicker.Pick(instances, [], _random, _time.GetTimestamp());
+
+    private int[] CountPicks(InstanceState[] instances, InstanceState[] tried)
+    {
+        var share = new int[instances.Length];
+        for (var i = 0; i < Picks; i++)
+        {
+            share[Array.IndexOf(instances, PowerOfTwoPicker.Pick(instances, tried, _random, _time.GetTimestamp()))]++;
+        }
+
+        return share;
+    }
+}

@@ -1,0 +1,119 @@
+using MeshClient.Configuration;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
+using MeshClient.Discovery;
+using MeshClient.Identity;
+using MeshClient.Outbound;
+using MeshClient.Testing;
+using MeshClient.Transport;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Tests.Support;
+
+/// <summary>
+/// An app that calls, with <c>AddMeshClient()</c> and nothing replaced but the control plane, and the servers it calls. The app
+/// is the service <c>web</c>.
+/// </summary>
+internal sealed class MeshTestEnvironment : IAsyncDisposable
+{
+    public const string Self = "web";
+
+    private readonly List<IAsyncDisposable> _peers = [];
+
+    public MeshTestEnvironment(
+        Action<MeshOptions>? options = null,
+        IEnumerable<KeyValuePair<string, string?>>? configuration = null,
+        Action<IServiceCollection>? services = null,
+        bool withControlPlane = true)
+    {
+        ControlPlane = new InMemoryControlPlane();
+        var collection = new ServiceCollection();
+        collection.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(configuration ?? []).Build());
+        collection.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(Logs));
+        if (withControlPlane)
+        {
+            collection.AddSingleton<Core.ControlPlane.IInstanceSource>(ControlPlane);
+            collection.AddSingleton<Core.ControlPlane.ILeafCertificateSource>(ControlPlane);
+            collection.AddSingleton<Core.ControlPlane.ITrustBundleSource>(ControlPlane);
+        }
+
+        collection.AddMeshClient(mesh =>
+        {
+            mesh.Service = Self;
+            mesh.RotationSpread = TimeSpan.Zero;
+            options?.Invoke(mesh);
+        });
+        services?.Invoke(collection);
+        Services = collection.BuildServiceProvider();
+    }
+
+    public InMemoryControlPlane ControlPlane { get; }
+
+    public TestCertificateAuthority Authority => ControlPlane.Authority;
+
+    public ServiceProvider Services { get; }
+
+    public LogCollector Logs { get; } = new();
+
+    public MeshHandlerFactory Handlers => Services.GetRequiredService<MeshHandlerFactory>();
+
+    public DestinationTable Destinations => Services.GetRequiredService<DestinationTable>();
+
+    public MeshIdentity Identity => Services.GetRequiredService<MeshIdentity>();
+
+    public static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    /// <summary>A client of the factory; the default one without a name.</summary>
+    public HttpClient Client(string name = "") => Services.GetRequiredService<IHttpClientFactory>().CreateClient(name);
+
+    /// <summary>What is counted of a service that has been called.</summary>
+    public ServiceState State(string service) => Destinations.Services.Single(state => state.Service.Value == service);
+
+    /// <summary>The state of an instance that has been called.</summary>
+    public InstanceState Instance(string service, int port) =>
+        State(service).GetDestination(new DestinationName(ServiceName.Parse(service), null, SchemePreference.Http))
+            .Callable.ToArray().Single(instance => instance.Endpoint.Port == port);
+
+    /// <summary>Starts a mesh instance on Kestrel and lists it.</summary>
+    public async Task<HttpPeer> StartAsync(string service, RequestDelegate handler, HttpProtocols? protocols = null)
+    {
+        var peer = Own(await HttpPeer.StartAsync(handler, PeerTls.For(Authority, service), protocols));
+        ControlPlane.AddInstance(ServiceName.Parse(service), "127.0.0.1", peer.Port);
+        return peer;
+    }
+
+    /// <summary>Starts a mesh instance that does to its connections what it is told, and lists it.</summary>
+    public RawPeer StartRaw(string service, Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls = null)
+    {
+        var peer = Own(RawPeer.Start(serve, tls ?? PeerTls.For(Authority, service)));
+        ControlPlane.AddInstance(ServiceName.Parse(service), "127.0.0.1", peer.Port);
+        return peer;
+    }
+
+    /// <summary>Lists an instance at an address.</summary>
+    public ServiceInstance List(string service, int port, InstanceSecurity security = InstanceSecurity.Mesh) =>
+        ControlPlane.AddInstance(ServiceName.Parse(service), "127.0.0.1", port, security);
+
+    /// <summary>Ends a server with the environment.</summary>
+    public T Own<T>(T peer)
+        where T : IAsyncDisposable
+    {
+        _peers.Add(peer);
+        return peer;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Services.DisposeAsync();
+        foreach (var peer in _peers)
+        {
+            await peer.DisposeAsync();
+        }
+
+        ControlPlane.Dispose();
+    }
+}

@@ -1,0 +1,78 @@
+using System.Net;
+using MeshClient.Balancing;
+using MeshClient.Configuration;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
+using MeshClient.Discovery;
+using MeshClient.Health;
+using MeshClient.Identity;
+using MeshClient.Transport;
+using MeshClient.ControlPlane;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshClient.Tests.Support;
+
+/// <summary>Instances for tests of the parts that count about them, with nothing behind them.</summary>
+internal static class TestInstances
+{
+    public static readonly ServiceName Service = ServiceName.Parse("orders");
+
+    public static ServiceInstance Describe(string id = "orders-1", int port = 1001, params InstanceEndpoint[] endpoints) => new()
+    {
+        Id = new InstanceId(id),
+        Service = Service,
+        ExpectedService = Service,
+        Datacenter = "dc1",
+        Endpoints = Core.EquatableArray.From<InstanceEndpoint>(
+            endpoints.Length > 0 ? endpoints : [new InstanceEndpoint(null, "127.0.0.1", port, InstanceSecurity.Mesh)]),
+    };
+
+    public static InstanceState[] Make(int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false)
+    {
+        var quota = new EjectionQuota();
+        // A tenth of ten times as many are all of them.
+        quota.Resize(allMayBeEjected ? count * 10 : count);
+        var random = new MeshRandom(1);
+        var factory = Transports(time, random);
+        return [.. Enumerable.Range(0, count).Select(i =>
+        {
+            var description = Describe($"orders-{i}", 1001 + i) with { Weight = weight?.Invoke(i) ?? 1 };
+            var endpoint = description.Endpoints[0];
+            return new InstanceState(
+                description,
+                endpoint,
+                new PeakEwma(
+                    MeshDefaults.InitialLatency.TotalSeconds * time.TimestampFrequency,
+                    MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency,
+                    time.GetTimestamp()),
+                MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
+                new EjectionState(quota, time, random),
+                new InstanceTransport(factory, description, endpoint, MeshDefaults.ConnectTimeout));
+        })];
+    }
+
+    /// <summary>Fails an instance until it is ejected.</summary>
+    public static void Eject(InstanceState instance, long now)
+    {
+        for (var i = 0; i < MeshDefaults.ConsecutiveFailures; i++)
+        {
+            instance.Ejection.Failed(Admission.Ordinary, now);
+        }
+    }
+
+    public static TransportFactory Transports(
+        TimeProvider time, MeshRandom random, Func<InstanceConnector, HttpMessageHandler>? handlers = null) => new(
+            new MeshIdentity(
+                default, null, null, new WatchRunner(time, random, NullLogger<WatchRunner>.Instance), NullLogger<MeshIdentity>.Instance),
+            TimeSpan.Zero,
+            time,
+            random,
+            NullLogger<TransportFactory>.Instance,
+            handlers ?? (_ => new Answering()));
+
+    private sealed class Answering : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK));
+    }
+}

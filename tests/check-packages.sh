@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Packs every package, then makes a fresh app outside the repository that installs them from the local feed and makes a call
+# through the mesh. Leaves nothing behind but artifacts/package.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+feed=$root/artifacts/package
+rm -rf "$feed"
+dotnet pack "$root/MeshClient.sln" -c Release --nologo -v quiet
+
+expected="MeshClient MeshClient.AspNetCore MeshClient.Consul MeshClient.Core MeshClient.OpenTelemetry MeshClient.Server MeshClient.Testing"
+for name in $expected; do
+  package=("$feed/$name".[0-9]*.nupkg)
+  [ -f "${package[0]}" ] || { echo "no package $name"; exit 1; }
+  content=$(unzip -l "${package[0]}")
+  for part in README.md icon.png "lib/net10.0/$name.dll" "lib/net10.0/$name.xml"; do
+    grep -q " $part\$" <<<"$content" || { echo "$name lacks $part"; exit 1; }
+  done
+  unzip -p "${package[0]}" "$name.nuspec" | grep -q '<license type="expression">MIT</license>' || { echo "$name lacks its licence"; exit 1; }
+  symbols=("$feed/$name".[0-9]*.snupkg)
+  [ -f "${symbols[0]}" ] || { echo "no symbols for $name"; exit 1; }
+done
+
+app=$(mktemp -d)
+trap 'rm -rf "$app"' EXIT
+version=$(basename "$feed"/MeshClient.Core.[0-9]*.nupkg .nupkg)
+version=${version#MeshClient.Core.}
+cat > "$app/nuget.config" <<XML
+<configuration><packageSources><add key="local" value="$feed" /></packageSources></configuration>
+XML
+cat > "$app/Fresh.csproj" <<XML
+<Project Sdk="Microsoft.NET.Sdk.Web">
+  <PropertyGroup><TargetFramework>net10.0</TargetFramework><Nullable>enable</Nullable><ImplicitUsings>enable</ImplicitUsings></PropertyGroup>
+  <ItemGroup>
+    <PackageReference Include="MeshClient.AspNetCore" Version="$version" />
+    <PackageReference Include="MeshClient.Server" Version="$version" />
+    <PackageReference Include="MeshClient.OpenTelemetry" Version="$version" />
+  </ItemGroup>
+</Project>
+XML
+cat > "$app/Program.cs" <<'CSHARP'
+using MeshClient.AspNetCore.Peers;
+using MeshClient.Server;
+
+await using var registry = new MeshServer(new MeshServerOptions { ListenAddress = new Uri("http://127.0.0.1:0") });
+await registry.StartAsync();
+
+var orders = WebApplication.CreateBuilder();
+orders.Services.AddMeshInbound();
+orders.Configuration["Mesh:Service"] = "orders";
+orders.Configuration["Mesh:Inbound:Address"] = "127.0.0.1:0";
+orders.Configuration["Mesh:Registration:DrainDelay"] = "00:00:00";
+orders.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
+await using var called = orders.Build();
+called.MapGet("/", (HttpContext context) => $"hello {context.Features.Get<IMeshPeerFeature>()?.Service}");
+await called.StartAsync();
+
+using var http = new HttpClient { BaseAddress = registry.Address };
+using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+while (await http.GetStringAsync("/v1/health/service/orders?passing", limit.Token) == "[]")
+{
+    await Task.Yield();
+}
+
+var web = Host.CreateApplicationBuilder();
+web.Configuration["Mesh:Service"] = "web";
+web.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
+web.Services.AddMeshClient();
+using var caller = web.Build();
+await caller.StartAsync();
+using var client = caller.Services.GetRequiredService<IHttpClientFactory>().CreateClient();
+var answer = await client.GetStringAsync("https://orders/", limit.Token);
+Console.WriteLine(answer);
+return answer == "hello web" ? 0 : 1;
+CSHARP
+# An own package folder, or a package of the same version from an earlier run would be taken from the machine's.
+cd "$app"
+NUGET_PACKAGES=$app/packages dotnet run --project "$app/Fresh.csproj" -v quiet
+echo "The packages install and make a call through the mesh."
