@@ -1,0 +1,107 @@
+using System.Text.Json;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>Checks: their registration, their beats, and what the agent tells about them.</summary>
+internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, TimeProvider time)
+{
+    private const string DecodePrefix = "Request decode failed: ";
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("PUT", "/v1/agent/check/register", RegisterAsync);
+        routes.Map("PUT", "/v1/agent/check/deregister/", DeregisterAsync);
+        routes.Map("PUT", "/v1/agent/check/pass/", request => BeatAsync(request, CheckStatus.Passing));
+        routes.Map("PUT", "/v1/agent/check/warn/", request => BeatAsync(request, CheckStatus.Warning));
+        routes.Map("PUT", "/v1/agent/check/fail/", request => BeatAsync(request, CheckStatus.Critical));
+        routes.Map("PUT", "/v1/agent/check/update/", UpdateAsync);
+        routes.Map("GET", "/v1/agent/checks", ListAsync);
+    }
+
+    private async Task RegisterAsync(ApiRequest request)
+    {
+        var input = await request.DecodeAsync(CheckDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        if (input.Name.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("Missing check name");
+        }
+
+        var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
+        if (definition.CheckId == CheckRecord.NodeAliveId)
+        {
+            throw RequestRefusedException.Invalid($"Invalid check: the ID \"{CheckRecord.NodeAliveId}\" is the server's own");
+        }
+
+        store.Apply(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow()));
+        monitor.Follow(definition.CheckId);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private Task DeregisterAsync(ApiRequest request)
+    {
+        store.Apply(new DeregisterCheck(CheckIdOf(request)));
+        monitor.Follow(request.Rest);
+        return request.AnswerEmptyAsync();
+    }
+
+    private Task BeatAsync(ApiRequest request, CheckStatus status)
+    {
+        monitor.Beat(CheckIdOf(request), status, ReadRules.CutOutput(request.Query("note") ?? string.Empty));
+        return request.AnswerEmptyAsync();
+    }
+
+    private async Task UpdateAsync(ApiRequest request)
+    {
+        var (statusText, output) = await request.DecodeAsync(DecodeUpdate, DecodePrefix).ConfigureAwait(false);
+        if (!CheckStatusText.TryParse(statusText, out var status))
+        {
+            throw RequestRefusedException.Invalid($"Invalid check status: '{statusText}'");
+        }
+
+        monitor.Beat(CheckIdOf(request), status, ReadRules.CutOutput(output));
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private Task ListAsync(ApiRequest request)
+    {
+        ReadRules.RefuseFilter(request);
+        var catalog = store.Current.Catalog;
+        return request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var checkId in catalog.CheckOwners.Keys.Order(StringComparer.Ordinal))
+            {
+                // The node's own sign of life is known to the catalog only.
+                if (checkId != CheckRecord.NodeAliveId && catalog.FindCheck(checkId, out var instance) is { } check)
+                {
+                    writer.WritePropertyName(checkId);
+                    writer.WriteCheck(catalog.Node, instance, check, withIndexes: false);
+                }
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+
+    private static string CheckIdOf(ApiRequest request) =>
+        request.Rest.Length > 0 ? request.Rest : throw RequestRefusedException.Invalid("CheckID missing");
+
+    private static (string Status, string Output) DecodeUpdate(JsonElement element)
+    {
+        var (status, output) = (string.Empty, string.Empty);
+        foreach (var field in JsonField.In(element))
+        {
+            switch (field.Key)
+            {
+                case "status": status = field.Text(); break;
+                case "output": output = field.Text(); break;
+                case "checkid": field.Text(); break;
+                default: throw field.Unknown();
+            }
+        }
+
+        return (status, output);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>What the server tells about itself.</summary>
+internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
+{
+    private const int SerfPort = 8301;
+    private const int RpcPort = 8300;
+
+    private static readonly string Version = typeof(AgentHandlers).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("GET", "/v1/agent/self", GetSelfAsync);
+        routes.Map("GET", "/v1/agent/members", GetMembersAsync);
+        routes.Map("GET", "/v1/status/leader", GetLeaderAsync);
+        routes.Map("GET", "/v1/status/peers", GetPeersAsync);
+    }
+
+    private Task GetSelfAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
+    {
+        var state = store.Current;
+        writer.WriteStartObject();
+        writer.WriteStartObject("Config");
+        writer.WriteString("Datacenter", options.Datacenter);
+        writer.WriteString("NodeName", state.Catalog.Node.Name);
+        writer.WriteString("NodeID", state.Catalog.Node.Id);
+        writer.WriteString("Revision", "meshclient");
+        writer.WriteBoolean("Server", true);
+        writer.WriteString("Version", Version);
+        writer.WriteEndObject();
+        writer.WriteStartObject("DebugConfig");
+        writer.WriteString("ACLDefaultPolicy", DefaultPolicy);
+        writer.WriteBoolean("ACLsEnabled", false);
+        writer.WriteBoolean("ConnectEnabled", true);
+        writer.WriteString("Datacenter", options.Datacenter);
+        writer.WriteString("NodeName", state.Catalog.Node.Name);
+        writer.WriteString("Version", Version);
+        writer.WriteEndObject();
+        WriteCoordinate(writer);
+        writer.WritePropertyName("Member");
+        WriteMember(writer, state);
+        WriteStats(writer, state);
+        writer.WriteStartObject("Meta");
+        writer.WriteString("consul-network-segment", string.Empty);
+        writer.WriteEndObject();
+        writer.WriteStartObject("xDS");
+        writer.WriteStartObject("SupportedProxies");
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    });
+
+    private Task GetMembersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
+    {
+        writer.WriteStartArray();
+        WriteMember(writer, store.Current);
+        writer.WriteEndArray();
+    });
+
+    private Task GetLeaderAsync(ApiRequest request) => request.AnswerJsonAsync(writer => writer.WriteStringValue(RpcAddress));
+
+    private Task GetPeersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
+    {
+        writer.WriteStartArray();
+        writer.WriteStringValue(RpcAddress);
+        writer.WriteEndArray();
+    });
+
+    private string DefaultPolicy => options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
+
+    // Nothing listens there: it is the name a cluster of one goes by.
+    private string RpcAddress => options.NodeAddress.Contains(':', StringComparison.Ordinal)
+        ? $"[{options.NodeAddress}]:{RpcPort}"
+        : $"{options.NodeAddress}:{RpcPort}";
+
+    private static void WriteCoordinate(Utf8JsonWriter writer)
+    {
+        const int dimensions = 8;
+        const double unknownError = 1.5;
+        writer.WriteStartObject("Coord");
+        writer.WriteStartArray("Vec");
+        for (var i = 0; i < dimensions; i++)
+        {
+            writer.WriteNumberValue(0);
+        }
+
+        writer.WriteEndArray();
+        writer.WriteNumber("Error", unknownError);
+        writer.WriteNumber("Adjustment", 0);
+        writer.WriteNumber("Height", 0);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteMember(Utf8JsonWriter writer, ServerState state)
+    {
+        const int alive = 1;
+        var node = state.Catalog.Node;
+        writer.WriteStartObject();
+        writer.WriteString("Name", node.Name);
+        writer.WriteString("Addr", node.Address);
+        writer.WriteNumber("Port", SerfPort);
+        writer.WriteStartObject("Tags");
+        writer.WriteString("acls", "0");
+        writer.WriteString("build", Version + ":meshclient");
+        writer.WriteString("dc", node.Datacenter);
+        writer.WriteString("id", node.Id);
+        writer.WriteString("role", "consul");
+        writer.WriteString("segment", string.Empty);
+        writer.WriteEndObject();
+        writer.WriteNumber("Status", alive);
+        foreach (var name in (string[])["ProtocolMin", "ProtocolMax", "ProtocolCur", "DelegateMin", "DelegateMax", "DelegateCur"])
+        {
+            writer.WriteNumber(name, 2);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    // A map of maps of texts: `consul info` prints it.
+    private void WriteStats(Utf8JsonWriter writer, ServerState state)
+    {
+        var checks = state.Catalog.CheckOwners.Count;
+        var stats = new (string Group, (string Name, string Value)[] Values)[]
+        {
+            ("agent", [("check_monitors", "0"), ("check_ttls", $"{checks - 1}"), ("checks", $"{checks - 1}"), ("services", $"{state.Catalog.Instances.Count}")]),
+            ("build", [("prerelease", string.Empty), ("revision", "meshclient"), ("version", Version)]),
+            ("consul", [("acl", "disabled"), ("known_datacenters", "1"), ("leader", "true"), ("leader_addr", RpcAddress), ("server", "true")]),
+            ("runtime", [("arch", $"{RuntimeInformation.ProcessArchitecture}"), ("os", RuntimeInformation.RuntimeIdentifier), ("version", RuntimeInformation.FrameworkDescription)]),
+            ("watches", [("parked", $"{store.Watches.Count}")]),
+        };
+        writer.WriteStartObject("Stats");
+        foreach (var (group, values) in stats)
+        {
+            writer.WriteStartObject(group);
+            foreach (var (name, value) in values)
+            {
+                writer.WriteString(name, value);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndObject();
+    }
+}

@@ -1,0 +1,141 @@
+using System.Security.Cryptography;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>Registration of services and what the agent tells about them.</summary>
+internal sealed class AgentServiceHandlers(StateStore store, TtlMonitor monitor, TimeProvider time)
+{
+    private const string DecodePrefix = "Request decode failed: ";
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("PUT", "/v1/agent/service/register", RegisterAsync);
+        routes.Map("PUT", "/v1/agent/service/deregister/", DeregisterAsync);
+        routes.Map("PUT", "/v1/agent/service/maintenance/", SetMaintenanceAsync);
+        routes.Map("GET", "/v1/agent/services", ListAsync);
+        routes.Map("GET", "/v1/agent/service/", GetAsync);
+    }
+
+    private async Task RegisterAsync(ApiRequest request)
+    {
+        var input = await request.DecodeAsync(ServiceDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var (definition, checks) = ServiceDecoder.ToDefinition(input, request.Caller);
+        var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
+            ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
+        var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
+        var after = store.Apply(new RegisterService(definition, checks, replace, time.GetUtcNow())).Catalog.Instances[definition.Id];
+        FollowChecks(before, after);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private Task DeregisterAsync(ApiRequest request)
+    {
+        if (request.Rest.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("ServiceID missing");
+        }
+
+        var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
+        store.Apply(new DeregisterService(request.Rest));
+        FollowChecks(before, null);
+        return request.AnswerEmptyAsync();
+    }
+
+    private Task SetMaintenanceAsync(ApiRequest request)
+    {
+        if (request.Rest.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("Missing service ID");
+        }
+
+        var text = request.Query("enable");
+        if (string.IsNullOrEmpty(text))
+        {
+            throw RequestRefusedException.Invalid("Missing value for enable");
+        }
+
+        var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
+        store.Apply(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow()));
+        return request.AnswerEmptyAsync();
+    }
+
+    private Task ListAsync(ApiRequest request)
+    {
+        ReadRules.RefuseFilter(request);
+        var instances = store.Current.Catalog.Instances;
+        return request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var instance in instances.Values.OrderBy(instance => instance.Id, StringComparer.Ordinal))
+            {
+                writer.WritePropertyName(instance.Id);
+                writer.WriteAgentService(instance.Definition);
+            }
+
+            writer.WriteEndObject();
+        });
+    }
+
+    /// <summary>Blocks by hash: an answer comes at once unless the hash given is that of the present definition.</summary>
+    private async Task GetAsync(ApiRequest request)
+    {
+        var wait = BlockingQuery.WaitOf(request);
+        var hash = request.Query("hash");
+        var found = Find(request.Rest);
+        if (hash is { Length: > 0 } && hash == found.Hash)
+        {
+            found = await WaitForChangeAsync(request, found, wait).ConfigureAwait(false);
+        }
+
+        request.SetHeader("X-Consul-Contenthash", found.Hash);
+        await request.AnswerJsonAsync(writer => writer.WriteAgentService(found.Service, found.Hash)).ConfigureAwait(false);
+    }
+
+    private async Task<(ServiceDefinition Service, string Hash)> WaitForChangeAsync(
+        ApiRequest request, (ServiceDefinition Service, string Hash) present, TimeSpan wait)
+    {
+        var deadline = time.GetUtcNow() + wait;
+        using var watch = store.Watches.Begin([Topic.Service(present.Service.Name)]);
+        while (true)
+        {
+            var found = Find(request.Rest);
+            if (found.Hash != present.Hash || watch.IsClosed)
+            {
+                return found;
+            }
+
+            switch (await watch.WaitAsync(deadline - time.GetUtcNow(), time, request.Aborted).ConfigureAwait(false))
+            {
+                case WatchOutcome.Abandoned:
+                    throw new OperationCanceledException(request.Aborted);
+                case WatchOutcome.Changed:
+                    continue;
+                default:
+                    return Find(request.Rest);
+            }
+        }
+    }
+
+    private (ServiceDefinition Service, string Hash) Find(string id) =>
+        store.Current.Catalog.Instances.TryGetValue(id, out var instance)
+            ? (instance.Definition, HashOf(instance.Definition))
+            : throw RequestRefusedException.NotFound($"unknown service ID: {id}");
+
+    private static string HashOf(ServiceDefinition service)
+    {
+        const int bytes = 8;
+        using var buffer = JsonAnswer.Write(writer => writer.WriteAgentService(service), pretty: false);
+        return Convert.ToHexStringLower(SHA256.HashData(buffer.Written.Span).AsSpan(0, bytes));
+    }
+
+    private void FollowChecks(InstanceRecord? before, InstanceRecord? after)
+    {
+        foreach (var checkId in (before?.Checks ?? []).Concat(after?.Checks ?? []).Select(check => check.CheckId).Distinct())
+        {
+            monitor.Follow(checkId);
+        }
+    }
+}

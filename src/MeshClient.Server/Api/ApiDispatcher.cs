@@ -1,0 +1,161 @@
+using System.Text;
+using MeshClient.Server.Hosting;
+using MeshClient.Server.State;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>
+/// Takes every request of the API: finds its handler, and turns whatever goes wrong into Consul's answers, plain sentences
+/// that never hold more than the sender may know.
+/// </summary>
+internal sealed class ApiDispatcher(
+    RouteTable routes, StateStore store, MeshServerOptions options, ILogger<ApiDispatcher> logger)
+{
+    private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        http.Response.Headers.Vary = "Accept-Encoding";
+        http.Response.Headers["X-Consul-Default-ACL-Policy"] = _defaultPolicy;
+        var request = new ApiRequest(http, string.Empty);
+        try
+        {
+            await HandleAsync(http, request).ConfigureAwait(false);
+        }
+        catch (RequestRefusedException e)
+        {
+            await RefuseAsync(request, e.StatusCode, e.Message).ConfigureAwait(false);
+        }
+        catch (BadHttpRequestException e)
+        {
+            await RefuseAsync(request, e.StatusCode, "The request could not be read.").ConfigureAwait(false);
+        }
+        catch (Exception e) when (http.RequestAborted.IsCancellationRequested && e is OperationCanceledException or IOException)
+        {
+            // The caller has gone; nobody reads an answer.
+        }
+        catch (Exception e)
+        {
+            Log.RequestFailed(logger, e, http.Request.Method, http.Request.Path);
+            await RefuseAsync(request, StatusCodes.Status500InternalServerError, "The request failed inside the server; its log says why.")
+                .ConfigureAwait(false);
+        }
+    }
+
+    private async Task HandleAsync(HttpContext http, ApiRequest bare)
+    {
+        ConnectionLimit.ThrowIfExceeded(http);
+        RefuseUnsafe(http, bare);
+        var path = PathOf(http);
+        if (path.Contains("//", StringComparison.Ordinal))
+        {
+            Redirect(http, path);
+            return;
+        }
+
+        var route = routes.Find(path, out var rest);
+        if (route is null)
+        {
+            await NotFoundAsync(bare).ConfigureAwait(false);
+            return;
+        }
+
+        var decoded = Uri.UnescapeDataString(rest);
+        if (decoded.Any(char.IsControl))
+        {
+            await bare.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty).ConfigureAwait(false);
+            return;
+        }
+
+        var method = http.Request.Method;
+        if (route.TryGet(method, out var handler))
+        {
+            await handler(new ApiRequest(http, decoded)).ConfigureAwait(false);
+            return;
+        }
+
+        http.Response.Headers.Allow = route.Allow;
+        if (method == HttpMethods.Options)
+        {
+            await bare.AnswerEmptyAsync().ConfigureAwait(false);
+            return;
+        }
+
+        var text = method == HttpMethods.Head ? string.Empty : $"method {method} not allowed";
+        await bare.AnswerTextAsync(StatusCodes.Status405MethodNotAllowed, text).ConfigureAwait(false);
+    }
+
+    private async Task RefuseAsync(ApiRequest request, int statusCode, string message)
+    {
+        if (request.Http.Response.HasStarted)
+        {
+            request.Http.Abort();
+            return;
+        }
+
+        if (request.Http.Request.Method == HttpMethods.Get && statusCode >= StatusCodes.Status500InternalServerError)
+        {
+            // The index of a failed answer is of no use; Consul sends 1.
+            request.SetIndex(1, knownLeader: false);
+        }
+        else if (request.Http.Request.Method == HttpMethods.Get && statusCode == StatusCodes.Status404NotFound)
+        {
+            request.SetIndex(store.Current.Index);
+        }
+
+        await request.AnswerTextAsync(statusCode, message).ConfigureAwait(false);
+    }
+
+    private Task NotFoundAsync(ApiRequest request) => RefuseAsync(request, StatusCodes.Status404NotFound, string.Empty);
+
+    private void RefuseUnsafe(HttpContext http, ApiRequest request)
+    {
+        if (!options.AllowPlaintextBeyondLoopback && !http.Request.IsHttps
+            && request.Caller is { } caller && !System.Net.IPAddress.IsLoopback(caller))
+        {
+            throw new RequestRefusedException(
+                StatusCodes.Status403Forbidden,
+                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS, or allow it by AllowPlaintextBeyondLoopback.");
+        }
+
+        // A web page of elsewhere, open in a browser on this machine, must not write here; some POSTs need no preflight.
+        var origin = http.Request.Headers.Origin.ToString();
+        if (origin.Length > 0 && http.Request.Method != HttpMethods.Get
+            && !(Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Authority == http.Request.Host.Value))
+        {
+            throw new RequestRefusedException(StatusCodes.Status403Forbidden, "Requests of web pages from other origins are refused.");
+        }
+    }
+
+    // The path as it was sent, so that an escaped slash in an id is told from one that parts the path.
+    private static string PathOf(HttpContext http)
+    {
+        var raw = http.Features.Get<IHttpRequestFeature>()?.RawTarget;
+        if (string.IsNullOrEmpty(raw) || raw[0] != '/' || http.Request.PathBase.HasValue)
+        {
+            return http.Request.Path.ToUriComponent();
+        }
+
+        var query = raw.IndexOf('?', StringComparison.Ordinal);
+        return query < 0 ? raw : raw[..query];
+    }
+
+    private static void Redirect(HttpContext http, string path)
+    {
+        var clean = new StringBuilder(path.Length);
+        foreach (var c in path)
+        {
+            if (c != '/' || clean.Length == 0 || clean[^1] != '/')
+            {
+                clean.Append(c);
+            }
+        }
+
+        http.Response.StatusCode = StatusCodes.Status301MovedPermanently;
+        http.Response.Headers.Location = clean.ToString() + http.Request.QueryString.Value;
+        http.Response.ContentLength = 0;
+    }
+}

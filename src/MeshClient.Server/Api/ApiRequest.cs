@@ -1,0 +1,117 @@
+using System.Buffers;
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>One call of the API and the ways to answer it.</summary>
+internal sealed class ApiRequest(HttpContext http, string rest)
+{
+    /// <summary>How large a body may be, as for Consul's own limits on values and transactions.</summary>
+    public const int MaxBodyBytes = 512 * 1024;
+
+    public HttpContext Http => http;
+
+    /// <summary>What follows the route's own path, decoded; empty when nothing does.</summary>
+    public string Rest => rest;
+
+    public CancellationToken Aborted => http.RequestAborted;
+
+    /// <summary>Who calls, as an IPv4 address where it is one.</summary>
+    public IPAddress? Caller =>
+        http.Connection.RemoteIpAddress is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : http.Connection.RemoteIpAddress;
+
+    private IHeaderDictionary Headers => http.Response.Headers;
+
+    /// <summary>The first value of a query parameter; null when it is not there.</summary>
+    public string? Query(string name) => http.Request.Query.TryGetValue(name, out var values) ? values.FirstOrDefault() ?? string.Empty : null;
+
+    public IReadOnlyList<string?> QueryAll(string name) => http.Request.Query[name];
+
+    public bool Has(string name) => http.Request.Query.ContainsKey(name);
+
+    /// <summary>Reads the body as JSON and decodes it.</summary>
+    /// <param name="decode">Reads the value; may throw <see cref="JsonDecodeException"/>.</param>
+    /// <param name="prefix">How the sentence begins when it cannot be decoded.</param>
+    public async Task<T> DecodeAsync<T>(Func<JsonElement, T> decode, string prefix)
+    {
+        var body = await ReadBodyAsync().ConfigureAwait(false);
+        try
+        {
+            using var document = JsonBody.Parse(body);
+            return decode(document.RootElement);
+        }
+        catch (JsonDecodeException e)
+        {
+            throw RequestRefusedException.Invalid(prefix + e.Message);
+        }
+    }
+
+    public async Task<byte[]> ReadBodyAsync()
+    {
+        if (http.Request.ContentLength is > MaxBodyBytes)
+        {
+            throw TooLarge();
+        }
+
+        var reader = http.Request.BodyReader;
+        while (true)
+        {
+            var result = await reader.ReadAsync(Aborted).ConfigureAwait(false);
+            if (result.Buffer.Length > MaxBodyBytes)
+            {
+                throw TooLarge();
+            }
+
+            if (result.IsCompleted)
+            {
+                var body = result.Buffer.ToArray();
+                reader.AdvanceTo(result.Buffer.End);
+                return body;
+            }
+
+            reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
+        }
+    }
+
+    /// <summary>Puts the headers on that go with indexed data.</summary>
+    public void SetIndex(ulong index, bool knownLeader = true)
+    {
+        Headers["X-Consul-Index"] = index.ToString(CultureInfo.InvariantCulture);
+        Headers["X-Consul-Knownleader"] = knownLeader ? "true" : "false";
+        Headers["X-Consul-Lastcontact"] = "0";
+    }
+
+    public void SetHeader(string name, string value) => Headers[name] = value;
+
+    public Task AnswerEmptyAsync()
+    {
+        http.Response.ContentLength = 0;
+        return Task.CompletedTask;
+    }
+
+    public async Task AnswerJsonAsync(Action<Utf8JsonWriter> write)
+    {
+        using var buffer = JsonAnswer.Write(write, Has("pretty"));
+        http.Response.ContentType = "application/json";
+        http.Response.ContentLength = buffer.Written.Length;
+        await http.Response.BodyWriter.WriteAsync(buffer.Written, Aborted).ConfigureAwait(false);
+    }
+
+    public async Task AnswerTextAsync(int statusCode, string text, string contentType = "text/plain; charset=utf-8")
+    {
+        var bytes = System.Text.Encoding.UTF8.GetBytes(text);
+        http.Response.StatusCode = statusCode;
+        http.Response.ContentLength = bytes.Length;
+        if (bytes.Length > 0)
+        {
+            http.Response.ContentType = contentType;
+            await http.Response.BodyWriter.WriteAsync(bytes, Aborted).ConfigureAwait(false);
+        }
+    }
+
+    private static RequestRefusedException TooLarge() =>
+        new(413, $"Request body too large, max size: {MaxBodyBytes} bytes.");
+}

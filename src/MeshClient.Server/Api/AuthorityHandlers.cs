@@ -1,0 +1,124 @@
+using System.Text;
+using MeshClient.Core.Naming;
+using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>Roots, leaves and the authority's configuration.</summary>
+internal sealed class AuthorityHandlers(
+    StateStore store, BlockingQuery queries, Authority authority, MeshServerOptions options, TimeProvider time)
+{
+    /// <summary>How long a waiter whose renewal was refused for the rate keeps its certificate before it tries again.</summary>
+    private static readonly TimeSpan RetryAfterLimit = TimeSpan.FromSeconds(1);
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("GET", "/v1/agent/connect/ca/roots", GetRootsAsync);
+        routes.Map("GET", "/v1/connect/ca/roots", GetRootsAsync);
+        routes.Map("GET", "/v1/agent/connect/ca/leaf/", GetLeafAsync);
+        routes.Map("POST", "/v1/agent/connect/ca/sign/", SignAsync);
+        routes.Map("GET", "/v1/connect/ca/configuration", GetConfigurationAsync);
+        routes.Map("PUT", "/v1/connect/ca/configuration", PutConfigurationAsync);
+    }
+
+    private async Task GetRootsAsync(ApiRequest request)
+    {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        var (state, index) = await queries
+            .ReadAsync(request, [Topic.Roots], state => (state.Authority!, state.Authority!.RootsIndex)).ConfigureAwait(false);
+        if (ReadRules.ParseFlag(request.Query("pem")) == true)
+        {
+            var pem = string.Concat(state.Roots.Select(root => root.CertificatePem));
+            await request.AnswerTextAsync(200, pem, "application/pem-certificate-chain").ConfigureAwait(false);
+            return;
+        }
+
+        request.SetIndex(index);
+        await request.AnswerJsonAsync(writer => writer.WriteRoots(state)).ConfigureAwait(false);
+    }
+
+    private async Task GetLeafAsync(ApiRequest request)
+    {
+        var wait = BlockingQuery.WaitOf(request);
+        var asked = BlockingQuery.IndexOf(request);
+        var service = ServiceOf(request);
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        var leaf = asked == 0
+            ? authority.GetLeaf(service, onlyWhenDue: false, request.Caller)
+            : await WaitForLeafAsync(request, service, asked, wait).ConfigureAwait(false);
+        request.SetHeader("X-Cache", leaf.Index == asked ? "HIT" : "MISS");
+        request.SetIndex(leaf.Index);
+        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf)).ConfigureAwait(false);
+    }
+
+    private async Task<LeafRecord> WaitForLeafAsync(ApiRequest request, ServiceName service, ulong asked, TimeSpan wait)
+    {
+        // No jitter is added: these calls are answered from an agent's cache in Consul, without it.
+        var deadline = time.GetUtcNow() + wait;
+        using var watch = store.Watches.Begin([Topic.Leaf(service.Value), Topic.Roots]);
+        while (true)
+        {
+            var (leaf, next) = GetLeafOrKeep(service, request);
+            if (leaf.Index != asked || watch.IsClosed || time.GetUtcNow() >= deadline)
+            {
+                return leaf;
+            }
+
+            var until = next < deadline ? next : deadline;
+            var outcome = await watch.WaitAsync(until - time.GetUtcNow(), time, request.Aborted).ConfigureAwait(false);
+            if (outcome == WatchOutcome.Abandoned)
+            {
+                throw new OperationCanceledException(request.Aborted);
+            }
+        }
+    }
+
+    private (LeafRecord Leaf, DateTimeOffset Next) GetLeafOrKeep(ServiceName service, ApiRequest request)
+    {
+        try
+        {
+            var leaf = authority.GetLeaf(service, onlyWhenDue: true, request.Caller);
+            return (leaf, authority.DueAt(leaf));
+        }
+        catch (RequestRefusedException e) when (e.StatusCode == 429 && store.Current.Leaves.TryGetValue(service.Value, out var present))
+        {
+            return (present, time.GetUtcNow() + RetryAfterLimit);
+        }
+    }
+
+    private async Task SignAsync(ApiRequest request)
+    {
+        var service = ServiceOf(request);
+        var body = await request.ReadBodyAsync().ConfigureAwait(false);
+        var leaf = authority.Sign(service, Encoding.UTF8.GetString(body), request.Caller);
+        request.SetIndex(leaf.Index);
+        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf)).ConfigureAwait(false);
+    }
+
+    private Task GetConfigurationAsync(ApiRequest request) =>
+        request.AnswerJsonAsync(writer => writer.WriteConfiguration(store.Current.Authority!.Configuration));
+
+    private async Task PutConfigurationAsync(ApiRequest request)
+    {
+        var input = await request
+            .DecodeAsync(CaConfigurationDecoder.Decode, "Bad request: Request decode failed: ").ConfigureAwait(false);
+        var configuration = CaConfigurationDecoder.ToConfiguration(input, store.Current.Authority!.Configuration);
+        authority.Configure(
+            configuration, input.RootCertificate.Length > 0 ? (input.RootCertificate, input.PrivateKey) : null);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private static ServiceName ServiceOf(ApiRequest request)
+    {
+        if (request.Rest.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("URI must be either service or agent");
+        }
+
+        return ServiceName.TryParse(request.Rest, out var service)
+            ? service
+            : throw RequestRefusedException.Invalid(
+                $"A certificate is issued for a service name only: 1 to {ServiceName.MaxLength} characters of A-Z a-z 0-9 - _ . are allowed, the first a letter or digit.");
+    }
+}

@@ -1,0 +1,299 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using MeshClient.Core;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>Nodes, services and checks as Consul writes them; key order included.</summary>
+internal static class CatalogJson
+{
+    public static void WriteNode(this Utf8JsonWriter writer, NodeRecord node)
+    {
+        writer.WriteStartObject();
+        WriteNodeHead(writer, node);
+        writer.WriteStartObject("Meta");
+        writer.WriteString("consul-network-segment", string.Empty);
+        writer.WriteEndObject();
+        WriteIndexes(writer, node.CreateIndex, node.ModifyIndex);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A service as the agent shows it: no indexes, and only what was set.</summary>
+    public static void WriteAgentService(this Utf8JsonWriter writer, ServiceDefinition service, string? contentHash = null)
+    {
+        writer.WriteStartObject();
+        if (service.Kind.Length > 0)
+        {
+            writer.WriteString("Kind", service.Kind);
+        }
+
+        writer.WriteString("ID", service.Id);
+        writer.WriteString("Service", service.Name);
+        WriteTexts(writer, "Tags", service.Tags);
+        WriteMap(writer, "Meta", service.Meta);
+        writer.WriteNumber("Port", service.Port);
+        writer.WriteString("Address", service.Address);
+        WriteTaggedAddresses(writer, "TaggedAddresses", service);
+        WriteWeights(writer, "Weights", service.Weights);
+        writer.WriteBoolean("EnableTagOverride", service.EnableTagOverride);
+        if (contentHash is not null)
+        {
+            writer.WriteString("ContentHash", contentHash);
+        }
+
+        if (service.Proxy is not null)
+        {
+            WriteProxy(writer, "Proxy", service.Proxy);
+        }
+
+        if (service.ConnectNative)
+        {
+            WriteConnect(writer, "Connect", native: true);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    public static void WriteHealthEntry(this Utf8JsonWriter writer, CatalogState catalog, InstanceRecord instance)
+    {
+        writer.WriteStartObject();
+        writer.WritePropertyName("Node");
+        writer.WriteNode(catalog.Node);
+        writer.WritePropertyName("Service");
+        WriteCatalogService(writer, instance);
+        writer.WriteStartArray("Checks");
+        foreach (var check in catalog.NodeChecks.Values)
+        {
+            writer.WriteCheck(catalog.Node, null, check, withIndexes: true);
+        }
+
+        foreach (var check in instance.Checks)
+        {
+            writer.WriteCheck(catalog.Node, instance, check, withIndexes: true);
+        }
+
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A node and a service in one flat object.</summary>
+    public static void WriteCatalogEntry(this Utf8JsonWriter writer, NodeRecord node, InstanceRecord instance)
+    {
+        var service = instance.Definition;
+        writer.WriteStartObject();
+        WriteNodeHead(writer, node);
+        writer.WriteStartObject("NodeMeta");
+        writer.WriteString("consul-network-segment", string.Empty);
+        writer.WriteEndObject();
+        writer.WriteString("ServiceKind", service.Kind);
+        writer.WriteString("ServiceID", service.Id);
+        writer.WriteString("ServiceName", service.Name);
+        WriteTexts(writer, "ServiceTags", service.Tags);
+        writer.WriteString("ServiceAddress", service.Address);
+        WriteTaggedAddresses(writer, "ServiceTaggedAddresses", service);
+        WriteWeights(writer, "ServiceWeights", service.Weights);
+        WriteMap(writer, "ServiceMeta", service.Meta);
+        writer.WriteNumber("ServicePort", service.Port);
+        writer.WriteBoolean("ServiceEnableTagOverride", service.EnableTagOverride);
+        WriteProxy(writer, "ServiceProxy", service.Proxy);
+        WriteConnect(writer, "ServiceConnect", service.ConnectNative);
+        WriteIndexes(writer, instance.CreateIndex, instance.ModifyIndex);
+        writer.WriteEndObject();
+    }
+
+    /// <summary>A check; the agent shows its indexes as 0.</summary>
+    public static void WriteCheck(
+        this Utf8JsonWriter writer, NodeRecord node, InstanceRecord? instance, CheckRecord check, bool withIndexes)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("Node", node.Name);
+        writer.WriteString("CheckID", check.CheckId);
+        writer.WriteString("Name", check.Name);
+        writer.WriteString("Status", check.Status.ToText());
+        writer.WriteString("Notes", check.Notes);
+        writer.WriteString("Output", check.Output);
+        writer.WriteString("ServiceID", instance?.Id ?? string.Empty);
+        writer.WriteString("ServiceName", instance?.Name ?? string.Empty);
+        WriteTexts(writer, "ServiceTags", instance?.Definition.Tags ?? default);
+        writer.WriteString("Type", check.Type);
+        writer.WriteStartObject("Definition");
+        writer.WriteEndObject();
+        WriteIndexes(writer, withIndexes ? check.CreateIndex : 0, withIndexes ? check.ModifyIndex : 0);
+        writer.WriteEndObject();
+    }
+
+    public static void WriteIndexes(this Utf8JsonWriter writer, ulong createIndex, ulong modifyIndex)
+    {
+        writer.WriteNumber("CreateIndex", createIndex);
+        writer.WriteNumber("ModifyIndex", modifyIndex);
+    }
+
+    public static void WriteMap(this Utf8JsonWriter writer, string name, EquatableArray<KeyValuePair<string, string>> map)
+    {
+        writer.WriteStartObject(name);
+        foreach (var (key, value) in map)
+        {
+            writer.WriteString(key, value);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteNodeHead(Utf8JsonWriter writer, NodeRecord node)
+    {
+        writer.WriteString("ID", node.Id);
+        writer.WriteString("Node", node.Name);
+        writer.WriteString("Address", node.Address);
+        writer.WriteString("Datacenter", node.Datacenter);
+        writer.WriteStartObject("TaggedAddresses");
+        writer.WriteString("lan", node.Address);
+        if (FamilyOf(node.Address) is { } family)
+        {
+            writer.WriteString($"lan_{family}", node.Address);
+        }
+
+        writer.WriteString("wan", node.Address);
+        if (FamilyOf(node.Address) is { } wanFamily)
+        {
+            writer.WriteString($"wan_{wanFamily}", node.Address);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteCatalogService(Utf8JsonWriter writer, InstanceRecord instance)
+    {
+        var service = instance.Definition;
+        writer.WriteStartObject();
+        if (service.Kind.Length > 0)
+        {
+            writer.WriteString("Kind", service.Kind);
+        }
+
+        writer.WriteString("ID", service.Id);
+        writer.WriteString("Service", service.Name);
+        WriteTexts(writer, "Tags", service.Tags);
+        writer.WriteString("Address", service.Address);
+        WriteTaggedAddresses(writer, "TaggedAddresses", service);
+        WriteMap(writer, "Meta", service.Meta);
+        writer.WriteNumber("Port", service.Port);
+        WriteWeights(writer, "Weights", service.Weights);
+        writer.WriteBoolean("EnableTagOverride", service.EnableTagOverride);
+        WriteProxy(writer, "Proxy", service.Proxy);
+        WriteConnect(writer, "Connect", service.ConnectNative);
+        WriteIndexes(writer, instance.CreateIndex, instance.ModifyIndex);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter writer, string name, EquatableArray<string> texts)
+    {
+        writer.WriteStartArray(name);
+        foreach (var text in texts)
+        {
+            writer.WriteStringValue(text);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteWeights(Utf8JsonWriter writer, string name, ServiceWeights weights)
+    {
+        writer.WriteStartObject(name);
+        writer.WriteNumber("Passing", weights.Passing);
+        writer.WriteNumber("Warning", weights.Warning);
+        writer.WriteEndObject();
+    }
+
+    // Given ones, and those Consul makes from an address literal; left out when there are none.
+    private static void WriteTaggedAddresses(Utf8JsonWriter writer, string name, ServiceDefinition service)
+    {
+        var family = FamilyOf(service.Address);
+        if (family is null && service.TaggedAddresses.Count == 0)
+        {
+            return;
+        }
+
+        var addresses = new SortedDictionary<string, (string Address, int Port)>(StringComparer.Ordinal);
+        if (family is not null)
+        {
+            addresses[$"lan_{family}"] = (service.Address, service.Port);
+            addresses[$"wan_{family}"] = (service.Address, service.Port);
+        }
+
+        foreach (var given in service.TaggedAddresses)
+        {
+            addresses[given.Tag] = (given.Address, given.Port);
+        }
+
+        writer.WriteStartObject(name);
+        foreach (var (tag, (address, port)) in addresses)
+        {
+            writer.WriteStartObject(tag);
+            writer.WriteString("Address", address);
+            writer.WriteNumber("Port", port);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static string? FamilyOf(string address) =>
+        address.Length == 0 || !IPAddress.TryParse(address, out var ip) ? null
+        : ip.AddressFamily == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4";
+
+    private static void WriteConnect(Utf8JsonWriter writer, string name, bool native)
+    {
+        writer.WriteStartObject(name);
+        if (native)
+        {
+            writer.WriteBoolean("Native", true);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteProxy(Utf8JsonWriter writer, string name, ProxyDefinition? proxy)
+    {
+        writer.WriteStartObject(name);
+        if (proxy is not null)
+        {
+            WriteIfSet(writer, "DestinationServiceName", proxy.DestinationServiceName);
+            WriteIfSet(writer, "DestinationServiceID", proxy.DestinationServiceId);
+            WriteIfSet(writer, "LocalServiceAddress", proxy.LocalServiceAddress);
+            if (proxy.LocalServicePort != 0)
+            {
+                writer.WriteNumber("LocalServicePort", proxy.LocalServicePort);
+            }
+
+            WriteRawIfSet(writer, "Config", proxy.ConfigJson);
+            WriteRawIfSet(writer, "Upstreams", proxy.UpstreamsJson);
+        }
+
+        WriteRawIfSet(writer, "MeshGateway", proxy?.MeshGatewayJson ?? "{}");
+        WriteRawIfSet(writer, "Expose", proxy?.ExposeJson ?? "{}");
+        writer.WriteEndObject();
+    }
+
+    private static void WriteIfSet(Utf8JsonWriter writer, string name, string value)
+    {
+        if (value.Length > 0)
+        {
+            writer.WriteString(name, value);
+        }
+    }
+
+    private static void WriteRawIfSet(Utf8JsonWriter writer, string name, string? json)
+    {
+        if (json is null)
+        {
+            return;
+        }
+
+        writer.WritePropertyName(name);
+        using var document = JsonDocument.Parse(json);
+        document.RootElement.WriteTo(writer);
+    }
+}

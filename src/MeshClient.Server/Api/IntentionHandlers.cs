@@ -1,0 +1,284 @@
+using MeshClient.Core.Intentions;
+using MeshClient.Core.Naming;
+using MeshClient.Server.Intentions;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>Who may call whom.</summary>
+internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options, TimeProvider time)
+{
+    private const string DecodePrefix = "Failed to decode request body: ";
+    private const int IdLength = 36;
+
+    private IntentionAction DefaultAction =>
+        options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? IntentionAction.Allow : IntentionAction.Deny;
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("GET", "/v1/connect/intentions", ListAsync);
+        routes.Map("POST", "/v1/connect/intentions", CreateAsync);
+        routes.Map("GET", "/v1/connect/intentions/match", MatchAsync);
+        routes.Map("GET", "/v1/connect/intentions/check", CheckAsync);
+        routes.Map("GET", "/v1/connect/intentions/exact", GetExactAsync);
+        routes.Map("PUT", "/v1/connect/intentions/exact", PutExactAsync);
+        routes.Map("DELETE", "/v1/connect/intentions/exact", DeleteExactAsync);
+        routes.Map("GET", "/v1/connect/intentions/", GetAsync);
+        routes.Map("PUT", "/v1/connect/intentions/", ReplaceAsync);
+        routes.Map("DELETE", "/v1/connect/intentions/", DeleteAsync);
+        routes.Map("POST", "/v1/agent/connect/authorize", AuthorizeAsync);
+    }
+
+    private async Task ListAsync(ApiRequest request)
+    {
+        ReadRules.RefuseFilter(request);
+        var table = await ReadTableAsync(request).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartArray();
+            foreach (var intention in table.All())
+            {
+                writer.WriteIntention(intention);
+            }
+
+            writer.WriteEndArray();
+        }).ConfigureAwait(false);
+    }
+
+    private async Task MatchAsync(ApiRequest request)
+    {
+        var by = request.Query("by") ?? throw MissingParameter("by");
+        if (by is not ("source" or "destination"))
+        {
+            throw RequestRefusedException.Invalid("'by' parameter must be one of 'source' or 'destination'");
+        }
+
+        var names = request.QueryAll("name");
+        if (names.Count == 0)
+        {
+            throw MissingParameter("name");
+        }
+
+        var table = await ReadTableAsync(request).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var name in names.Select(name => name ?? string.Empty).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+            {
+                var plain = WithoutNamespace(name);
+                var matches = by == "destination" ? table.ToDestination(plain) : table.FromSource(plain);
+                if (matches.Count == 0)
+                {
+                    writer.WriteNull(name);
+                    continue;
+                }
+
+                writer.WriteStartArray(name);
+                foreach (var intention in matches)
+                {
+                    writer.WriteIntention(intention);
+                }
+
+                writer.WriteEndArray();
+            }
+
+            writer.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private Task CheckAsync(ApiRequest request)
+    {
+        var source = Required(request, "source");
+        var destination = Required(request, "destination");
+        if (request.Query("source-type") is { Length: > 0 } type && type != "consul")
+        {
+            throw RequestRefusedException.Invalid($"unsupported SourceType: \"{type}\"");
+        }
+
+        var allowed = Decide(source, destination).IsAllowed;
+        return request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteBoolean("Allowed", allowed);
+            writer.WriteEndObject();
+        });
+    }
+
+    private async Task CreateAsync(ApiRequest request)
+    {
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var intention = IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow());
+        store.Apply(new CreateIntention(intention));
+        await AnswerIdAsync(request, intention.Id).ConfigureAwait(false);
+    }
+
+    private Task GetAsync(ApiRequest request)
+    {
+        if (request.Rest.Length != IdLength)
+        {
+            throw RequestRefusedException.Invalid("Bad request: failed intention lookup: index error: UUID must be 36 characters");
+        }
+
+        return AnswerOneAsync(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
+    }
+
+    private async Task ReplaceAsync(ApiRequest request)
+    {
+        CheckIdForm(request);
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        store.Apply(new ReplaceIntention(IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow())));
+        await AnswerIdAsync(request, request.Rest).ConfigureAwait(false);
+    }
+
+    private Task DeleteAsync(ApiRequest request)
+    {
+        CheckIdForm(request);
+        store.Apply(new DeleteIntention(request.Rest));
+        return AnswerTrueAsync(request);
+    }
+
+    private async Task GetExactAsync(ApiRequest request)
+    {
+        var (source, destination) = PairOf(request);
+        var table = await ReadTableAsync(request).ConfigureAwait(false);
+        await AnswerOneAsync(request, table.Find(source, destination)).ConfigureAwait(false);
+    }
+
+    private async Task PutExactAsync(ApiRequest request)
+    {
+        var (source, destination) = PairOf(request);
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        if ((input.Source.Length > 0 && input.Source != source) || (input.Destination.Length > 0 && input.Destination != destination))
+        {
+            throw RequestRefusedException.Invalid("SourceName and DestinationName in the body must be those of the query, or left out");
+        }
+
+        (input.Source, input.Destination) = (source, destination);
+        store.Apply(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow())));
+        await AnswerTrueAsync(request).ConfigureAwait(false);
+    }
+
+    private Task DeleteExactAsync(ApiRequest request)
+    {
+        var (source, destination) = PairOf(request);
+        store.Apply(new DeleteExactIntention(source, destination));
+        return AnswerTrueAsync(request);
+    }
+
+    /// <summary>
+    /// Decides for a receiver that asks on each handshake. Stricter than Consul in one point: it looks at the trust domain and
+    /// the namespace of the caller, and refuses those this server never vouched for.
+    /// </summary>
+    private async Task AuthorizeAsync(ApiRequest request)
+    {
+        var (target, uri) = await request.DecodeAsync(DecodeAuthorize, "Bad request: Request decode failed: ").ConfigureAwait(false);
+        if (target.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("Bad request: Target service must be specified");
+        }
+
+        if (!SpiffeId.TryParse(uri, out var id))
+        {
+            throw RequestRefusedException.Invalid("Bad request: ClientCertURI not a valid Connect identifier");
+        }
+
+        if (!id.TryGetService(out var caller))
+        {
+            throw RequestRefusedException.Invalid("Bad request: ClientCertURI not a valid Service identifier");
+        }
+
+        var (authorized, reason) = id.TrustDomain != store.Current.Authority!.TrustDomain || caller.Namespace != "default"
+            ? (false, "The caller is of another trust domain or namespace")
+            : Explain(Decide(caller.Name.Value, target));
+        ReadRules.SetCacheHit(request);
+        await request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteBoolean("Authorized", authorized);
+            writer.WriteString("Reason", reason);
+            writer.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private IntentionVerdict Decide(string source, string destination)
+    {
+        // A name that is none, a wildcard included, is nobody's: it is decided as one that only wildcards speak about.
+        var name = ServiceName.TryParse(destination, out var known) ? known : default;
+        return store.Current.Intentions.Evaluator(name, DefaultAction).EvaluateConnection(source);
+    }
+
+    private (bool Authorized, string Reason) Explain(IntentionVerdict verdict)
+    {
+        if (verdict.Rule == IntentionVerdict.DefaultRule)
+        {
+            return (verdict.IsAllowed, verdict.IsAllowed
+                ? "ACLs disabled, access is allowed by default"
+                : "Default behavior configured by ACLs");
+        }
+
+        return (verdict.IsAllowed, store.Current.Intentions.ById.TryGetValue(verdict.Rule, out var intention)
+            ? $"Matched intention: {intention}"
+            : verdict.Reason);
+    }
+
+    private async Task<IntentionTable> ReadTableAsync(ApiRequest request)
+    {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        var (table, index) = await queries
+            .ReadAsync(request, [Topic.Intentions], state => (state.Intentions, state.Intentions.Index)).ConfigureAwait(false);
+        request.SetIndex(index);
+        return table;
+    }
+
+    private static (string Target, string Uri) DecodeAuthorize(System.Text.Json.JsonElement element)
+    {
+        var (target, uri) = (string.Empty, string.Empty);
+        foreach (var field in JsonField.In(element))
+        {
+            switch (field.Key)
+            {
+                case "target": target = field.Text(); break;
+                case "clientcerturi": uri = field.Text(); break;
+                case "clientcertserial" or "namespace" or "partition": field.Text(); break;
+                default: throw field.Unknown();
+            }
+        }
+
+        return (target, uri);
+    }
+
+    private static Task AnswerOneAsync(ApiRequest request, StoredIntention? intention) =>
+        intention is null
+            ? throw RequestRefusedException.NotFound("Intention not found")
+            : request.AnswerJsonAsync(writer => writer.WriteIntention(intention));
+
+    private static Task AnswerIdAsync(ApiRequest request, string id) => request.AnswerJsonAsync(writer =>
+    {
+        writer.WriteStartObject();
+        writer.WriteString("ID", id);
+        writer.WriteEndObject();
+    });
+
+    private static Task AnswerTrueAsync(ApiRequest request) => request.AnswerJsonAsync(writer => writer.WriteBooleanValue(true));
+
+    private static void CheckIdForm(ApiRequest request)
+    {
+        if (request.Rest.Length != IdLength)
+        {
+            throw RequestRefusedException.Invalid(
+                "Intention lookup failed: failed intention lookup: index error: UUID must be 36 characters");
+        }
+    }
+
+    private static (string Source, string Destination) PairOf(ApiRequest request) =>
+        (Required(request, "source"), Required(request, "destination"));
+
+    private static string Required(ApiRequest request, string name) =>
+        request.Query(name) is { Length: > 0 } value ? WithoutNamespace(value) : throw MissingParameter(name);
+
+    private static RequestRefusedException MissingParameter(string name) =>
+        RequestRefusedException.Invalid($"required query parameter '{name}' not set");
+
+    private static string WithoutNamespace(string name) =>
+        name.StartsWith("default/", StringComparison.Ordinal) ? name["default/".Length..] : name;
+}

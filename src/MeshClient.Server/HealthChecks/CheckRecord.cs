@@ -1,0 +1,76 @@
+namespace MeshClient.Server.HealthChecks;
+
+/// <summary>A check as its owner defined it.</summary>
+/// <param name="CheckId">Unique on the node.</param>
+/// <param name="Name">For people.</param>
+/// <param name="Notes">For people.</param>
+/// <param name="TimeToLive">How long it stays as it is without a sign of life; the only kind this version runs.</param>
+/// <param name="InitialStatus">What it says before the first sign of life; null: critical.</param>
+/// <param name="DeregisterAfter">How long it may be critical before its service is taken out; null: for ever.</param>
+internal sealed record CheckDefinition(
+    string CheckId, string Name, string Notes, TimeSpan TimeToLive, CheckStatus? InitialStatus, TimeSpan? DeregisterAfter);
+
+/// <summary>A check and what it says.</summary>
+internal sealed record CheckRecord
+{
+    public const string TtlType = "ttl";
+    public const string MaintenanceType = "maintenance";
+    public const string ServiceMaintenancePrefix = "_service_maintenance:";
+    public const string NodeAliveId = "serfHealth";
+
+    public required string CheckId { get; init; }
+
+    public required string Name { get; init; }
+
+    public required CheckStatus Status { get; init; }
+
+    public string Notes { get; init; } = string.Empty;
+
+    public string Output { get; init; } = string.Empty;
+
+    public string Type { get; init; } = string.Empty;
+
+    /// <summary>Null for a check that nobody has to beat.</summary>
+    public TimeSpan? TimeToLive { get; init; }
+
+    public TimeSpan? DeregisterAfter { get; init; }
+
+    /// <summary>Since when it says what it says.</summary>
+    public required DateTimeOffset StatusSince { get; init; }
+
+    public required ulong CreateIndex { get; init; }
+
+    public required ulong ModifyIndex { get; init; }
+
+    /// <summary>The check every Consul node has: this server answers, so its node is alive.</summary>
+    public static CheckRecord NodeAlive(ulong index, DateTimeOffset now) => new()
+    {
+        CheckId = NodeAliveId,
+        Name = "Serf Health Status",
+        Status = CheckStatus.Passing,
+        Output = "Agent alive and reachable",
+        StatusSince = now,
+        CreateIndex = index,
+        ModifyIndex = index,
+    };
+
+    /// <summary>Puts a definition into force. A check that was there before keeps what it says.</summary>
+    public static CheckRecord From(CheckDefinition definition, CheckRecord? before, DateTimeOffset now, ulong index)
+    {
+        var record = new CheckRecord
+        {
+            CheckId = definition.CheckId,
+            Name = definition.Name,
+            Notes = definition.Notes,
+            Type = TtlType,
+            TimeToLive = definition.TimeToLive,
+            DeregisterAfter = definition.DeregisterAfter,
+            Status = before?.Status ?? definition.InitialStatus ?? CheckStatus.Critical,
+            Output = before?.Output ?? string.Empty,
+            StatusSince = before?.StatusSince ?? now,
+            CreateIndex = before?.CreateIndex ?? index,
+            ModifyIndex = before?.ModifyIndex ?? index,
+        };
+        return record == before ? before : record with { ModifyIndex = index };
+    }
+}

@@ -1,0 +1,56 @@
+using MeshClient.Server.Catalog;
+using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Hosting;
+using MeshClient.Server.State;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Server.HealthChecks;
+
+/// <summary>
+/// Every 30 seconds, as Consul does: takes out the services whose check has been critical for longer than it allows, and the
+/// roots that have been replaced for long enough.
+/// </summary>
+internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider time, ILogger<Reaper> logger) : IDisposable
+{
+    /// <summary>How often it looks (Consul's interval).</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _gate = new();
+    private ITimer? _timer;
+
+    public void Start() => _timer = time.CreateTimer(static state => ((Reaper)state!).Look(), this, Interval, Interval);
+
+    public void Dispose() => _timer?.Dispose();
+
+    private void Look()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                Clean(time.GetUtcNow());
+            }
+            catch (IOException e)
+            {
+                Log.CleanUpFailed(logger, e);
+            }
+        }
+    }
+
+    private void Clean(DateTimeOffset now)
+    {
+            foreach (var instance in store.Current.Catalog.Instances.Values)
+            {
+                if (DeregisterIfCritical.IsDue(instance.Checks, now))
+                {
+                    store.Apply(new DeregisterIfCritical(instance.Id, now));
+                    foreach (var check in instance.Checks)
+                    {
+                        monitor.Follow(check.CheckId);
+                    }
+                }
+            }
+
+            store.Apply(new RetireRoots(now));
+    }
+}

@@ -1,0 +1,169 @@
+using System.Collections.Concurrent;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.HealthChecks;
+
+/// <summary>
+/// Runs the clocks of TTL checks: one timer for each, started by its registration, started again by every sign of life,
+/// and turning the check critical when it runs out.
+/// </summary>
+/// <remarks>
+/// Which clocks run follows from the state alone: whoever has written a registration calls <see cref="Follow"/>, which looks
+/// at the state as it is by then, so calls that cross each other end right whatever their order. A beat and an expiry of
+/// one check take its lock, so a check that was beaten in time never expires and one that expired is put right by the next beat.
+/// </remarks>
+internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposable
+{
+    public const string ExpiredOutput = "TTL expired";
+
+    private readonly ConcurrentDictionary<string, Clock> _clocks = new(StringComparer.Ordinal);
+    private volatile bool _stopped;
+
+    /// <summary>Brings the clock of a check in line with the state, and starts it anew.</summary>
+    public void Follow(string checkId)
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        while (true)
+        {
+            var clock = _clocks.GetOrAdd(checkId, static (id, monitor) => new Clock(monitor, id), this);
+            lock (clock)
+            {
+                if (clock.IsStopped)
+                {
+                    continue;
+                }
+
+                if (store.Current.Catalog.FindCheck(checkId, out _)?.TimeToLive is { } ttl)
+                {
+                    clock.Start(ttl);
+                }
+                else
+                {
+                    clock.Stop();
+                    _clocks.TryRemove(new KeyValuePair<string, Clock>(checkId, clock));
+                }
+
+                return;
+            }
+        }
+    }
+
+    /// <summary>Takes a sign of life: sets what the check says and starts its clock anew.</summary>
+    /// <exception cref="RequestRefusedException">There is no such check, or nobody has to beat it.</exception>
+    public void Beat(string checkId, CheckStatus status, string output)
+    {
+        var check = store.Current.Catalog.FindCheck(checkId, out _)
+            ?? throw RequestRefusedException.NotFound(CheckTexts.Unknown(checkId));
+        if (check.TimeToLive is not { } ttl)
+        {
+            throw RequestRefusedException.NotFound(CheckTexts.NotTtl(checkId));
+        }
+
+        if (!_clocks.TryGetValue(checkId, out var clock))
+        {
+            // Deregistered, or registered just now by somebody who has not come to start the clock yet.
+            store.Apply(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
+            Follow(checkId);
+            return;
+        }
+
+        lock (clock)
+        {
+            store.Apply(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
+            if (!clock.IsStopped)
+            {
+                clock.Start(ttl);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _stopped = true;
+        foreach (var clock in _clocks.Values)
+        {
+            lock (clock)
+            {
+                clock.Stop();
+            }
+        }
+
+        _clocks.Clear();
+    }
+
+    private void Expire(Clock clock)
+    {
+        lock (clock)
+        {
+            if (clock.IsStopped)
+            {
+                return;
+            }
+
+            var now = time.GetUtcNow();
+            if (clock.Deadline > now)
+            {
+                // A beat came between the timer's ring and this lock, or the timer rang a little early.
+                clock.Ring(clock.Deadline - now);
+                return;
+            }
+
+            try
+            {
+                store.Apply(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, now));
+            }
+            catch (RequestRefusedException)
+            {
+                // The check went away meanwhile; whoever took it away stops the clock.
+            }
+        }
+    }
+
+    private sealed class Clock(TtlMonitor monitor, string checkId)
+    {
+        private ITimer? _timer;
+
+        public string CheckId { get; } = checkId;
+
+        public DateTimeOffset Deadline { get; private set; }
+
+        public bool IsStopped { get; private set; }
+
+        public void Start(TimeSpan ttl)
+        {
+            Deadline = monitor.TimeUtcNow + ttl;
+            Ring(ttl);
+        }
+
+        public void Ring(TimeSpan after)
+        {
+            // Rounded up: timers count whole milliseconds and would otherwise ring just before the deadline.
+            var due = TimeSpan.FromMilliseconds(Math.Ceiling(after.TotalMilliseconds));
+            if (_timer is null)
+            {
+                _timer = monitor.CreateTimer(this, due);
+            }
+            else
+            {
+                _timer.Change(due, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        public void Stop()
+        {
+            IsStopped = true;
+            _timer?.Dispose();
+        }
+
+        public void OnRing() => monitor.Expire(this);
+    }
+
+    private DateTimeOffset TimeUtcNow => time.GetUtcNow();
+
+    private ITimer CreateTimer(Clock clock, TimeSpan due) =>
+        time.CreateTimer(static state => ((Clock)state!).OnRing(), clock, due, Timeout.InfiniteTimeSpan);
+}

@@ -1,0 +1,29 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Server.Hosting;
+
+/// <summary>What the server logs. Ids are stable; nothing here is ever a key or a token.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Listening on {Address}, datacenter {Datacenter}.")]
+    public static partial void Listening(ILogger logger, Uri address, string datacenter);
+
+    [LoggerMessage(2, LogLevel.Warning, "No state file is set: a restart makes a new root, and intentions are lost.")]
+    public static partial void MemoryOnly(ILogger logger);
+
+    [LoggerMessage(3, LogLevel.Information, "Made root {RootId} for trust domain {TrustDomain}.")]
+    public static partial void RootCreated(ILogger logger, string rootId, string trustDomain);
+
+    [LoggerMessage(4, LogLevel.Warning, "Root {OldRootId} was replaced by {RootId}; every certificate is renewed.")]
+    public static partial void RootReplaced(ILogger logger, string oldRootId, string rootId);
+
+    [LoggerMessage(5, LogLevel.Information, "Issued certificate {SerialNumber} for {Service}, valid until {ValidBefore}, to {Caller}.")]
+    public static partial void LeafIssued(ILogger logger, string serialNumber, string service, string validBefore, IPAddress? caller);
+
+    [LoggerMessage(6, LogLevel.Error, "{Method} {Path} failed.")]
+    public static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
+
+    [LoggerMessage(7, LogLevel.Error, "The periodic clean-up failed; it is tried again.")]
+    public static partial void CleanUpFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,95 @@
+using MeshClient.Server.Api;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.State;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Server.Hosting;
+
+/// <summary>
+/// The server without a listener: state, clocks, authority and API put together. Whoever hosts it hands requests in.
+/// </summary>
+internal sealed class ServerCore : IDisposable
+{
+    private readonly IStateStorage _storage;
+    private readonly TtlMonitor _monitor;
+    private readonly Reaper _reaper;
+    private readonly ApiDispatcher _dispatcher;
+
+    /// <exception cref="InvalidDataException">The state file cannot be read.</exception>
+    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
+    {
+        Options = options;
+        _storage = options.StatePath is { } path ? new StateFile(path) : new MemoryStateStorage();
+        try
+        {
+            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
+            _monitor = new TtlMonitor(Store, time);
+            _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
+            var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
+            authority.Initialize();
+            Routes = MapRoutes(authority, options, time);
+            _dispatcher = new ApiDispatcher(Routes, Store, options, logs.CreateLogger<ApiDispatcher>());
+            if (options.StatePath is null)
+            {
+                Log.MemoryOnly(logs.CreateLogger<ServerCore>());
+            }
+
+            _reaper.Start();
+        }
+        catch
+        {
+            _storage.Dispose();
+            throw;
+        }
+    }
+
+    public MeshServerOptions Options { get; }
+
+    public StateStore Store { get; }
+
+    public RouteTable Routes { get; }
+
+    /// <summary>Set once an app has mapped the endpoints, so that no listener of the server's own is needed.</summary>
+    public bool IsMapped { get; set; }
+
+    public Task HandleAsync(HttpContext http) => _dispatcher.HandleAsync(http);
+
+    /// <summary>Lets parked queries answer, and no new one park.</summary>
+    public void BeginStop() => Store.Watches.Close();
+
+    public void Dispose()
+    {
+        BeginStop();
+        _reaper.Dispose();
+        _monitor.Dispose();
+        _storage.Dispose();
+    }
+
+    private ServerState LoadState(MeshServerOptions options, DateTimeOffset now)
+    {
+        var stored = _storage.Load();
+        var index = StateIndex.First(now, stored?.Index ?? 0);
+        var node = new NodeRecord(
+            stored?.NodeId ?? Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var state = ServerState.CreateEmpty(index, node, now);
+        return stored is null ? state : stored.Restore(state);
+    }
+
+    private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
+    {
+        var routes = new RouteTable();
+        var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
+        new AgentHandlers(Store, options).Map(routes);
+        new AgentServiceHandlers(Store, _monitor, time).Map(routes);
+        new AgentCheckHandlers(Store, _monitor, time).Map(routes);
+        new CatalogHandlers(queries, options).Map(routes);
+        new IntentionHandlers(Store, queries, options, time).Map(routes);
+        new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
+        new ConfigHandlers(Store, queries, options).Map(routes);
+        return routes;
+    }
+}

@@ -1,0 +1,82 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Server.Hosting;
+
+/// <summary>A Kestrel of the server's own, apart from whatever web server its host may be.</summary>
+internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
+{
+    /// <summary>How long requests that do not end are waited for; parked queries are answered at once.</summary>
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
+
+    private WebApplication? _app;
+
+    public Uri? Address { get; private set; }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var address = core.Options.ListenAddress ?? MeshServerDefaults.ListenAddress;
+        MeshServerOptionsValidator.TryGetIp(address, out var ip);
+
+        // Empty, so that neither the environment nor the settings of the host's own web server (its ports, say) come in.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddRoutingCore();
+        builder.Services.Replace(ServiceDescriptor.Singleton(logs));
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopTimeout);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(ip, address.Port, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                if (core.Options.MaxConnectionsPerClient is > 0 and var limit)
+                {
+                    listen.Use(new ConnectionLimit(limit).Wrap);
+                }
+            });
+        });
+        var app = builder.Build();
+        app.Lifetime.ApplicationStopping.Register(core.BeginStop);
+        app.Run(core.HandleAsync);
+        try
+        {
+            await app.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            await app.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        _app = app;
+        var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+        Address = new Uri(bound);
+        Log.Listening(logs.CreateLogger<MeshServer>(), Address, core.Options.Datacenter);
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        core.BeginStop();
+        if (_app is { } app)
+        {
+            _app = null;
+            Address = null;
+            try
+            {
+                await app.StopAsync(cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                await app.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+using System.Collections.Immutable;
+using MeshClient.Core;
+using MeshClient.Core.Intentions;
+using MeshClient.Core.Naming;
+
+namespace MeshClient.Server.Intentions;
+
+/// <summary>All intentions, best precedence first. Immutable.</summary>
+internal sealed record IntentionTable
+{
+    private static readonly Comparison<StoredIntention> ByPrecedence = static (left, right) =>
+    {
+        var order = right.Precedence.CompareTo(left.Precedence);
+        order = order != 0 ? order : string.CompareOrdinal(left.Destination, right.Destination);
+        return order != 0 ? order : string.CompareOrdinal(left.Source, right.Source);
+    };
+
+    public required ulong Index { get; init; }
+
+    public required ImmutableDictionary<string, StoredIntention> ById { get; init; }
+
+    /// <summary>By exact destination or the wildcard, each in order of precedence.</summary>
+    public required ImmutableDictionary<string, ImmutableArray<StoredIntention>> ByDestination { get; init; }
+
+    public static IntentionTable CreateEmpty(ulong index) => new()
+    {
+        Index = index,
+        ById = ImmutableDictionary.Create<string, StoredIntention>(StringComparer.OrdinalIgnoreCase),
+        ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.Ordinal),
+    };
+
+    public StoredIntention? Find(string source, string destination)
+    {
+        foreach (var intention in ByDestination.GetValueOrDefault(destination, []))
+        {
+            if (string.Equals(intention.Source, source, StringComparison.Ordinal))
+            {
+                return intention;
+            }
+        }
+
+        return null;
+    }
+
+    public IReadOnlyList<StoredIntention> All() => Sorted(ById.Values);
+
+    /// <summary>Those that concern calls to a service.</summary>
+    public IReadOnlyList<StoredIntention> ToDestination(string destination)
+    {
+        var exact = ByDestination.GetValueOrDefault(destination, []);
+        return destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []));
+    }
+
+    /// <summary>Those that concern calls of a service.</summary>
+    public IReadOnlyList<StoredIntention> FromSource(string source) =>
+        Sorted(ById.Values.Where(intention => intention.Source == source || intention.Source == Intention.Wildcard));
+
+    /// <summary>The decision maker for calls to a service.</summary>
+    public IntentionEvaluator Evaluator(ServiceName destination, IntentionAction defaultAction) => new(
+        new IntentionSnapshot(destination, EquatableArray.From(ToDestination(destination.Value).Select(i => i.ToRule())), defaultAction),
+        defaultAction);
+
+    public IntentionTable With(StoredIntention intention, ulong index)
+    {
+        var table = ById.TryGetValue(intention.Id, out var before) ? Without(before, index) : this;
+        var list = table.ByDestination.GetValueOrDefault(intention.Destination, []).Add(intention).Sort(ByPrecedence);
+        return table with
+        {
+            Index = index,
+            ById = table.ById.SetItem(intention.Id, intention),
+            ByDestination = table.ByDestination.SetItem(intention.Destination, list),
+        };
+    }
+
+    public IntentionTable Without(StoredIntention intention, ulong index)
+    {
+        var list = ByDestination[intention.Destination].Remove(intention);
+        return this with
+        {
+            Index = index,
+            ById = ById.Remove(intention.Id),
+            ByDestination = list.IsEmpty ? ByDestination.Remove(intention.Destination) : ByDestination.SetItem(intention.Destination, list),
+        };
+    }
+
+    private static List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)
+    {
+        var list = intentions.ToList();
+        list.Sort(ByPrecedence);
+        return list;
+    }
+}

@@ -1,0 +1,27 @@
+using MeshClient.Server.Hosting;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MeshClient.Server;
+
+/// <summary>Serves a registry and certificate authority on the addresses of a web app.</summary>
+public static class MeshServerEndpointRouteBuilderExtensions
+{
+    /// <summary>
+    /// Maps the HTTP API under <c>/v1/</c>. The server then has no listener of its own, unless
+    /// <see cref="MeshServerOptions.ListenAddress"/> asks for one as well.
+    /// </summary>
+    /// <param name="endpoints">The app; <c>AddMeshServer()</c> has been called on its services.</param>
+    /// <returns>The endpoints, to put requirements on, such as an authorization policy or a host.</returns>
+    /// <exception cref="InvalidOperationException"><c>AddMeshServer()</c> has not been called.</exception>
+    public static IEndpointConventionBuilder MapMeshServer(this IEndpointRouteBuilder endpoints)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        var server = endpoints.ServiceProvider.GetService<HostedMeshServer>()
+            ?? throw new InvalidOperationException("MapMeshServer() needs AddMeshServer() to have been called on the services.");
+        server.Core.IsMapped = true;
+        return endpoints.Map("/v1/{**path}", (RequestDelegate)server.Core.HandleAsync).WithDisplayName("MeshClient.Server");
+    }
+}

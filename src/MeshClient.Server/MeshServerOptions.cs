@@ -1,0 +1,64 @@
+namespace MeshClient.Server;
+
+/// <summary>
+/// How a registry and certificate authority works. Read from the section <c>MeshServer</c> of the configuration, where an
+/// unknown key is an error, and from code, which comes after it; checked when the host starts, all errors at once.
+/// </summary>
+public sealed class MeshServerOptions
+{
+    /// <summary>
+    /// Where the server listens with a listener of its own: <c>http</c>, an IP address or <c>localhost</c>, and a port, 0 for
+    /// any free one. Null: none when its endpoints are mapped into the app by <c>MapMeshServer()</c>, else
+    /// <see cref="MeshServerDefaults.ListenAddress"/>. Default: null.
+    /// </summary>
+    public Uri? ListenAddress { get; set; }
+
+    /// <summary>
+    /// Whether others than this machine may call in over plain HTTP, where private keys of leaves can be read on the way.
+    /// Default: false, then a <see cref="ListenAddress"/> beyond loopback is an error, and so is a plain call from elsewhere.
+    /// </summary>
+    public bool AllowPlaintextBeyondLoopback { get; set; }
+
+    /// <summary>The datacenter: lower case letters, digits, <c>-</c> and <c>_</c>. Part of every identity. Default: dc1.</summary>
+    public string Datacenter { get; set; } = MeshServerDefaults.Datacenter;
+
+    /// <summary>The name of the one node all services are registered on. Default: the machine's name in lower case.</summary>
+    public string NodeName { get; set; } = Environment.MachineName.ToLowerInvariant();
+
+    /// <summary>The address of that node, an IP address. Default: 127.0.0.1.</summary>
+    public string NodeAddress { get; set; } = "127.0.0.1";
+
+    /// <summary>What holds for a call that no intention speaks about. Default: allow, as a Consul without access control does.</summary>
+    public DefaultIntentionPolicy DefaultIntentionPolicy { get; set; } = DefaultIntentionPolicy.Allow;
+
+    /// <summary>
+    /// The file that lets the mesh outlive the server: its trust domain, roots with their private keys, and intentions. It is
+    /// made with rights for its owner only; its directory has to exist. Instances are not in it: they register again. Null:
+    /// everything is in memory, and a restart makes a new mesh with other roots and no intentions. Default: null.
+    /// </summary>
+    public string? StatePath { get; set; }
+
+    /// <summary>
+    /// The life of a leaf, 1 second to 8760 hours; the HTTP API takes no less than 1 hour. Null: what the API set last, else
+    /// <see cref="MeshServerDefaults.LeafCertificateLifetime"/>. When set, it replaces what the API set. Default: null.
+    /// </summary>
+    public TimeSpan? LeafCertificateLifetime { get; set; }
+
+    /// <summary>
+    /// Over how long renewals are spread when the root is replaced, 0 to 5 minutes. Default:
+    /// <see cref="MeshServerDefaults.RotationSpread"/>.
+    /// </summary>
+    public TimeSpan RotationSpread { get; set; } = MeshServerDefaults.RotationSpread;
+
+    /// <summary>
+    /// How many certificates are signed in a second, 0 for no limit; past it callers are answered 429. Default:
+    /// <see cref="MeshServerDefaults.MaxLeavesPerSecond"/>.
+    /// </summary>
+    public int MaxLeavesPerSecond { get; set; } = MeshServerDefaults.MaxLeavesPerSecond;
+
+    /// <summary>
+    /// How many connections one client address may have open at a time, 0 for no limit; requests on the others are answered
+    /// 429. Counts for the server's own listener only. Default: 0.
+    /// </summary>
+    public int MaxConnectionsPerClient { get; set; }
+}

@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Intentions;
+
+namespace MeshClient.Server.State;
+
+/// <summary>Everything the server knows, at one moment. Immutable: a reader keeps what it has while writers go on.</summary>
+internal sealed record ServerState
+{
+    /// <summary>The index of the latest write. Every part has its own, which is never above this one and never 0.</summary>
+    public required ulong Index { get; init; }
+
+    public required CatalogState Catalog { get; init; }
+
+    public required IntentionTable Intentions { get; init; }
+
+    /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
+    public AuthorityState? Authority { get; init; }
+
+    /// <summary>The certificates in use, by exact service name. Never stored: their keys live in memory only.</summary>
+    public ImmutableDictionary<string, LeafRecord> Leaves { get; init; } = ImmutableDictionary.Create<string, LeafRecord>(StringComparer.Ordinal);
+
+    /// <summary>The index of the config entries, which cannot be written yet.</summary>
+    public required ulong ConfigIndex { get; init; }
+
+    public static ServerState CreateEmpty(ulong index, NodeRecord node, DateTimeOffset now) => new()
+    {
+        Index = index,
+        Catalog = CatalogState.CreateEmpty(index, node, now),
+        Intentions = IntentionTable.CreateEmpty(index),
+        ConfigIndex = index,
+    };
+}

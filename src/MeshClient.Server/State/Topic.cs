@@ -1,0 +1,35 @@
+namespace MeshClient.Server.State;
+
+/// <summary>What a watcher can wait for: a whole table, or one name in it.</summary>
+internal enum TopicKind
+{
+    Services,
+    Node,
+    Checks,
+    Intentions,
+    Roots,
+    Config,
+    Service,
+    Connect,
+    Leaf,
+}
+
+/// <summary>Something that changes, and for whose change a parked query waits.</summary>
+internal readonly record struct Topic(TopicKind Kind, string Name)
+{
+    public static readonly Topic Services = new(TopicKind.Services, string.Empty);
+    public static readonly Topic Node = new(TopicKind.Node, string.Empty);
+    public static readonly Topic Checks = new(TopicKind.Checks, string.Empty);
+    public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
+    public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
+    public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+
+    /// <summary>The instances of a service; names are looked up without regard to case.</summary>
+    public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());
+
+    /// <summary>The instances that speak for a service in the mesh.</summary>
+    public static Topic Connect(string name) => new(TopicKind.Connect, name.ToLowerInvariant());
+
+    /// <summary>The certificate of a service; exact name, as it is in the certificate.</summary>
+    public static Topic Leaf(string name) => new(TopicKind.Leaf, name);
+}

@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+
+namespace MeshClient.Server.State;
+
+/// <summary>Knows who waits for what.</summary>
+internal sealed class WatchHub
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Topic, HashSet<Watch>> _byTopic = [];
+    private readonly HashSet<Watch> _all = [];
+    private bool _closed;
+
+    /// <summary>How many queries are parked.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _all.Count;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Begins a watch. Begin it before reading the state: a change between the two then wakes it, so none is missed.
+    /// </summary>
+    public Watch Begin(ReadOnlySpan<Topic> topics)
+    {
+        var watch = new Watch(this, topics.ToArray());
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                watch.Close();
+                return watch;
+            }
+
+            _all.Add(watch);
+            foreach (var topic in topics)
+            {
+                ref var watches = ref CollectionsMarshal.GetValueRefOrAddDefault(_byTopic, topic, out _);
+                (watches ??= []).Add(watch);
+            }
+        }
+
+        return watch;
+    }
+
+    /// <summary>Wakes the watchers of the given topics.</summary>
+    public void Wake(IReadOnlyCollection<Topic> topics)
+    {
+        if (topics.Count == 0)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            foreach (var topic in topics)
+            {
+                if (_byTopic.TryGetValue(topic, out var watches))
+                {
+                    foreach (var watch in watches)
+                    {
+                        watch.Wake();
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Wakes everybody for good: parked queries answer with what there is, and no new one parks.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            foreach (var watch in _all)
+            {
+                watch.Close();
+            }
+        }
+    }
+
+    internal void End(Watch watch)
+    {
+        lock (_gate)
+        {
+            if (!_all.Remove(watch))
+            {
+                return;
+            }
+
+            foreach (var topic in watch.Topics)
+            {
+                if (_byTopic.TryGetValue(topic, out var watches) && watches.Remove(watch) && watches.Count == 0)
+                {
+                    _byTopic.Remove(topic);
+                }
+            }
+        }
+    }
+}
