@@ -43,8 +43,7 @@ public sealed class PipelineOrderTests
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxConcurrency = 1);
         await using var held = await HeldCall.StartAsync(env);
-        env.ControlPlane.SetInstances(Core.Naming.ServiceName.Parse("orders"));
-        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 0);
+        await env.LoseAllInstancesAsync("orders");
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", MeshTestEnvironment.Token));
         Assert.Equal(MeshFailureReason.Overloaded, failure.Reason);
 

@@ -106,6 +106,20 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
         return peer;
     }
 
+    /// <summary>Lets all instances of a service leave in order: critical first, then gone, so that nobody holds on to them.</summary>
+    public async Task LoseAllInstancesAsync(string service)
+    {
+        var name = Core.Naming.ServiceName.Parse(service);
+        foreach (var instance in ControlPlane.Instances(name).Instances)
+        {
+            ControlPlane.SetHealth(instance.Id, Core.Discovery.InstanceHealth.Critical);
+        }
+
+        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.All(one => one.Health == Core.Discovery.InstanceHealth.Critical));
+        ControlPlane.SetInstances(name);
+        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Count == 0);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Services.DisposeAsync();
