@@ -1,10 +1,10 @@
+using MeshClient.Server;
 using MeshClient.Server.Hosting;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace MeshClient.Server;
+namespace Microsoft.AspNetCore.Builder;
 
 /// <summary>Serves a registry and certificate authority on the addresses of a web app.</summary>
 public static class MeshServerEndpointRouteBuilderExtensions

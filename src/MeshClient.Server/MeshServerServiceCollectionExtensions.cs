@@ -1,10 +1,10 @@
+using MeshClient.Server;
 using MeshClient.Server.Hosting;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
-namespace MeshClient.Server;
+namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Adds a registry and certificate authority to a host.</summary>
 public static class MeshServerServiceCollectionExtensions
