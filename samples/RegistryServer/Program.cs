@@ -10,6 +10,6 @@ using var host = builder.Build();
 await host.StartAsync();
 
 var address = host.Services.GetRequiredService<IMeshServer>().Address;
-Console.WriteLine($"The mesh is at {address}. A service joins it with CONSUL_HTTP_ADDR={address?.GetLeftPart(UriPartial.Authority)}");
+Console.WriteLine($"The mesh is at {address}. A service joins it with CONSUL_HTTP_ADDR={address.GetLeftPart(UriPartial.Authority)}");
 Console.WriteLine("Ctrl-C stops it.");
 await host.WaitForShutdownAsync();

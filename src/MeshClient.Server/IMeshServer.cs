@@ -4,8 +4,10 @@ namespace MeshClient.Server;
 public interface IMeshServer
 {
     /// <summary>
-    /// Where its own listener is bound, with the port it really got; null before the start and after the stop, and when it has
-    /// none because an app has mapped its endpoints.
+    /// Where its own listener is bound, with the port it really got.
     /// </summary>
-    Uri? Address { get; }
+    /// <exception cref="InvalidOperationException">
+    /// It has none: before the start, after the stop, or because an app has mapped its endpoints and serves them itself.
+    /// </exception>
+    Uri Address { get; }
 }

@@ -36,7 +36,7 @@ public sealed class MeshServer : IMeshServer, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public Uri? Address => _listener.Address;
+    public Uri Address => _listener.Address;
 
     /// <summary>Begins to listen. A server starts once.</summary>
     /// <exception cref="IOException">The address cannot be bound.</exception>

@@ -22,8 +22,8 @@ public static class MeshServerDefaults
     public static readonly TimeSpan RotationSpread = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How many certificates are signed in a second. Consul's 50 protect its replicated log, which is not there; signing this
-    /// many takes about half of one processor.
+    /// How many certificates are signed in a second. Consul's 50 protect its replicated log, which is not there: the limit here only keeps a
+    /// burst of clients from taking all of the processor.
     /// </summary>
     public const int MaxLeavesPerSecond = 1000;
 }

@@ -285,21 +285,8 @@ internal static class IntentionDecoder
         }
     }
 
-    // The same dialect the receivers evaluate with: what they cannot run is refused here, where somebody reads the answer.
-    private static bool IsLinearRegex(string pattern)
-    {
-        try
-        {
-            _ = new System.Text.RegularExpressions.Regex(
-                $@"\A(?:{pattern})\z",
-                System.Text.RegularExpressions.RegexOptions.NonBacktracking | System.Text.RegularExpressions.RegexOptions.CultureInvariant);
-            return true;
-        }
-        catch (Exception e) when (e is ArgumentException or NotSupportedException)
-        {
-            return false;
-        }
-    }
+    // The very dialect the receivers evaluate with: what they cannot run is refused here, where somebody reads the answer.
+    private static bool IsLinearRegex(string pattern) => LinearExpression.TryCompile(pattern, ignoreCase: false, out _);
 
     private static string? OrNull(string text) => text.Length == 0 ? null : text;
 }

@@ -22,7 +22,7 @@ internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposabl
         _stopping = lifetime.ApplicationStopping.Register(_core.BeginStop);
     }
 
-    public Uri? Address => _listener.Address;
+    public Uri Address => _listener.Address;
 
     public ServerCore Core => _core;
 

@@ -18,8 +18,9 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
 
     private WebApplication? _app;
+    private Uri? _address;
 
-    public Uri? Address { get; private set; }
+    public Uri Address => _address ?? throw new InvalidOperationException("The server has no listener of its own that is started.");
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -29,7 +30,9 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         // Empty, so that neither the environment nor the settings of the host's own web server (its ports, say) come in.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
-        builder.Services.Replace(ServiceDescriptor.Singleton(logs));
+        // The host's own lifetime is the only one that listens for Ctrl-C.
+        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, NoHostLifetime>());
+        builder.Services.Replace(ServiceDescriptor.Singleton<ILoggerFactory>(new WarningsOfFramework(logs)));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopTimeout);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -58,8 +61,8 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
 
         _app = app;
         var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        Address = new Uri(bound);
-        Log.Listening(logs.CreateLogger<MeshServer>(), Address, core.Options.Datacenter);
+        _address = new Uri(bound);
+        Log.Listening(logs.CreateLogger<MeshServer>(), _address, core.Options.Datacenter);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -68,7 +71,7 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         if (_app is { } app)
         {
             _app = null;
-            Address = null;
+            _address = null;
             try
             {
                 await app.StopAsync(cancellationToken).ConfigureAwait(false);
