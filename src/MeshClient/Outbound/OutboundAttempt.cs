@@ -39,6 +39,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The address as the app wrote it, when it had to be changed for the way.</summary>
     public Uri? OriginalUri { get; set; }
 
+    /// <summary>Whether the request was given an empty body for the way.</summary>
+    public bool AddedContent { get; set; }
+
     /// <summary>How far the attempt has come down the stages.</summary>
     public int Entered { get; set; }
 

@@ -44,7 +44,8 @@ internal static class Repeatability
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         };
 
-    private static bool MayRunTwice(HttpRequestMessage request) =>
+    /// <summary>Whether the request may be executed twice, and can be sent twice.</summary>
+    public static bool MayRunTwice(HttpRequestMessage request) =>
         request.Content is null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent
         && (IsIdempotent(request.Method)
             || request.Headers.NonValidated.Contains(IdempotencyKeyHeader)

@@ -63,6 +63,8 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
 
     public DestinationTable Destinations => Services.GetRequiredService<DestinationTable>();
 
+    public TransportFactory Transports => Services.GetRequiredService<TransportFactory>();
+
     public MeshIdentity Identity => Services.GetRequiredService<MeshIdentity>();
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
