@@ -77,7 +77,7 @@ public sealed class PipelineOrderTests
             await env.StartAsync("orders", context =>
             {
                 var state = env.State("orders");
-                seen.Add((state.InFlight, [.. state.GetDestination(new Discovery.DestinationName(state.Service, null, Discovery.SchemePreference.Http))
+                seen.Add((state.InFlight, [.. state.GetDestination(new MeshClient.Discovery.DestinationName(state.Service, null, MeshClient.Discovery.SchemePreference.Http))
                     .Callable.ToArray().Select(instance => instance.Load.InFlight).Order()]));
                 context.Response.StatusCode = 503;
                 return Task.CompletedTask;
