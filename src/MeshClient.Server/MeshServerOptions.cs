@@ -32,9 +32,9 @@ public sealed class MeshServerOptions
     public DefaultIntentionPolicy DefaultIntentionPolicy { get; set; } = DefaultIntentionPolicy.Allow;
 
     /// <summary>
-    /// The file that lets the mesh outlive the server: its trust domain, roots with their private keys, and intentions. It is
-    /// made with rights for its owner only; its directory has to exist. Instances are not in it: they register again. Null:
-    /// everything is in memory, and a restart makes a new mesh with other roots and no intentions. Default: null.
+    /// The file that lets the mesh outlive the server: its trust domain, roots with their private keys, and intentions, stored
+    /// before a change is acknowledged; next to it, in a file of the same name with <c>.instances</c>, what is registered, up
+    /// to a second later. Both are made with rights for their owner only; the directory has to exist. Null: everything is in memory, and a restart makes a new mesh with other roots and no intentions. Default: null.
     /// </summary>
     public string? StatePath { get; set; }
 

@@ -26,4 +26,10 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Error, "The periodic clean-up failed; it is tried again.")]
     public static partial void CleanUpFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(8, LogLevel.Warning, "The instances in {Path} are left out and have to register again: {Problem}.")]
+    public static partial void CatalogUnreadable(ILogger logger, string path, string problem);
+
+    [LoggerMessage(9, LogLevel.Error, "The instances could not be written to {Path}; after a restart they would have to register again.")]
+    public static partial void CatalogNotWritten(ILogger logger, Exception exception, string path);
 }

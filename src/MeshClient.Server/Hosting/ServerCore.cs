@@ -23,7 +23,7 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
-        _storage = options.StatePath is { } path ? new StateFile(path) : new MemoryStateStorage();
+        _storage = options.StatePath is { } path ? new StateFile(path, time, logs.CreateLogger<StateFile>()) : new MemoryStateStorage();
         try
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
@@ -36,6 +36,11 @@ internal sealed class ServerCore : IDisposable
             if (options.StatePath is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
+            }
+
+            foreach (var checkId in Store.Current.Catalog.CheckOwners.Keys)
+            {
+                _monitor.Follow(checkId);
             }
 
             _reaper.Start();
@@ -76,7 +81,7 @@ internal sealed class ServerCore : IDisposable
         var node = new NodeRecord(
             stored?.NodeId ?? Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
         var state = ServerState.CreateEmpty(index, node, now);
-        return stored is null ? state : stored.Restore(state);
+        return stored is null ? state : stored.Restore(state) with { Catalog = _storage.LoadCatalog(state.Catalog, index, now) };
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)

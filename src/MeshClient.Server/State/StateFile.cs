@@ -1,47 +1,52 @@
-using System.Runtime.InteropServices;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Server.State;
 
 /// <summary>
-/// Keeps the authority and the intentions in one small file. Written whole on each change of these: into a new file next to
-/// it, flushed to the disk, renamed over the old one, and the directory flushed too, so whatever happens there is either the
-/// old state or the new one, and what was acknowledged is there after a loss of power.
+/// Keeps the state in two small files. The one named holds the authority and the intentions, and is written before a change
+/// of these is acknowledged. The one next to it holds the instances, so that a restarted registry does not list none until
+/// they have registered again; it may lag a second behind, because what it misses registers itself.
 /// </summary>
-internal sealed partial class StateFile : IStateStorage
+internal sealed class StateFile : IStateStorage
 {
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    /// <summary>How far the file of instances may lag behind.</summary>
+    public static readonly TimeSpan CatalogDelay = TimeSpan.FromSeconds(1);
 
     private readonly string _path;
+    private readonly string _catalogPath;
     private readonly FileStream _lock;
+    private readonly ILogger _logger;
+    private readonly ITimer _timer;
+    private readonly Lock _writingCatalog = new();
+    private CatalogState? _pending;
+    private bool _disposed;
 
     /// <exception cref="IOException">The directory cannot be written, or another server holds the file.</exception>
-    public StateFile(string path)
+    public StateFile(string path, TimeProvider time, ILogger<StateFile> logger)
     {
         _path = Path.GetFullPath(path);
+        _catalogPath = _path + ".instances";
+        _logger = logger;
         try
         {
-            _lock = Open(_path + ".lock", FileMode.OpenOrCreate);
+            _lock = DurableFile.Open(_path + ".lock", FileMode.OpenOrCreate);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException($"The state file '{_path}' cannot be used: another server holds it, or its directory cannot be written.", e);
         }
+
+        _timer = time.CreateTimer(
+            static state => ((StateFile)state!).WriteCatalog(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public StoredState? Load()
     {
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(_path);
-        }
-        catch (FileNotFoundException)
+        if (Read(_path) is not { } bytes)
         {
             return null;
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new IOException($"The state file '{_path}' cannot be read.", e);
         }
 
         try
@@ -55,81 +60,81 @@ internal sealed partial class StateFile : IStateStorage
         }
     }
 
-    public void Save(ServerState before, ServerState after)
+    public CatalogState LoadCatalog(CatalogState empty, ulong index, DateTimeOffset now)
     {
-        if (ReferenceEquals(before.Authority, after.Authority) && ReferenceEquals(before.Intentions, after.Intentions))
-        {
-            return;
-        }
-
-        var temporary = _path + ".new";
         try
         {
-            // What a crash may have left; a fresh file has the right mode from its beginning.
-            File.Delete(temporary);
-            using (var file = Open(temporary, FileMode.CreateNew))
+            return Read(_catalogPath) is { } bytes ? CatalogFileFormat.Restore(bytes, empty, index, now) : empty;
+        }
+        catch (InvalidDataException e)
+        {
+            // Passed over: the instances are alive to register again, and an empty list opens nothing.
+            Log.CatalogUnreadable(_logger, _catalogPath, e.Message);
+            return empty;
+        }
+    }
+
+    public void Save(ServerState before, ServerState after)
+    {
+        if (!ReferenceEquals(before.Authority, after.Authority) || !ReferenceEquals(before.Intentions, after.Intentions))
+        {
+            DurableFile.Write(_path, StateFileFormat.Write(after));
+        }
+
+        if (before.Catalog.ServicesIndex != after.Catalog.ServicesIndex || before.Catalog.ChecksIndex != after.Catalog.ChecksIndex)
+        {
+            // Only the first change of a batch starts the delay, so a steady stream of them cannot put the file off for ever.
+            if (Interlocked.Exchange(ref _pending, after.Catalog) is null)
             {
-                file.Write(StateFileFormat.Write(after));
-                file.Flush(flushToDisk: true);
+                _timer.Change(CatalogDelay, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _timer.Dispose();
+        WriteCatalog();
+        lock (_writingCatalog)
+        {
+            _disposed = true;
+            _lock.Dispose();
+        }
+    }
+
+    private void WriteCatalog()
+    {
+        lock (_writingCatalog)
+        {
+            if (_disposed || Interlocked.Exchange(ref _pending, null) is not { } catalog)
+            {
+                return;
             }
 
-            File.Move(temporary, _path, overwrite: true);
-            FlushDirectory();
+            try
+            {
+                DurableFile.Write(_catalogPath, CatalogFileFormat.Write(catalog));
+            }
+            catch (IOException e)
+            {
+                Log.CatalogNotWritten(_logger, e, _catalogPath);
+            }
+        }
+    }
+
+    private static byte[]? Read(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new IOException($"The state file '{_path}' cannot be written.", e);
+            throw new IOException($"The file '{path}' cannot be read.", e);
         }
-    }
-
-    public void Dispose() => _lock.Dispose();
-
-    private static FileStream Open(string path, FileMode mode)
-    {
-        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = FileShare.None };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = OwnerOnly;
-        }
-
-        return new FileStream(path, options);
-    }
-
-    // A rename is durable once its directory is; .NET opens no directories. Windows does this by itself.
-    private void FlushDirectory()
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
-        const int readOnly = 0;
-        var descriptor = Libc.Open(Path.GetDirectoryName(_path)!, readOnly);
-        if (descriptor < 0)
-        {
-            throw new IOException("The directory of the state file cannot be opened.");
-        }
-
-        var flushed = Libc.Flush(descriptor);
-        _ = Libc.Close(descriptor);
-        if (flushed != 0)
-        {
-            throw new IOException("The directory of the state file cannot be flushed to the disk.");
-        }
-    }
-
-    private static partial class Libc
-    {
-        [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
-        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-        public static partial int Open(string path, int flags);
-
-        [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-        public static partial int Flush(int descriptor);
-
-        [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-        public static partial int Close(int descriptor);
     }
 }
