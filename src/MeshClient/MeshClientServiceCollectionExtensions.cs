@@ -1,3 +1,4 @@
+using MeshClient;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
@@ -6,7 +7,6 @@ using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
-using MeshClient;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Http;
