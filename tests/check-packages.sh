@@ -5,7 +5,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 feed=$root/artifacts/package
 rm -rf "$feed"
-dotnet pack "$root/MeshClient.sln" -c Release --nologo -v quiet
+for project in "$root"/src/*/*.csproj; do
+  dotnet pack "$project" -c Release --nologo -v quiet
+done
 
 expected="MeshClient MeshClient.AspNetCore MeshClient.Consul MeshClient.Core MeshClient.OpenTelemetry MeshClient.Server MeshClient.Testing"
 for name in $expected; do
