@@ -130,6 +130,6 @@ internal sealed partial class MeshIdentity : IAsyncDisposable
         Changed?.Invoke(next);
     }
 
-    [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter}, {Roots} trusted roots.")]
+    [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter:O}, {Roots} trusted roots.")]
     private static partial void LogIdentity(ILogger logger, string id, string serial, DateTimeOffset notAfter, int roots);
 }
