@@ -48,7 +48,7 @@ public sealed class LeakTests
         Assert.InRange(outcomes[(int)Outcome.Cancelled], 1, 300);
         await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0, $"no call in flight, but {env.State("orders").InFlight}");
         foreach (var instance in env.State("orders").GetDestination(
-            new Discovery.DestinationName(Core.Naming.ServiceName.Parse("orders"), null, Discovery.SchemePreference.Http)).Callable.ToArray())
+            new MeshClient.Discovery.DestinationName(Core.Naming.ServiceName.Parse("orders"), null, MeshClient.Discovery.SchemePreference.Http)).Callable.ToArray())
         {
             Assert.Equal(0, instance.Load.InFlight);
             // One for us, one for the owner.
