@@ -14,7 +14,7 @@ namespace MeshClient.Discovery;
 /// All services this process calls. A service is watched from its first call on and forgotten when it has not been called for
 /// a while.
 /// </summary>
-internal sealed class DestinationTable : IAsyncDisposable
+internal sealed class DestinationTable : IAsyncDisposable, IDisposable
 {
     private static readonly int Schemes = Enum.GetValues<SchemePreference>().Length;
 
@@ -102,6 +102,9 @@ internal sealed class DestinationTable : IAsyncDisposable
     /// <summary>Whether an address with a scheme only the mesh understands.</summary>
     public static bool IsMeshScheme(Uri uri) =>
         uri.IsAbsoluteUri && DestinationName.SchemeOf(uri) is SchemePreference.HttpsThenHttp or SchemePreference.HttpThenHttps;
+
+    /// <summary>The same without waiting for reads in progress to end, for containers that are disposed synchronously.</summary>
+    public void Dispose() => _ = DisposeAsync().AsTask();
 
     public async ValueTask DisposeAsync()
     {

@@ -26,6 +26,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The attempt's span; null when nobody listens.</summary>
     public Activity? Activity { get; set; }
 
+    /// <summary>Whether the app itself wrote a trace into the request.</summary>
+    public bool AppSetTrace { get; set; }
+
     /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
     public CancellationTokenSource? Timer { get; set; }
 

@@ -33,7 +33,7 @@ public sealed class PipelineOrderTests
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxConcurrency = 1);
         await using var held = await HeldCall.StartAsync(env);
-        using var deadline = Resilience.MeshDeadline.Begin(TimeSpan.Zero);
+        using var deadline = MeshClient.Resilience.MeshDeadline.Begin(TimeSpan.Zero);
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", MeshTestEnvironment.Token));
         Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 0), (failure.Reason, failure.Stage, failure.Attempts));
     }
