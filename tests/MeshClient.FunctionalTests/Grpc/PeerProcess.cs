@@ -13,6 +13,7 @@ internal sealed class PeerProcess : IAsyncDisposable
     private readonly List<string> _lines = [];
     private readonly List<string> _errors = [];
     private TaskCompletionSource _more = NewSignal();
+    private bool _hasEnded;
 
     private PeerProcess(Process process) => _process = process;
 
@@ -51,32 +52,29 @@ internal sealed class PeerProcess : IAsyncDisposable
     /// <param name="number">Which of several such lines; the first is 1.</param>
     public async Task<string> HearAsync(string beginning, int number = 1)
     {
-        try
+        while (true)
         {
-            while (true)
-            {
-                Task more;
-                lock (_lock)
-                {
-                    var line = _lines.Where(line => line == beginning || line.StartsWith(beginning + " ", StringComparison.Ordinal))
-                        .Skip(number - 1).FirstOrDefault();
-                    if (line is not null)
-                    {
-                        return line[beginning.Length..].TrimStart();
-                    }
-
-                    more = _more.Task;
-                }
-
-                await more.Bounded();
-            }
-        }
-        catch (TimeoutException)
-        {
+            Task more;
             lock (_lock)
             {
-                throw new TimeoutException(
-                    $"The peer did not say '{beginning}' {number} times. It said: {string.Join(" | ", _lines)}. Errors: {string.Join(" | ", _errors)}");
+                var line = _lines.Where(line => line == beginning || line.StartsWith(beginning + " ", StringComparison.Ordinal))
+                    .Skip(number - 1).FirstOrDefault();
+                if (line is not null)
+                {
+                    return line[beginning.Length..].TrimStart();
+                }
+
+                Assert.False(_hasEnded, $"The peer has ended and did not say '{beginning}' {number} times. {Told()}");
+                more = _more.Task;
+            }
+
+            try
+            {
+                await more.Bounded();
+            }
+            catch (TimeoutException)
+            {
+                throw new TimeoutException($"The peer has not said '{beginning}' {number} times. {Told()}");
             }
         }
     }
@@ -114,17 +112,28 @@ internal sealed class PeerProcess : IAsyncDisposable
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    private string Told()
+    {
+        lock (_lock)
+        {
+            return $"It said: {string.Join(" | ", _lines)}. Errors: {string.Join(" | ", _errors)}";
+        }
+    }
+
     private void Hear(string? line, List<string> lines)
     {
-        if (line is null)
-        {
-            return;
-        }
-
         TaskCompletionSource heard;
         lock (_lock)
         {
-            lines.Add(line);
+            if (line is not null)
+            {
+                lines.Add(line);
+            }
+            else if (lines == _lines)
+            {
+                _hasEnded = true;
+            }
+
             heard = _more;
             _more = NewSignal();
         }

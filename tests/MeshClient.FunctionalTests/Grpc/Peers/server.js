@@ -21,26 +21,25 @@ readline.createInterface({ input: process.stdin })
   .on('close', () => process.exit(0));
 const permit = () => permits > 0 ? (permits--, Promise.resolve()) : new Promise((resolve) => waiting.push(resolve));
 
-const trailers = (call) => {
-  const metadata = new grpc.Metadata();
-  metadata.set('answered-by', 'grpc-js');
-  metadata.set('caller', call.getAuthContext().sslPeerCertificate.subjectaltname);
-  return metadata;
-};
-const watch = (call, name) => {
+// Begins a call; gives what it ends with when all is well. The caller is asked for at once: later the connection may be gone.
+const begin = (call, name) => {
   say(`call ${name}`);
   call.on('cancelled', () => say(`cancelled ${name}`));
+  const trailers = new grpc.Metadata();
+  trailers.set('answered-by', 'grpc-js');
+  trailers.set('caller', call.getAuthContext().sslPeerCertificate.subjectaltname);
+  return trailers;
 };
 
 const handlers = {
   Unary(call, callback) {
-    watch(call, 'Unary');
-    callback(null, call.request, trailers(call));
+    const trailers = begin(call, 'Unary');
+    callback(null, call.request, trailers);
   },
 
   // As many messages as the request says, each when the test lets it go.
   async ServerStream(call) {
-    watch(call, 'ServerStream');
+    const trailers = begin(call, 'ServerStream');
     call.sendMetadata(new grpc.Metadata());
     const count = Number(call.request.toString());
     for (let i = 1; i <= count; i++) {
@@ -48,11 +47,11 @@ const handlers = {
       call.write(Buffer.from(`message ${i}`));
     }
     await permit();
-    call.end(trailers(call));
+    call.end(trailers);
   },
 
   ClientStream(call, callback) {
-    watch(call, 'ClientStream');
+    const trailers = begin(call, 'ClientStream');
     let messages = 0;
     let bytes = 0;
     call.on('data', (message) => {
@@ -60,22 +59,22 @@ const handlers = {
       bytes += message.length;
       say(`received ${messages}`);
     });
-    call.on('end', () => callback(null, Buffer.from(`${messages} messages, ${bytes} bytes`), trailers(call)));
+    call.on('end', () => callback(null, Buffer.from(`${messages} messages, ${bytes} bytes`), trailers));
   },
 
   PingPong(call) {
-    watch(call, 'PingPong');
+    const trailers = begin(call, 'PingPong');
     call.on('data', (message) => call.write(Buffer.concat([Buffer.from('pong '), message])));
-    call.on('end', () => call.end(trailers(call)));
+    call.on('end', () => call.end(trailers));
   },
 
   Fail(call, callback) {
-    watch(call, 'Fail');
+    begin(call, 'Fail');
     callback({ code: grpc.status.NOT_FOUND, details: 'no such order: 100 % für näh' });
   },
 
   FailMidStream(call) {
-    watch(call, 'FailMidStream');
+    begin(call, 'FailMidStream');
     call.write(Buffer.from('message 1'));
     call.write(Buffer.from('message 2'));
     call.emit('error', { code: grpc.status.ABORTED, details: 'lost the thread' });
@@ -83,7 +82,7 @@ const handlers = {
 
   // Answers never.
   Hang(call) {
-    watch(call, 'Hang');
+    begin(call, 'Hang');
   },
 
   Die() {
