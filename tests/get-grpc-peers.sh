@@ -46,7 +46,7 @@ get_grpc_js() {
       cp "$peers/package.json" "$peers/package-lock.json" "$work"
       # No scripts: nothing of what is installed needs one, and none should run.
       (cd "$work" && timeout 240 npm ci --ignore-scripts --no-audit --no-fund) >"$work/npm.log" 2>&1 ||
-        skip "npm cannot install @grpc/grpc-js: $(why '(npm error|ERR!)' "$work/npm.log")"
+        skip "npm cannot install @grpc/grpc-js: $(why '^npm (error|ERR!) code' "$work/npm.log")"
       sha256sum <"$work/package-lock.json" >"$work/lock.sha256"
       mv "$work" "$home"
     fi
