@@ -38,6 +38,8 @@ public sealed class MeshServer : IMeshServer, IAsyncDisposable
     /// <inheritdoc/>
     public Uri Address => _listener.Address;
 
+    internal ServerCore Core => _core;
+
     /// <summary>Begins to listen. A server starts once.</summary>
     /// <exception cref="IOException">The address cannot be bound.</exception>
     public Task StartAsync(CancellationToken cancellationToken = default)

@@ -83,7 +83,7 @@ internal readonly record struct GoDuration(long Nanoseconds)
             {
                 checked
                 {
-                    total -= (whole * unit) + (long)((decimal)fraction * unit / scale);
+                    total -= (whole * unit) + (long)(fraction * (unit / scale));
                 }
             }
             catch (OverflowException)
@@ -137,7 +137,7 @@ internal readonly record struct GoDuration(long Nanoseconds)
         return text.Append(((decimal)(left % Minute) / Second).ToString("0.#########", CultureInfo.InvariantCulture)).Append('s').ToString();
     }
 
-    private static bool TryReadNumber(ref ReadOnlySpan<char> rest, out long whole, out long fraction, out long scale)
+    private static bool TryReadNumber(ref ReadOnlySpan<char> rest, out long whole, out long fraction, out double scale)
     {
         whole = fraction = 0;
         scale = 1;
@@ -157,10 +157,12 @@ internal readonly record struct GoDuration(long Nanoseconds)
             return digits > 0;
         }
 
+        // Go's way to the digit: as many as fit into 64 bits count, and they are scaled in floating point.
+        var full = false;
         for (rest = rest[1..]; !rest.IsEmpty && char.IsAsciiDigit(rest[0]); rest = rest[1..], digits++)
         {
-            // Digits past the 15th are less than the nanosecond of an hour.
-            if (scale < 1_000_000_000_000_000)
+            full |= fraction > (long.MaxValue - (rest[0] - '0')) / 10;
+            if (!full)
             {
                 fraction = (fraction * 10) + (rest[0] - '0');
                 scale *= 10;
