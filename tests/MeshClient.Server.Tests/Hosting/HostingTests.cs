@@ -1,0 +1,219 @@
+using System.Net;
+using System.Net.Sockets;
+using MeshClient.Server.Hosting;
+using MeshClient.Server.Tests.Support;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace MeshClient.Server.Tests.Hosting;
+
+/// <summary>The server in hosts of every kind, and its options.</summary>
+public sealed class HostingTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task AddMeshServer_InAGenericHost_ListensByItself()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddMeshServer(options => options.ListenAddress = new Uri("http://127.0.0.1:0"));
+        builder.Services.AddMeshServer(options => options.Datacenter = "dc7");
+        using var host = builder.Build();
+        var server = host.Services.GetRequiredService<IMeshServer>();
+        Assert.Throws<InvalidOperationException>(() => server.Address);
+        await host.StartAsync(Cancellation);
+        using var http = new HttpClient { BaseAddress = server.Address };
+        Assert.Equal("[\"dc7\"]", await http.GetStringAsync("/v1/catalog/datacenters", Cancellation));
+        await host.StopAsync(Cancellation);
+        Assert.Throws<InvalidOperationException>(() => server.Address);
+        await Assert.ThrowsAsync<HttpRequestException>(() => http.GetStringAsync("/v1/catalog/datacenters", Cancellation));
+    }
+
+    [Fact]
+    public async Task MapMeshServer_InAWebApp_ServesOnTheAppsOwnAddress()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.Services.AddRoutingCore();
+        builder.Services.AddMeshServer();
+        await using var app = builder.Build();
+        app.UseRouting();
+        app.MapMeshServer();
+        app.MapGet("/own", () => "app");
+        await app.StartAsync(Cancellation);
+        using var http = new HttpClient { BaseAddress = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()) };
+        using var body = new StringContent("""{"Name":"a/b"}""");
+        using var put = await http.PutAsync("/v1/agent/service/register", body, Cancellation);
+        Assert.Equal(HttpStatusCode.OK, put.StatusCode);
+        Assert.Contains("a/b", await http.GetStringAsync("/v1/agent/service/a%2Fb", Cancellation), StringComparison.Ordinal);
+        Assert.Equal("app", await http.GetStringAsync("/own", Cancellation));
+        Assert.Throws<InvalidOperationException>(() => app.Services.GetRequiredService<IMeshServer>().Address);
+
+        // A parked read does not hold the app up.
+        using var first = await http.GetAsync("/v1/health/service/a", Cancellation);
+        var index = first.Headers.GetValues("X-Consul-Index").Single();
+        var parked = http.GetAsync($"/v1/health/service/a?index={index}&wait=10m", Cancellation);
+        var core = app.Services.GetRequiredService<HostedMeshServer>().Core;
+        await TestServer.UntilAsync(() => core.Store.Watches.Count == 1);
+        await app.StopAsync(Cancellation).WaitAsync(TestServer.Limit, Cancellation);
+        using var answer = await parked;
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task MapMeshServer_WithoutAddMeshServer_SaysSo()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore();
+        builder.Services.AddRoutingCore();
+        await using var app = builder.Build();
+        Assert.Throws<InvalidOperationException>(() => app.MapMeshServer());
+    }
+
+    [Fact]
+    public async Task Start_WithWrongOptions_NamesThemAll()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddMeshServer(options =>
+        {
+            options.ListenAddress = new Uri("http://0.0.0.0:0");
+            options.Datacenter = "DC 1";
+            options.NodeName = "";
+            options.NodeAddress = "here";
+            options.DefaultIntentionPolicy = (DefaultIntentionPolicy)7;
+            options.StatePath = "/nonexistent/folder/state.json";
+            options.LeafCertificateLifetime = TimeSpan.FromMilliseconds(1);
+            options.RotationSpread = TimeSpan.FromHours(1);
+            options.MaxLeavesPerSecond = -1;
+            options.MaxConnectionsPerClient = -1;
+        });
+        using var host = builder.Build();
+        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
+        Assert.Equal(
+            ["ListenAddress", "Datacenter", "NodeName", "NodeAddress", "DefaultIntentionPolicy", "StatePath", "LeafCertificateLifetime", "RotationSpread", "MaxLeavesPerSecond", "MaxConnectionsPerClient"],
+            error.Failures.Select(failure => failure.Split(' ')[0]));
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:0", true)]
+    [InlineData("http://127.1.2.3:0", true)]
+    [InlineData("http://localhost:0", true)]
+    [InlineData("http://[::1]:0", true)]
+    [InlineData("http://0.0.0.0:0", false)]
+    [InlineData("http://10.0.0.1:0", false)]
+    [InlineData("https://127.0.0.1:0", false)]
+    [InlineData("http://example.com:80", false)]
+    [InlineData("http://127.0.0.1:80/path", false)]
+    [InlineData("unix:/tmp/x", false)]
+    public void ListenAddress_IsLoopbackAndPlain_OrAnError(string address, bool good) =>
+        Assert.Equal(good, !MeshServerOptionsValidator.Find(new MeshServerOptions { ListenAddress = new Uri(address) }).Any());
+
+    [Fact]
+    public void ListenAddress_BeyondLoopback_IsAllowedWhenAskedFor() => Assert.Empty(MeshServerOptionsValidator.Find(
+        new MeshServerOptions { ListenAddress = new Uri("http://0.0.0.0:0"), AllowPlaintextBeyondLoopback = true }));
+
+    [Fact]
+    public void Constructor_WithWrongOptions_NamesThemAll()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new MeshServer(new MeshServerOptions { Datacenter = "", NodeAddress = "x" }));
+        Assert.Contains("Datacenter", error.Message, StringComparison.Ordinal);
+        Assert.Contains("NodeAddress", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Configuration_IsReadBeforeCode()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["MeshServer:ListenAddress"] = "http://127.0.0.1:0",
+            ["MeshServer:Datacenter"] = "north",
+            ["MeshServer:DefaultIntentionPolicy"] = "deny",
+            ["MeshServer:LeafCertificateLifetime"] = "02:00:00",
+        });
+        builder.Services.AddMeshServer(options => options.Datacenter += "-1");
+        using var host = builder.Build();
+        await host.StartAsync(Cancellation);
+        var options = host.Services.GetRequiredService<IOptions<MeshServerOptions>>().Value;
+        Assert.Equal(("north-1", DefaultIntentionPolicy.Deny, TimeSpan.FromHours(2)), (options.Datacenter, options.DefaultIntentionPolicy, options.LeafCertificateLifetime));
+        await host.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task Configuration_WithAnUnknownKey_EndsTheStart()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["MeshServer:ListenAdress"] = "http://127.0.0.1:0" });
+        builder.Services.AddMeshServer();
+        using var host = builder.Build();
+        var error = await Assert.ThrowsAnyAsync<Exception>(() => host.StartAsync(Cancellation));
+        Assert.Contains("ListenAdress", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_OnAPortInUse_Throws()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var server = new MeshServer(new MeshServerOptions { ListenAddress = new Uri($"http://{listener.LocalEndpoint}") });
+        await Assert.ThrowsAnyAsync<IOException>(() => server.StartAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task Stop_Twice_AndStartAfterwards_AreHarmlessAndRefused()
+    {
+        var server = new MeshServer(new MeshServerOptions { ListenAddress = new Uri("http://127.0.0.1:0") });
+        await server.StartAsync(Cancellation);
+        await server.StopAsync(Cancellation);
+        await server.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => server.StartAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task ConnectionsOverTheLimit_AreAnswered429AndClosed()
+    {
+        await using var server = await TestServer.StartAsync(options => options.MaxConnectionsPerClient = 2);
+        using var first = await RawAsync(server.Address);
+        using var second = await RawAsync(server.Address);
+        Assert.StartsWith("HTTP/1.1 200", await AskAsync(first), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 200", await AskAsync(second), StringComparison.Ordinal);
+        using (var third = await RawAsync(server.Address))
+        {
+            var answer = await AskAsync(third);
+            Assert.StartsWith("HTTP/1.1 429", answer, StringComparison.Ordinal);
+            Assert.Contains("Connection: close", answer, StringComparison.OrdinalIgnoreCase);
+            Assert.Equal(0, await third.ReceiveAsync(new byte[1], Cancellation));
+        }
+
+        first.Close();
+        var again = string.Empty;
+        var end = Environment.TickCount64 + (long)TestServer.Limit.TotalMilliseconds;
+        while (!again.StartsWith("HTTP/1.1 200", StringComparison.Ordinal))
+        {
+            Assert.True(Environment.TickCount64 < end);
+            using var fourth = await RawAsync(server.Address);
+            again = await AskAsync(fourth);
+        }
+    }
+
+    private static async Task<Socket> RawAsync(Uri address)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, address.Port, Cancellation);
+        return socket;
+    }
+
+    private static async Task<string> AskAsync(Socket socket)
+    {
+        await socket.SendAsync("GET /v1/status/leader HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), Cancellation);
+        var buffer = new byte[4096];
+        var length = await socket.ReceiveAsync(buffer, Cancellation);
+        return System.Text.Encoding.ASCII.GetString(buffer, 0, length);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Net;
+using MeshClient.Core.Intentions;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Tests.Support;
+
+namespace MeshClient.Server.Tests.State;
+
+/// <summary>What outlives the server, and what is made of files that cannot be read.</summary>
+public sealed class RestartTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("meshserver-").FullName;
+
+    private string StatePath => Path.Combine(_folder, "state.json");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Restart_KeepsTheMesh()
+    {
+        string roots, leaf;
+        ulong index;
+        await using (var server = await StartAsync())
+        {
+            await server.MustPutAsync("/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384,"LeafCertTTL":"24h"}}""");
+            await server.MustPutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny","Meta":{"k":"v"}}""");
+            await server.MustPutAsync("/v1/connect/intentions/exact?source=a&destination=orders", """{"Permissions":[{"Action":"allow","HTTP":{"PathPrefix":"/x","Header":[{"Name":"h","Present":true}],"Methods":["GET"]},"JWT":{"Providers":[]}}]}""");
+            roots = Comparable((await server.GetAsync("/v1/connect/ca/roots")).Body);
+            leaf = server.State.Catalog.Node.Id;
+            index = (await server.GetAsync("/v1/connect/intentions")).Index;
+        }
+
+        await using var again = await StartAsync();
+        Assert.Equal(roots, Comparable((await again.GetAsync("/v1/connect/ca/roots")).Body));
+        Assert.Equal(leaf, again.State.Catalog.Node.Id);
+        Assert.Equal("""{"Allowed":false}""", (await again.GetAsync("/v1/connect/intentions/check?source=web&destination=orders")).Body);
+        var kept = again.State.Intentions.Find("a", "orders")!;
+        Assert.Equal("""{"Providers":[]}""", kept.Permissions[0].JwtJson);
+        Assert.True(kept.ToRule().Permissions[0].HasUnsupportedRequirement);
+        Assert.Equal(new HeaderMatch("h", HeaderMatchKind.Present, string.Empty), kept.Permissions[0].Rule.Headers[0]);
+        Assert.Equal("24h", again.State.Authority!.Configuration.LeafLifetimeText);
+
+        // A client that waits with an index of before is told at once, for the indexes of now are above.
+        Assert.True((await again.GetAsync($"/v1/connect/intentions?index={index}&wait=10m")).Index > index);
+    }
+
+    [Fact]
+    public async Task Restart_KeepsTheInstancesAndTheirClocks()
+    {
+        await using (var server = await StartAsync())
+        {
+            await server.RegisterAsync("web", "w1", more: ""","Tags":["t"],"Meta":{"k":"v"},"Connect":{"Native":true},"TaggedAddresses":{"lan":{"Address":"a","Port":1}}""");
+            await server.RegisterAsync("web", "w2", """{"TTL":"10s"}""");
+            await server.RegisterAsync("p", more: ""","Kind":"connect-proxy","Proxy":{"DestinationServiceName":"web","Config":{"a":1}}""");
+            await server.MustPutAsync("/v1/agent/service/maintenance/w2?enable=true&reason=r");
+        }
+
+        await using var again = await StartAsync();
+        var first = again.State.Catalog.Instances["w1"];
+        Assert.Equal("v", Assert.Single((IEnumerable<KeyValuePair<string, string>>)first.Definition.Meta).Value);
+        Assert.Equal(["p", "w1"], again.State.Catalog.Connect["web"].Instances.Select(instance => instance.Id));
+        Assert.Equal(["_service_maintenance:w2", "service:w2"], again.State.Catalog.Instances["w2"].Checks.Select(check => check.CheckId));
+        await again.MustPutAsync("/v1/agent/check/pass/service:w1");
+        again.Time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal((CheckStatus.Critical, "TTL expired"), (again.State.Catalog.FindCheck("service:w1", out _)!.Status, again.State.Catalog.FindCheck("service:w1", out _)!.Output));
+
+        // The same registration once more changes nothing: it came back as it was.
+        var before = again.State;
+        await again.RegisterAsync("web", "w1", more: ""","Tags":["t"],"Meta":{"k":"v"},"Connect":{"Native":true},"TaggedAddresses":{"lan":{"Address":"a","Port":1}}""");
+        Assert.Same(before, again.State);
+    }
+
+    [Fact]
+    public async Task Instances_AreWrittenASecondAfterAChangeNotAtEachOne()
+    {
+        await using var server = await StartAsync();
+        await server.RegisterAsync("web");
+        await server.RegisterAsync("web", "w2");
+        Assert.False(File.Exists(StatePath + ".instances"));
+        server.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Contains("\"w2\"", await File.ReadAllTextAsync(StatePath + ".instances", TestServer.Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Intentions_AreOnTheDiskBeforeTheAnswer()
+    {
+        await using var server = await StartAsync();
+        await server.MustPutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
+        Assert.Contains("\"web\"", await File.ReadAllTextAsync(StatePath, TestServer.Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AWriteThatCannotBeStored_IsRefusedAndNotInForce()
+    {
+        await using var server = await StartAsync();
+        // A directory in the way of the temporary file.
+        Directory.CreateDirectory(StatePath + ".new");
+        var answer = await server.PutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
+        Assert.Equal((HttpStatusCode.InternalServerError, "The request failed inside the server; its log says why."), (answer.Status, answer.Body));
+        Assert.Empty(server.State.Intentions.ById);
+        Directory.Delete(StatePath + ".new");
+        await server.MustPutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
+    }
+
+    [Fact]
+    public async Task Files_AreForTheirOwnerOnly()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Windows has no such rights.");
+            return;
+        }
+
+        await using (var server = await StartAsync())
+        {
+            await server.RegisterAsync("web");
+        }
+
+        foreach (var file in Directory.GetFiles(_folder))
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        }
+
+        Assert.Contains("PRIVATE KEY", await File.ReadAllTextAsync(StatePath, TestServer.Cancellation), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("""{"FormatVersion":2}""")]
+    [InlineData("""{"FormatVersion":1}""")]
+    public async Task AStateFileThatCannotBeRead_EndsTheStartAndStays(string content)
+    {
+        await File.WriteAllTextAsync(StatePath, content, TestServer.Cancellation);
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
+        Assert.Contains(StatePath, error.Message, StringComparison.Ordinal);
+        Assert.Equal(content, await File.ReadAllTextAsync(StatePath, TestServer.Cancellation));
+    }
+
+    [Fact]
+    public async Task AStateFileWithADamagedKey_EndsTheStartWithoutTellingIt()
+    {
+        await (await StartAsync()).DisposeAsync();
+        var content = await File.ReadAllTextAsync(StatePath, TestServer.Cancellation);
+        await File.WriteAllTextAsync(StatePath, content.Replace("MHcCAQEE", "MHcCAQXX", StringComparison.Ordinal), TestServer.Cancellation);
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
+        Assert.DoesNotContain("MHcC", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AStateFileWithAnUnknownKey_EndsTheStart()
+    {
+        await (await StartAsync()).DisposeAsync();
+        var content = await File.ReadAllTextAsync(StatePath, TestServer.Cancellation);
+        await File.WriteAllTextAsync(StatePath, content.Replace("\"NodeId\"", "\"Else\": 1, \"NodeId\"", StringComparison.Ordinal), TestServer.Cancellation);
+        await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
+    }
+
+    [Fact]
+    public async Task AnInstancesFileThatCannotBeRead_IsLeftOut()
+    {
+        await (await StartAsync()).DisposeAsync();
+        await File.WriteAllTextAsync(StatePath + ".instances", "{broken", TestServer.Cancellation);
+        await using var server = await StartAsync();
+        Assert.Empty(server.State.Catalog.Instances);
+    }
+
+    [Fact]
+    public async Task AStateFileInUse_CannotBeOpenedTwice()
+    {
+        await using var server = await StartAsync();
+        var error = await Assert.ThrowsAsync<IOException>(() => StartAsync());
+        Assert.Contains("another server", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WithoutAStateFile_EachRunIsAMeshOfItsOwn()
+    {
+        await using var one = await TestServer.StartAsync();
+        await using var two = await TestServer.StartAsync();
+        Assert.NotEqual(one.State.Authority!.TrustDomain, two.State.Authority!.TrustDomain);
+    }
+
+    private static string Comparable(string body) => System.Text.RegularExpressions.Regex.Replace(body, "\"(Create|Modify)Index\":\\d+", "");
+
+    private Task<TestServer> StartAsync() => TestServer.StartAsync(options => options.StatePath = StatePath);
+}
