@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using MeshClient.Configuration;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Testing;
@@ -12,7 +13,6 @@ namespace MeshClient.FunctionalTests.Grpc;
 internal sealed class CallingApp : IAsyncDisposable
 {
     private const string Service = "orders";
-    private readonly PeerRuntime _runtime;
     private readonly InMemoryControlPlane _controlPlane = new();
     private readonly ServiceProvider _services;
     private readonly MeterListener _meters = new();
@@ -21,15 +21,18 @@ internal sealed class CallingApp : IAsyncDisposable
     private long _active;
     private long _retries;
 
-    private CallingApp(PeerRuntime runtime)
+    private CallingApp(Action<MeshOptions>? configure)
     {
-        _runtime = runtime;
         _folder = new PeerFolder(_controlPlane.Authority, Service);
         var services = new ServiceCollection();
         services.AddSingleton<IInstanceSource>(_controlPlane);
         services.AddSingleton<ILeafCertificateSource>(_controlPlane);
         services.AddSingleton<ITrustBundleSource>(_controlPlane);
-        services.AddMeshClient(mesh => mesh.Service = "web");
+        services.AddMeshClient(mesh =>
+        {
+            mesh.Service = "web";
+            configure?.Invoke(mesh);
+        });
         _services = services.BuildServiceProvider();
         Client = _services.GetRequiredService<IHttpClientFactory>().CreateClient();
         Listen(_services.GetRequiredService<IMeterFactory>());
@@ -60,9 +63,9 @@ internal sealed class CallingApp : IAsyncDisposable
     public long Retries => Interlocked.Read(ref _retries);
 
     /// <summary>Starts the app and instances for it to call.</summary>
-    public static async Task<CallingApp> StartAsync(PeerRuntime runtime, int instances = 1)
+    public static async Task<CallingApp> StartAsync(PeerRuntime runtime, int instances = 1, Action<MeshOptions>? configure = null)
     {
-        var app = new CallingApp(runtime);
+        var app = new CallingApp(configure);
         try
         {
             for (var i = 0; i < instances; i++)

@@ -81,7 +81,7 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
     }
 
     [Fact]
-    public async Task BothWays_EachAnsweredBeforeTheNextIsSent_GoesOnForAsLongAsTheAppLikes()
+    public async Task BothWays_EachAnsweredBeforeTheNextIsSent_NothingIsHeldBack()
     {
         await using var app = await CallingApp.StartAsync(runtime);
         using var call = new GrpcCall(app.Client, "PingPong");
@@ -97,6 +97,29 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
         Assert.Equal(0, (await call.EndAsync()).Code);
         Assert.Equal(0, app.ActiveCalls);
         Assert.Equal("call PingPong", Assert.Single(app.Peer.Lines, line => line.StartsWith("call", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task BothWays_LongerThanTheTimeouts_GoesOnOnceTheAnswerHasBegun()
+    {
+        var limit = TimeSpan.FromSeconds(2);
+        await using var app = await CallingApp.StartAsync(runtime, configure: mesh =>
+        {
+            mesh.Defaults.AttemptTimeout = limit;
+            mesh.Defaults.CallTimeout = limit;
+            mesh.Defaults.MaxRetries = 0;
+        });
+        using var call = new GrpcCall(app.Client, "PingPong");
+        var start = TimeProvider.System.GetTimestamp();
+
+        while (TimeProvider.System.GetElapsedTime(start) < 1.25 * limit)
+        {
+            await call.SendAsync("1");
+            Assert.Equal("pong 1", await call.ReceiveAsync());
+        }
+
+        call.Complete();
+        Assert.Equal(0, (await call.EndAsync()).Code);
     }
 
     [Fact]

@@ -45,6 +45,7 @@ internal sealed class ServingApp : IAsyncDisposable
         _app = builder.Build();
         _app.MapPost("/pkg.Service/Unary", context => ServeAsync(context, UnaryAsync));
         _app.MapPost("/pkg.Service/PingPong", context => ServeAsync(context, PingPongAsync));
+        _app.MapPost("/pkg.Service/AnswerAndHang", context => ServeAsync(context, AnswerAndHangAsync));
     }
 
     public InMemoryControlPlane ControlPlane { get; } = new();
@@ -125,7 +126,7 @@ internal sealed class ServingApp : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            // Reading and writing end so, when the caller has given up.
+            // Reading, writing and waiting end so when the caller has given up.
             _aborted.TrySetResult();
             return;
         }
@@ -139,6 +140,14 @@ internal sealed class ServingApp : IAsyncDisposable
         var message = await GrpcFrame.ReadAsync(context.Request.Body, context.RequestAborted);
         Assert.Null(await GrpcFrame.ReadAsync(context.Request.Body, context.RequestAborted));
         await GrpcFrame.WriteAsync(context.Response.Body, message, context.RequestAborted);
+    }
+
+    // Does not read on: a client that gives up may end its messages in good order just before.
+    private static async Task AnswerAndHangAsync(HttpContext context)
+    {
+        var message = await GrpcFrame.ReadAsync(context.Request.Body, context.RequestAborted);
+        await GrpcFrame.WriteAsync(context.Response.Body, message, context.RequestAborted);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
     }
 
     private static async Task PingPongAsync(HttpContext context)

@@ -61,7 +61,7 @@ const commands = {
   // Gives up after the first message.
   cancel() {
     const messages = [];
-    const call = client.makeBidiStreamRequest('/pkg.Service/PingPong', same, same, new grpc.Metadata(), deadline());
+    const call = client.makeBidiStreamRequest('/pkg.Service/AnswerAndHang', same, same, new grpc.Metadata(), deadline());
     call.on('data', (message) => {
       messages.push(message.toString());
       call.cancel();

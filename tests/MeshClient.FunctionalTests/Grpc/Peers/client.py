@@ -49,12 +49,12 @@ def unary(message):
     tell(call, messages)
 
 
-def both_ways(count, cancel):
-    """Sends the next message when the answer to the one before is there."""
+def both_ways(method, count, cancel=False):
+    """Sends the next message when the answer to the one before is there; or gives up then."""
     messages = []
     sending = queue.SimpleQueue()
     sending.put(b"1")
-    call = channel.stream_stream("/pkg.Service/PingPong")(iter(sending.get, None), timeout=20)
+    call = channel.stream_stream(f"/pkg.Service/{method}")(iter(sending.get, None), timeout=20)
     try:
         for message in call:
             messages.append(message.decode())
@@ -70,8 +70,8 @@ def both_ways(count, cancel):
 COMMANDS = {
     "unary": lambda text: unary(text.encode()),
     "large": lambda size: unary(b"x" * int(size)),
-    "pingpong": lambda count: both_ways(int(count), cancel=False),
-    "cancel": lambda: both_ways(1, cancel=True),
+    "pingpong": lambda count: both_ways("PingPong", int(count)),
+    "cancel": lambda: both_ways("AnswerAndHang", 2, cancel=True),
 }
 
 for line in sys.stdin:
