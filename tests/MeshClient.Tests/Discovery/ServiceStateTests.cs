@@ -26,6 +26,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
             TestInstances.Service,
             _plane,
             DestinationSettings.For(new MeshOptions { Defaults = { MaxConcurrency = 2 } }, "orders"),
+            false,
             new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
             _transports,
             _time,

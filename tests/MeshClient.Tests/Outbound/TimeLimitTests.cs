@@ -70,7 +70,9 @@ public sealed class TimeLimitTests
         {
             using var deadline = ambient ? MeshDeadline.Begin(TimeSpan.FromMilliseconds(30)) : null;
             var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
-            Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 1), (failure.Reason, failure.Stage, failure.Attempts));
+            Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline"), (failure.Reason, failure.Stage));
+            // None when a busy machine let the time pass before the first; never a second.
+            Assert.InRange(failure.Attempts, ambient ? 0 : 1, 1);
         }
 
         Assert.InRange(first() + second(), 1, 30);

@@ -103,6 +103,7 @@ public sealed class RepeatabilityTests
             TestInstances.Service,
             new InMemoryControlPlane(),
             DestinationSettings.For(new MeshOptions(), "orders"),
+            false,
             new WatchRunner(time, random, NullLogger<WatchRunner>.Instance),
             TestInstances.Transports(time, random),
             time,
