@@ -28,6 +28,44 @@ public sealed class TimeLimitTests
         Assert.Equal(0, env.State("orders").InFlight);
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task SendAsync_UploadThatTakesLongerThanAllLimits_IsNotCut(string version)
+    {
+        var limit = TimeSpan.FromMilliseconds(300);
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = options.Defaults.CallTimeout = limit);
+        await env.StartAsync("orders", async context =>
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            await context.Response.WriteAsync(await reader.ReadToEndAsync(context.RequestAborted));
+        });
+        await env.Client().GetAsync("http://orders/", Token);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/")
+        {
+            Version = Version.Parse(version),
+            Content = new SlowContent(limit * 3),
+        };
+        var content = request.Content;
+
+        using var response = await env.Client().SendAsync(request, Token);
+
+        Assert.Equal("begin-end", await response.Content.ReadAsStringAsync(Token));
+        Assert.Same(content, request.Content);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_UploadSentAndNoAnswer_IsAnAttemptTimeoutFromThereOn()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150));
+        StartSilent(env);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Content = new SlowContent(TimeSpan.Zero) };
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().SendAsync(request, Token));
+
+        Assert.Equal((MeshFailureReason.AttemptTimeout, 1), (failure.Reason, failure.Attempts));
+    }
+
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_OneInstanceNeverAnswers_TheOtherHealsTheCall()
     {
@@ -197,5 +235,22 @@ public sealed class TimeLimitTests
             }
         });
         return (peer, () => Volatile.Read(ref seen));
+    }
+
+    private sealed class SlowContent(TimeSpan pause) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
+        {
+            await stream.WriteAsync("begin-"u8.ToArray(), Token);
+            await stream.FlushAsync(Token);
+            await Task.Delay(pause, TimeProvider.System, Token);
+            await stream.WriteAsync("end"u8.ToArray(), Token);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
     }
 }
