@@ -2,6 +2,9 @@
 # Packs every package, then makes a fresh app outside the repository that installs them from the local feed and makes a call
 # through the mesh. Leaves nothing behind but artifacts/package.
 set -euo pipefail
+for tool in unzip mktemp; do
+  command -v "$tool" >/dev/null || { echo "$tool is needed to look into the packages"; exit 1; }
+done
 root=$(cd "$(dirname "$0")/.." && pwd)
 feed=$root/artifacts/package
 rm -rf "$feed"
@@ -51,7 +54,7 @@ orders.Services.AddMeshInbound();
 orders.Configuration["Mesh:Service"] = "orders";
 orders.Configuration["Mesh:Inbound:Address"] = "127.0.0.1:0";
 orders.Configuration["Mesh:Registration:DrainDelay"] = "00:00:00";
-orders.Configuration["Mesh:ControlPlane:Address"] = registry.Address!.ToString();
+orders.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
 await using var called = orders.Build();
 called.MapGet("/", (HttpContext context) => $"hello {context.Features.Get<IMeshPeerFeature>()?.Service}");
 await called.StartAsync();
@@ -60,12 +63,12 @@ using var http = new HttpClient { BaseAddress = registry.Address };
 using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
 while (await http.GetStringAsync("/v1/health/service/orders?passing", limit.Token) == "[]")
 {
-    await Task.Yield();
+    await Task.Delay(50, limit.Token);
 }
 
 var web = Host.CreateApplicationBuilder();
 web.Configuration["Mesh:Service"] = "web";
-web.Configuration["Mesh:ControlPlane:Address"] = registry.Address!.ToString();
+web.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
 web.Services.AddMeshClient();
 using var caller = web.Build();
 await caller.StartAsync();

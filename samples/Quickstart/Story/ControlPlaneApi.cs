@@ -13,6 +13,9 @@ internal sealed class ControlPlaneApi(Uri address) : IDisposable
 {
     private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromSeconds(10) };
 
+    /// <summary>Whether there is an intention of a pair of services.</summary>
+    public async Task<bool> HasIntentionAsync(string source, string destination) => await FindIntentionAsync(source, destination) is not null;
+
     /// <summary>Makes or changes the intention of a pair of services.</summary>
     public async Task SetIntentionAsync(string source, string destination, string action)
     {
@@ -23,29 +26,29 @@ internal sealed class ControlPlaneApi(Uri address) : IDisposable
             ["DestinationName"] = destination,
             ["Action"] = action,
         };
-        var all = await _http.GetFromJsonAsync<JsonArray>("/v1/connect/intentions") ?? [];
-        var existing = all.FirstOrDefault(one =>
-            (string?)one!["SourceName"] == source && (string?)one["DestinationName"] == destination);
-        using var response = existing is null
+        var id = await FindIntentionAsync(source, destination);
+        using var response = id is null
             ? await _http.PostAsJsonAsync("/v1/connect/intentions", intention)
-            : await _http.PutAsJsonAsync($"/v1/connect/intentions/{(string?)existing["ID"]}", intention);
+            : await _http.PutAsJsonAsync($"/v1/connect/intentions/{id}", intention);
         await EnsureSuccessAsync(response);
     }
 
     /// <summary>Removes the intention of a pair of services, if there is one.</summary>
     public async Task RemoveIntentionAsync(string source, string destination)
     {
-        var all = await _http.GetFromJsonAsync<JsonArray>("/v1/connect/intentions") ?? [];
-        foreach (var one in all.Where(one =>
-            (string?)one!["SourceName"] == source && (string?)one["DestinationName"] == destination))
+        if (await FindIntentionAsync(source, destination) is { } id)
         {
-            using var response = await _http.DeleteAsync(new Uri($"/v1/connect/intentions/{(string?)one!["ID"]}", UriKind.Relative));
+            using var response = await _http.DeleteAsync(new Uri($"/v1/connect/intentions/{id}", UriKind.Relative));
         }
     }
 
     /// <summary>Counts the healthy instances of a service.</summary>
     public async Task<int> CountHealthyAsync(string service) =>
         (await _http.GetFromJsonAsync<JsonArray>($"/v1/health/service/{service}?passing"))?.Count ?? 0;
+
+    /// <summary>Counts the instances of a service, healthy or not.</summary>
+    public async Task<int> CountListedAsync(string service) =>
+        (await _http.GetFromJsonAsync<JsonArray>($"/v1/health/service/{service}"))?.Count ?? 0;
 
     /// <summary>Gives the mesh a new root, which makes the control plane issue every service a new certificate.</summary>
     public async Task RotateRootAsync()
@@ -76,6 +79,10 @@ internal sealed class ControlPlaneApi(Uri address) : IDisposable
     }
 
     public void Dispose() => _http.Dispose();
+
+    private async Task<string?> FindIntentionAsync(string source, string destination) =>
+        (string?)(await _http.GetFromJsonAsync<JsonArray>("/v1/connect/intentions") ?? [])
+            .FirstOrDefault(one => (string?)one!["SourceName"] == source && (string?)one["DestinationName"] == destination)?["ID"];
 
     private static async Task EnsureSuccessAsync(HttpResponseMessage response)
     {

@@ -31,6 +31,14 @@ internal sealed class ServiceProcess : IDisposable
             start.ArgumentList.Add(typeof(ServiceProcess).Assembly.Location);
         }
 
+        // What is set for the story-teller, such as addresses to listen on, is not meant for six processes at once.
+        string[] foreign = ["ASPNETCORE_", "DOTNET_URLS", "DOTNET_HTTP_PORTS", "MESH__", "CONSUL_"];
+        foreach (var name in start.Environment.Keys.Where(name =>
+            foreign.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))).ToList())
+        {
+            start.Environment.Remove(name);
+        }
+
         string[] arguments =
         [
             "service", service,
@@ -39,6 +47,7 @@ internal sealed class ServiceProcess : IDisposable
             "--Mesh:Inbound:DefaultAction", "Deny",
             "--Mesh:RotationSpread", "00:00:02",
             "--Mesh:Registration:DeregisterAfter", "00:01:00",
+            "--Mesh:Registration:TimeToLive", "00:00:06",
             "--rate", rate.ToString(CultureInfo.InvariantCulture),
         ];
         foreach (var argument in arguments)

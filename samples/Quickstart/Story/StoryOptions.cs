@@ -11,7 +11,9 @@ internal sealed record StoryOptions
 
           dotnet run --project samples/Quickstart [-- OPTIONS]
 
-          --consul URL   use a running Consul agent instead of the embedded registry, such as http://127.0.0.1:8500
+          --consul URL   use a running Consul agent instead of the embedded registry, such as http://127.0.0.1:8500.
+                         For a Consul to play with only: the story replaces the root of its certificate authority, and
+                         makes and removes the intentions web -> orders and orders -> payments
           --watch        keep running after the story, until Ctrl-C
           --rate N       calls a second, 1 to 5000 (default 200)
           --plain        plain lines instead of the live view (the default when the output is no terminal)

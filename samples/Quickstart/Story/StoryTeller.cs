@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Quickstart.Services;
 
 namespace Quickstart.Story;
@@ -25,6 +26,7 @@ internal sealed class StoryTeller : IAsyncDisposable
     private readonly Dictionary<int, int> _identities = [];
     private readonly Queue<string> _warnings = new();
     private readonly List<Expectation> _expectations = [];
+    private bool _ownsIntentions;
 
     private StoryTeller(StoryOptions options, Registry registry, CancellationToken stop)
     {
@@ -43,6 +45,11 @@ internal sealed class StoryTeller : IAsyncDisposable
             pressed.Cancel = true;
             stop.Cancel();
         };
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        });
         await using var registry = await Registry.StartAsync(options.Consul);
         var story = new StoryTeller(options, registry, stop.Token);
         var told = false;
@@ -92,10 +99,17 @@ internal sealed class StoryTeller : IAsyncDisposable
             process.Dispose();
         }
 
-        if (!_registry.IsEmbedded)
+        if (_ownsIntentions && !_registry.IsEmbedded)
         {
-            await _api.RemoveIntentionAsync("web", "orders");
-            await _api.RemoveIntentionAsync("orders", "payments");
+            try
+            {
+                await _api.RemoveIntentionAsync("web", "orders");
+                await _api.RemoveIntentionAsync("orders", "payments");
+            }
+            catch (HttpRequestException e)
+            {
+                Console.Error.WriteLine($"The intentions web -> orders and orders -> payments could not be removed: {e.Message}");
+            }
         }
 
         _api.Dispose();
@@ -122,6 +136,22 @@ internal sealed class StoryTeller : IAsyncDisposable
     private async Task StartAllAsync()
     {
         var started = Announce("Starting web (1), orders (3) and payments (2), each a process of its own.");
+        foreach (var service in (string[])["web", "orders", "payments"])
+        {
+            if (await _api.CountListedAsync(service) > 0)
+            {
+                throw new InvalidOperationException(
+                    $"The registry has a service '{service}' already; the story would play with it. Use a Consul without one.");
+            }
+        }
+
+        if (await _api.HasIntentionAsync("web", "orders") || await _api.HasIntentionAsync("orders", "payments"))
+        {
+            throw new InvalidOperationException(
+                "The registry has intentions about web, orders or payments already; the story would change them. Use a Consul without them.");
+        }
+
+        _ownsIntentions = true;
         await _api.SetIntentionAsync("web", "orders", "allow");
         await _api.SetIntentionAsync("orders", "payments", "allow");
         for (var i = 0; i < OrdersInstances; i++)
@@ -225,7 +255,7 @@ internal sealed class StoryTeller : IAsyncDisposable
         ExpectNoFailure("The registry is away: no call fails", before, started);
 
         before = _board.Totals;
-        started = Announce("Starting the registry again.");
+        started = Announce("Starting the registry again, with its certificate authority and intentions, but no memory of who is registered.");
         await _registry.RestartAsync();
         var known = await UntilAsync(
             StartLimit,
