@@ -5,7 +5,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 feed=$root/artifacts/package
 rm -rf "$feed"
-dotnet pack "$root/MeshClient.sln" -c Release --nologo -v quiet
+for project in "$root"/src/*/*.csproj; do
+  dotnet pack "$project" -c Release --nologo -v quiet
+done
 
 expected="MeshClient MeshClient.AspNetCore MeshClient.Consul MeshClient.Core MeshClient.OpenTelemetry MeshClient.Server MeshClient.Testing"
 for name in $expected; do
@@ -49,7 +51,7 @@ orders.Services.AddMeshInbound();
 orders.Configuration["Mesh:Service"] = "orders";
 orders.Configuration["Mesh:Inbound:Address"] = "127.0.0.1:0";
 orders.Configuration["Mesh:Registration:DrainDelay"] = "00:00:00";
-orders.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
+orders.Configuration["Mesh:ControlPlane:Address"] = registry.Address!.ToString();
 await using var called = orders.Build();
 called.MapGet("/", (HttpContext context) => $"hello {context.Features.Get<IMeshPeerFeature>()?.Service}");
 await called.StartAsync();
@@ -63,7 +65,7 @@ while (await http.GetStringAsync("/v1/health/service/orders?passing", limit.Toke
 
 var web = Host.CreateApplicationBuilder();
 web.Configuration["Mesh:Service"] = "web";
-web.Configuration["Mesh:ControlPlane:Address"] = registry.Address.ToString();
+web.Configuration["Mesh:ControlPlane:Address"] = registry.Address!.ToString();
 web.Services.AddMeshClient();
 using var caller = web.Build();
 await caller.StartAsync();

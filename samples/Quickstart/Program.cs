@@ -2,24 +2,27 @@ using Quickstart.Services;
 using Quickstart.Story;
 
 // Without a role this is the story-teller, which starts the registry and every service as a process of its own.
-return args switch
+switch (args)
 {
-    ["--help" or "-h", ..] => Help(),
-    ["service", "web", .. var rest] => await WebService.RunAsync(rest),
-    ["service", "orders", .. var rest] => await OrdersService.RunAsync(rest),
-    ["service", "payments", .. var rest] => await PaymentsService.RunAsync(rest),
-    _ => StoryOptions.TryParse(args, out var options, out var problem) ? await StoryTeller.RunAsync(options) : Fail(problem),
-};
+    case ["service", "web", .. var rest]:
+        await WebService.RunAsync(rest);
+        return 0;
+    case ["service", "orders", .. var rest]:
+        await OrdersService.RunAsync(rest);
+        return 0;
+    case ["service", "payments", .. var rest]:
+        await PaymentsService.RunAsync(rest);
+        return 0;
+    case ["--help" or "-h"]:
+        Console.WriteLine(StoryOptions.HelpText);
+        return 0;
+    default:
+        if (StoryOptions.TryParse(args, out var options, out var problem))
+        {
+            return await StoryTeller.RunAsync(options);
+        }
 
-static int Help()
-{
-    Console.WriteLine(StoryOptions.HelpText);
-    return 0;
-}
-
-static int Fail(string? problem)
-{
-    Console.Error.WriteLine(problem);
-    Console.Error.WriteLine(StoryOptions.HelpText);
-    return 2;
+        Console.Error.WriteLine(problem);
+        Console.Error.WriteLine(StoryOptions.HelpText);
+        return 2;
 }

@@ -1,3 +1,4 @@
+using MeshClient;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
@@ -11,7 +12,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using MeshClient;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

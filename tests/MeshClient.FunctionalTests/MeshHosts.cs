@@ -79,7 +79,10 @@ internal sealed class MeshHosts : IAsyncDisposable
         _intentions.Add((source, destination));
         var intention = new JsonObject
         {
-            ["SourceType"] = "consul", ["SourceName"] = source, ["DestinationName"] = destination, ["Action"] = action,
+            ["SourceType"] = "consul",
+            ["SourceName"] = source,
+            ["DestinationName"] = destination,
+            ["Action"] = action,
         };
         var id = await FindIntentionAsync(source, destination);
         using var response = id is null

@@ -6,7 +6,7 @@ namespace Quickstart.Services;
 /// <summary>The middle one: has orders charged by payments.</summary>
 internal static class OrdersService
 {
-    public static Task<int> RunAsync(string[] args)
+    public static async Task RunAsync(string[] args)
     {
         var builder = ServiceHost.CreateBuilder("orders", args);
         builder.Services.AddHttpClient("payments", client => client.BaseAddress = new Uri("https://payments"));
@@ -25,7 +25,7 @@ internal static class OrdersService
             return Results.Ok(new Order(
                 id, Environment.ProcessId, context.Features.Get<IMeshPeerFeature>()?.Id.ToString(), charge));
         });
-        return ServiceHost.RunAsync(app);
+        await app.RunAsync();
     }
 }
 

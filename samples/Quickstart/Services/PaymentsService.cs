@@ -5,12 +5,12 @@ namespace Quickstart.Services;
 /// <summary>The last of the three: charges, and says who asked.</summary>
 internal static class PaymentsService
 {
-    public static Task<int> RunAsync(string[] args)
+    public static async Task RunAsync(string[] args)
     {
         var app = ServiceHost.CreateBuilder("payments", args).Build();
         app.MapGet("/charge/{id:int}", (int id, HttpContext context) => new Charge(
             id, Environment.ProcessId, context.Features.Get<IMeshPeerFeature>()?.Id.ToString()));
-        return ServiceHost.RunAsync(app);
+        await app.RunAsync();
     }
 }
 

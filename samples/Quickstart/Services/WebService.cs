@@ -3,12 +3,12 @@ namespace Quickstart.Services;
 /// <summary>The first of the three: calls orders at a steady rate and reports how it fares.</summary>
 internal static class WebService
 {
-    public static Task<int> RunAsync(string[] args)
+    public static async Task RunAsync(string[] args)
     {
         var builder = ServiceHost.CreateBuilder("web", args);
         builder.Services.AddHttpClient<OrdersClient>(client => client.BaseAddress = new Uri("https://orders"));
         builder.Services.AddHostedService<SteadyLoad>();
-        return ServiceHost.RunAsync(builder.Build());
+        await builder.Build().RunAsync();
     }
 }
 

@@ -18,7 +18,10 @@ internal sealed class ControlPlaneApi(Uri address) : IDisposable
     {
         var intention = new JsonObject
         {
-            ["SourceType"] = "consul", ["SourceName"] = source, ["DestinationName"] = destination, ["Action"] = action,
+            ["SourceType"] = "consul",
+            ["SourceName"] = source,
+            ["DestinationName"] = destination,
+            ["Action"] = action,
         };
         var all = await _http.GetFromJsonAsync<JsonArray>("/v1/connect/intentions") ?? [];
         var existing = all.FirstOrDefault(one =>

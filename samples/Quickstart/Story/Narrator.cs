@@ -103,7 +103,8 @@ internal sealed class Narrator(LoadBoard board, bool plain, TimeProvider time) :
 
         return new Rows(
             table,
-            chart,
+            // A chart without bars cannot be drawn.
+            now.Shares.Count > 0 ? chart : new Markup("no calls answered"),
             new Markup(string.Join('\n', now.Peers.Select(Markup.Escape))),
             new Rule("story").LeftJustified(),
             new Markup(string.Join('\n', lines.Select(Markup.Escape))));

@@ -29,7 +29,7 @@ internal sealed class Registry : IAsyncDisposable
 
         var folder = Directory.CreateTempSubdirectory("meshclient-quickstart-").FullName;
         var server = await StartServerAsync(new Uri("http://127.0.0.1:0"), folder);
-        return new Registry(server.Address, server, folder);
+        return new Registry(server.Address!, server, folder);
     }
 
     public async Task StopAsync()

@@ -165,7 +165,7 @@ internal sealed class StoryTeller : IAsyncDisposable
         started = Announce("Starting an instance in its place.");
         var replacement = Start("orders");
         var name = $"orders/{replacement.Id}";
-        var taken = await UntilAsync(StartLimit, () => _board.Recent.ShareOf(name) > 0.1);
+        var taken = await UntilAsync(StartLimit, () => _board.Recent.ShareOf(name) > 0.05);
         Expect("It comes back: it takes load again", taken, $"{name} has {_board.Recent.ShareOf(name):P0}", started);
         ExpectNoFailure("Meanwhile no call fails", before, started);
     }

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using MeshClient.Identity;
 using MeshClient.AspNetCore.Telemetry;
+using MeshClient.Identity;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 

@@ -1,6 +1,6 @@
-using Microsoft.AspNetCore.Http.Features;
 using MeshClient.AspNetCore.Peers;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Features.Authentication;
 
 namespace MeshClient.AspNetCore.Inbound;

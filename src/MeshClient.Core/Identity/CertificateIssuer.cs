@@ -41,7 +41,10 @@ internal static class CertificateIssuer
     public static X509Certificate2 CrossSign(
         X509Certificate2 newRoot, X509Certificate2 oldRoot, string trustDomain, DateTimeOffset now, TimeSpan lifetime)
     {
-        var request = CaRequest(newRoot.SubjectName, newRoot.PublicKey, trustDomain);
+        // With the identifier the new root itself has: its leaves name their issuer by it, and a root that was brought along
+        // may have made it in another way than ours.
+        var identifier = newRoot.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault();
+        var request = CaRequest(newRoot.SubjectName, newRoot.PublicKey, trustDomain, identifier);
         request.CertificateExtensions.Add(
             X509AuthorityKeyIdentifierExtension.CreateFromCertificate(oldRoot, includeKeyIdentifier: true, includeIssuerAndSerial: false));
         var end = now + lifetime;
@@ -79,13 +82,14 @@ internal static class CertificateIssuer
         return name[..Math.Min(64, name.Length)];
     }
 
-    private static CertificateRequest CaRequest(X500DistinguishedName subject, PublicKey key, string trustDomain)
+    private static CertificateRequest CaRequest(
+        X500DistinguishedName subject, PublicKey key, string trustDomain, X509SubjectKeyIdentifierExtension? identifier = null)
     {
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509KeyUsageExtension(
             X509KeyUsageFlags.DigitalSignature | X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, critical: true));
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(
+        request.CertificateExtensions.Add(identifier ?? new X509SubjectKeyIdentifierExtension(
             SHA256.HashData(key.ExportSubjectPublicKeyInfo()), critical: false));
         request.CertificateExtensions.Add(UriName($"spiffe://{trustDomain}"));
         return request;

@@ -57,6 +57,12 @@ public static class MeshDefaults
     /// <summary>10 %: the greatest share of a service's instances that is ejected, but at least one of two (Envoy max_ejection_percent).</summary>
     public const int MaxEjectionPercent = 10;
 
+    /// <summary>
+    /// 30 s: how long instances are kept that vanished from a doubtful list; twice the time to live of a registration, so that
+    /// every living instance has had its beat refused and has registered again.
+    /// </summary>
+    public static readonly TimeSpan VanishedInstanceGrace = TimeSpan.FromSeconds(30);
+
     /// <summary>10 min: how long an unused service stays watched.</summary>
     public static readonly TimeSpan WatchIdleTimeout = TimeSpan.FromMinutes(10);
 

@@ -4,13 +4,14 @@ namespace MeshClient.Configuration;
 public sealed class MeshDestinationOptions
 {
     /// <summary>
-    /// How long a call may take from its start to the head of the answer, all attempts and pauses together. 1 ms to 1 day;
-    /// 0: no limit. An ambient deadline that ends earlier counts. Default: <see cref="MeshDefaults.CallTimeout"/>.
+    /// How long a call may take from its start to the head of the answer, all attempts and pauses together; for a body that is
+    /// a stream or longer than 64 KiB, from the end of sending it. 1 ms to 1 day; 0: no limit. An ambient deadline that ends
+    /// earlier counts. Default: <see cref="MeshDefaults.CallTimeout"/>.
     /// </summary>
     public TimeSpan? CallTimeout { get; set; }
 
     /// <summary>
-    /// How long one attempt may take to the head of its answer. 1 ms to 1 day; 0: no limit but the call's. Default:
+    /// How long one attempt may take to the head of its answer, counted as for <see cref="CallTimeout"/>. 1 ms to 1 day; 0: no limit but the call's. Default:
     /// <see cref="MeshDefaults.AttemptTimeout"/>.
     /// </summary>
     public TimeSpan? AttemptTimeout { get; set; }

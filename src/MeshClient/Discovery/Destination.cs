@@ -25,7 +25,7 @@ internal sealed class Destination(DestinationName name, ServiceState service)
     /// <summary>Why others may not be called.</summary>
     public Unavailable Unavailable { get; private set; }
 
-    /// <summary>When a call last asked for it, in milliseconds of the system's uptime.</summary>
+    /// <summary>When a call last asked for it, as a timestamp.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
     public void Touch(long now) => Volatile.Write(ref _lastUsed, now);

@@ -14,7 +14,7 @@ namespace MeshClient.Discovery;
 /// All services this process calls. A service is watched from its first call on and forgotten when it has not been called for
 /// a while.
 /// </summary>
-internal sealed class DestinationTable : IAsyncDisposable
+internal sealed class DestinationTable : IAsyncDisposable, IDisposable
 {
     private static readonly int Schemes = Enum.GetValues<SchemePreference>().Length;
 
@@ -28,6 +28,7 @@ internal sealed class DestinationTable : IAsyncDisposable
     private readonly MeshRandom _random;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
+    private readonly HashSet<ServiceName> _forgotten = [];
     private readonly Lock _lock = new();
     private readonly ITimer _sweeper;
     private bool _disposed;
@@ -102,6 +103,9 @@ internal sealed class DestinationTable : IAsyncDisposable
     public static bool IsMeshScheme(Uri uri) =>
         uri.IsAbsoluteUri && DestinationName.SchemeOf(uri) is SchemePreference.HttpsThenHttp or SchemePreference.HttpThenHttps;
 
+    /// <summary>The same without waiting for reads in progress to end, for containers that are disposed synchronously.</summary>
+    public void Dispose() => _ = DisposeAsync().AsTask();
+
     public async ValueTask DisposeAsync()
     {
         lock (_lock)
@@ -130,9 +134,9 @@ internal sealed class DestinationTable : IAsyncDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             var service = _services.GetOrAdd(name.Value.Service, key => new ServiceState(
-                key, source, DestinationSettings.For(_options, key.Value), _watches, _transports, _time, _random));
+                key, source, DestinationSettings.For(_options, key.Value), _forgotten.Contains(key), _watches, _transports, _time, _random));
             destination = service.GetDestination(name.Value);
-            destination.Touch(Environment.TickCount64);
+            destination.Touch(_time.GetTimestamp());
             _byHost[(int)scheme][uri.Host] = destination;
             return true;
         }
@@ -147,7 +151,7 @@ internal sealed class DestinationTable : IAsyncDisposable
 
     private void Sweep()
     {
-        var idleSince = Environment.TickCount64 - (long)_options.WatchIdleTimeout.TotalMilliseconds;
+        var idleSince = _time.GetTimestamp() - (long)(_options.WatchIdleTimeout.TotalSeconds * _time.TimestampFrequency);
         lock (_lock)
         {
             var busy = new HashSet<ServiceState>();
@@ -173,6 +177,12 @@ internal sealed class DestinationTable : IAsyncDisposable
                 }
 
                 _services.TryRemove(name, out _);
+                if (service.IsKnown)
+                {
+                    // Still a service of the mesh, even if the registry has none of it when it is next called.
+                    _forgotten.Add(name);
+                }
+
                 _ = service.DisposeAsync().AsTask();
             }
         }

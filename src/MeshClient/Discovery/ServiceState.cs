@@ -24,7 +24,10 @@ internal sealed class ServiceState : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<InstanceKey, InstanceState> _instances = [];
     private readonly ConcurrentDictionary<DestinationName, Destination> _destinations = new();
+    private readonly SnapshotStabilizer _stabilizer;
+    private readonly ITimer _expiry;
     private readonly Watch<ServiceSnapshot> _watch;
+    private ServiceSnapshot? _listed;
     private volatile ServiceSnapshot? _snapshot;
     private int _inFlight;
 
@@ -32,6 +35,7 @@ internal sealed class ServiceState : IAsyncDisposable
         ServiceName service,
         IInstanceSource source,
         DestinationSettings settings,
+        bool isKnown,
         WatchRunner watches,
         TransportFactory transports,
         TimeProvider time,
@@ -39,13 +43,17 @@ internal sealed class ServiceState : IAsyncDisposable
     {
         Service = service;
         Settings = settings;
+        IsKnown = isKnown;
         _transports = transports;
         _time = time;
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
+        _expiry = time.CreateTimer(
+            static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _watch = watches.Start<ServiceSnapshot>(
-            "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), Apply);
+            "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), TakeIn);
     }
 
     public ServiceName Service { get; }
@@ -91,6 +99,7 @@ internal sealed class ServiceState : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _watch.DisposeAsync().ConfigureAwait(false);
+        await _expiry.DisposeAsync().ConfigureAwait(false);
         lock (_lock)
         {
             foreach (var instance in _instances.Values)
@@ -119,36 +128,56 @@ internal sealed class ServiceState : IAsyncDisposable
         }
     }
 
-    private void Apply(ServiceSnapshot snapshot)
+    private void TakeIn(ServiceSnapshot listed)
     {
         lock (_lock)
         {
-            IsKnown |= snapshot.Instances.Count > 0;
-            _quota.Resize(snapshot.Instances.Count);
-            foreach (var destination in _destinations.Values)
-            {
-                Fill(destination, snapshot);
-            }
-
-            // State survives for as long as the registry lists the instance, callable or not.
-            var listed = new HashSet<InstanceKey>();
-            foreach (var instance in snapshot.Instances)
-            {
-                foreach (var endpoint in instance.Endpoints)
-                {
-                    listed.Add(new InstanceKey(instance, endpoint));
-                }
-            }
-
-            foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
-            {
-                _instances.Remove(key);
-                state.Ejection.Removed();
-                state.Transport.Dispose();
-            }
-
-            _snapshot = snapshot;
+            _listed = listed;
+            // The first read of all may get here before the watch is assigned; nothing was away before it.
+            ApplyInLock(_stabilizer.Stabilize(listed, cameBack: _watch?.LastFailure is not null, out var nextExpiry));
+            _expiry.Change(nextExpiry ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
+    }
+
+    private void ApplyAgain()
+    {
+        lock (_lock)
+        {
+            if (_listed is { } listed)
+            {
+                ApplyInLock(_stabilizer.Stabilize(listed, cameBack: false, out var nextExpiry));
+                _expiry.Change(nextExpiry ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    private void ApplyInLock(ServiceSnapshot snapshot)
+    {
+        IsKnown |= snapshot.Instances.Count > 0;
+        _quota.Resize(snapshot.Instances.Count);
+        foreach (var destination in _destinations.Values)
+        {
+            Fill(destination, snapshot);
+        }
+
+        // State survives for as long as the registry lists the instance, callable or not.
+        var listed = new HashSet<InstanceKey>();
+        foreach (var instance in snapshot.Instances)
+        {
+            foreach (var endpoint in instance.Endpoints)
+            {
+                listed.Add(new InstanceKey(instance, endpoint));
+            }
+        }
+
+        foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
+        {
+            _instances.Remove(key);
+            state.Ejection.Removed();
+            state.Transport.Dispose();
+        }
+
+        _snapshot = snapshot;
     }
 
     private void Fill(Destination destination, ServiceSnapshot snapshot)

@@ -10,7 +10,7 @@ namespace MeshClient.Identity;
 /// This process's identity, kept fresh in the background: fetched on first use, renewed by the control plane's word,
 /// replaced as a whole. One for outbound and inbound together.
 /// </summary>
-internal sealed partial class MeshIdentity : IAsyncDisposable
+internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
 {
     private readonly ILeafCertificateSource? _leaves;
     private readonly ITrustBundleSource? _bundles;
@@ -69,6 +69,9 @@ internal sealed partial class MeshIdentity : IAsyncDisposable
 
     /// <summary>Why there is no identity yet, for an error's text; null when nothing has failed.</summary>
     public string? DescribeFailure() => (_leafWatch?.LastFailure ?? _bundleWatch?.LastFailure)?.Message;
+
+    /// <summary>The same without waiting for reads in progress to end, for containers that are disposed synchronously.</summary>
+    public void Dispose() => _ = DisposeAsync().AsTask();
 
     public async ValueTask DisposeAsync()
     {
@@ -130,6 +133,6 @@ internal sealed partial class MeshIdentity : IAsyncDisposable
         Changed?.Invoke(next);
     }
 
-    [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter}, {Roots} trusted roots.")]
+    [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter:O}, {Roots} trusted roots.")]
     private static partial void LogIdentity(ILogger logger, string id, string serial, DateTimeOffset notAfter, int roots);
 }

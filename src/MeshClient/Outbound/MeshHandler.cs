@@ -39,7 +39,6 @@ public sealed class MeshHandler : DelegatingHandler
             return SendOutsideAsync(request, cancellationToken);
         }
 
-        destination.Touch(Environment.TickCount64);
         return _destinations.IsReady(destination) && destination.Service.IsKnown
             ? _pipeline.SendAsync(request, destination, cancellationToken)
             : PrepareAndSendAsync(request, destination, cancellationToken);
@@ -63,6 +62,7 @@ public sealed class MeshHandler : DelegatingHandler
         HttpRequestMessage request, Destination destination, CancellationToken cancellationToken)
     {
         var service = destination.Service;
+        destination.Touch(_time.GetTimestamp());
         using (var limit = new CancellationTokenSource(_options.DiscoveryTimeout, _time))
         using (var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken))
         {

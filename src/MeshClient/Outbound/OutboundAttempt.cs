@@ -26,6 +26,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The attempt's span; null when nobody listens.</summary>
     public Activity? Activity { get; set; }
 
+    /// <summary>Whether the app itself wrote a trace into the request.</summary>
+    public bool AppSetTrace { get; set; }
+
     /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
     public CancellationTokenSource? Timer { get; set; }
 
@@ -38,6 +41,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     /// <summary>The address as the app wrote it, when it had to be changed for the way.</summary>
     public Uri? OriginalUri { get; set; }
+
+    /// <summary>Whether the request was given an empty body for the way.</summary>
+    public bool AddedContent { get; set; }
 
     /// <summary>How far the attempt has come down the stages.</summary>
     public int Entered { get; set; }

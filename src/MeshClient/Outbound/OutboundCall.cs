@@ -17,6 +17,9 @@ internal sealed class OutboundCall(HttpRequestMessage request, Destination desti
 
     public long StartedAt { get; } = startedAt;
 
+    /// <summary>Whether sending the body may take long, so that the call's own time limit counts from its end.</summary>
+    public bool IsUpload { get; } = UploadContent.IsUpload(request.Content);
+
     /// <summary>The timestamp at which the call's time is over.</summary>
     public long DeadlineAt { get; set; } = long.MaxValue;
 

@@ -53,6 +53,7 @@ internal sealed class OutboundPipeline
         HttpRequestMessage request, Destination destination, CancellationToken cancellationToken)
     {
         var call = new OutboundCall(request, destination, _time.GetTimestamp(), cancellationToken);
+        destination.Touch(call.StartedAt);
         try
         {
             for (; call.Entered < _callStages.Length; call.Entered++)

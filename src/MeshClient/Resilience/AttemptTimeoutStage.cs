@@ -4,7 +4,8 @@ namespace MeshClient.Resilience;
 
 /// <summary>
 /// Cancels an attempt that takes too long to answer: after the attempt's own limit or what is left of the call's time,
-/// whichever is less. Streaming is not limited: once the head of the answer is there, only the app's cancellation counts.
+/// whichever is less. Streaming is not limited: time begins to count when the request has been sent, and once the head of
+/// the answer is there, only the app's cancellation counts.
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
@@ -24,25 +25,36 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
                 static state => ((CancellationTokenSource)state!).Cancel(), timer);
         }
 
-        var limit = call.Destination.Service.Settings.AttemptTimeout;
-        if (call.DeadlineAt != long.MaxValue)
+        if (!call.IsUpload)
         {
-            var left = time.GetElapsedTime(attempt.StartedAt, call.DeadlineAt);
-            if (limit <= TimeSpan.Zero || limit >= left)
-            {
-                attempt.EndsWithCall = true;
-                limit = left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
-            }
+            StartTimer(attempt, timer, attempt.StartedAt);
+            return;
         }
 
-        if (limit > TimeSpan.Zero)
+        // The deadline of the request this call belongs to does not wait for the body.
+        if (call.DeadlineAt != long.MaxValue)
         {
-            timer.CancelAfter(limit);
+            attempt.EndsWithCall = true;
+            timer.CancelAfter(Left(call, attempt.StartedAt));
         }
+
+        var limit = call.Destination.Service.Settings.CallTimeout;
+        call.Request.Content = new UploadContent(call.Request.Content!, () =>
+        {
+            var now = time.GetTimestamp();
+            if (limit > TimeSpan.Zero)
+            {
+                call.DeadlineAt = Math.Min(call.DeadlineAt, now + (long)(limit.TotalSeconds * time.TimestampFrequency));
+            }
+
+            StartTimer(attempt, timer, now);
+        });
     }
 
     public override void Responded(OutboundAttempt attempt)
     {
+        (attempt.Call.Request.Content as UploadContent)?.Close();
+
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
         if (attempt.Response is null || attempt.Call.Request.Content is null)
         {
@@ -54,7 +66,39 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
     }
 
-    public override void Ended(OutboundAttempt attempt) => GiveBack(attempt);
+    public override void Ended(OutboundAttempt attempt)
+    {
+        GiveBack(attempt);
+        attempt.Call.Request.Content = UploadContent.Unwrap(attempt.Call.Request.Content);
+    }
+
+    private void StartTimer(OutboundAttempt attempt, CancellationTokenSource timer, long now)
+    {
+        var call = attempt.Call;
+        var limit = call.Destination.Service.Settings.AttemptTimeout;
+        attempt.EndsWithCall = false;
+        if (call.DeadlineAt != long.MaxValue)
+        {
+            var left = Left(call, now);
+            if (limit <= TimeSpan.Zero || limit >= left)
+            {
+                attempt.EndsWithCall = true;
+                limit = left;
+            }
+        }
+
+        if (limit > TimeSpan.Zero)
+        {
+            timer.CancelAfter(limit);
+        }
+    }
+
+    // At least a tick, since a timer of zero would be one that never fires.
+    private TimeSpan Left(OutboundCall call, long now)
+    {
+        var left = time.GetElapsedTime(now, call.DeadlineAt);
+        return left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
+    }
 
     private void GiveBack(OutboundAttempt attempt)
     {

@@ -2,13 +2,16 @@ using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
 
-/// <summary>Sets until when a call may last: its own limit or the ambient deadline, whichever is earlier.</summary>
+/// <summary>
+/// Sets until when a call may last: its own limit or the ambient deadline, whichever is earlier. For an upload the own limit
+/// begins when the body has been sent; <see cref="AttemptTimeoutStage"/> sees to that.
+/// </summary>
 internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline")
 {
     public override ValueTask EnterAsync(OutboundCall call)
     {
         var limit = call.Destination.Service.Settings.CallTimeout;
-        if (limit > TimeSpan.Zero)
+        if (limit > TimeSpan.Zero && !call.IsUpload)
         {
             call.DeadlineAt = call.StartedAt + (long)(limit.TotalSeconds * time.TimestampFrequency);
         }

@@ -44,8 +44,9 @@ internal static class Repeatability
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         };
 
-    private static bool MayRunTwice(HttpRequestMessage request) =>
-        request.Content is null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent
+    /// <summary>Whether the request may be executed twice, and can be sent twice.</summary>
+    public static bool MayRunTwice(HttpRequestMessage request) =>
+        UploadContent.Unwrap(request.Content) is null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent
         && (IsIdempotent(request.Method)
             || request.Headers.NonValidated.Contains(IdempotencyKeyHeader)
             || (request.Options.TryGetValue(MeshRequestOptions.Idempotent, out var marked) && marked));

@@ -12,6 +12,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             // Named by its parent, because an earlier attempt's span may still be the current one.
             attempt.Activity = telemetry.Source.StartActivity("attempt", ActivityKind.Client, call.Context);
+            attempt.AppSetTrace = HasTrace(attempt.Call.Request);
         }
     }
 
@@ -52,6 +53,33 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
 
             Outcome.SetResult(activity, failure, status);
             activity.Stop();
+            if (!attempt.AppSetTrace)
+            {
+                ForgetTrace(attempt.Call.Request);
+            }
+        }
+    }
+
+    private static bool HasTrace(HttpRequestMessage request)
+    {
+        foreach (var field in DistributedContextPropagator.Current.Fields)
+        {
+            if (request.Headers.NonValidated.Contains(field))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // The runtime writes the present span into a request unless one stands there already: this attempt's must not stay for the
+    // next.
+    private static void ForgetTrace(HttpRequestMessage request)
+    {
+        foreach (var field in DistributedContextPropagator.Current.Fields)
+        {
+            request.Headers.Remove(field);
         }
     }
 }

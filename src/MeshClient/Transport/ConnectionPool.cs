@@ -18,6 +18,9 @@ internal sealed class ConnectionPool
         _http11Invoker = http11Invoker;
     }
 
+    /// <summary>How many use it: its owner and the calls on it.</summary>
+    public int Users => Volatile.Read(ref _users);
+
     public HttpMessageInvoker Invoker => _invoker;
 
     public HttpMessageInvoker Http11Invoker => _http11Invoker ?? _invoker;

@@ -2,6 +2,7 @@ using System.Net;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 
 namespace MeshClient.Transport;
 
@@ -13,6 +14,8 @@ namespace MeshClient.Transport;
 /// by that name only.
 /// The HTTP version is raised to 2 for mesh instances when the request allows it, and stays raised: the connection pool may
 /// look at the message after the call is over.
+/// A request that must not run twice and has no body is given an empty one for the way: the runtime sends any request without
+/// a body again by itself when a used HTTP/1.1 connection ends before the answer, whatever its method.
 /// </remarks>
 internal sealed class TransportStage() : AttemptStage("Transport", StageScope.Instance)
 {
@@ -24,6 +27,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Call.Request;
         var uri = request.RequestUri!;
         attempt.Pool = instance.Transport.Acquire();
+        if (request.Content is null && request.Method != HttpMethod.Connect && !IsUpgrade(request) && !Repeatability.MayRunTwice(request))
+        {
+            request.Content = new ByteArrayContent([]);
+            attempt.AddedContent = true;
+        }
+
         if (instance.Endpoint.Security == InstanceSecurity.Mesh)
         {
             if (attempt.Call.Destination.Name is not { Scheme: SchemePreference.Https, Endpoint: null })
@@ -61,6 +70,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         if (attempt.OriginalUri is { } original)
         {
             attempt.Call.Request.RequestUri = original;
+        }
+
+        if (attempt.AddedContent)
+        {
+            attempt.Call.Request.Content = null;
         }
     }
 

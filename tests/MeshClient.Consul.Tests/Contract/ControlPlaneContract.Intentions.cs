@@ -38,20 +38,28 @@ public abstract partial class ControlPlaneContract
     {
         var orders = Name("orders");
         var caller = $"caller-{_suffix}";
-        await CreateIntentionAsync(caller, "*", "allow");
-        var snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
-        Assert.True(Allows(snapshot, caller, otherwise: IntentionAction.Deny));
+        var toAny = await CreateIntentionAsync(caller, "*", "allow");
+        try
+        {
+            var snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
+            Assert.True(Allows(snapshot, caller, otherwise: IntentionAction.Deny));
 
-        // The destination weighs more than the source.
-        await CreateIntentionAsync("*", orders.Value, "deny");
-        snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
-        Assert.False(Allows(snapshot, caller, otherwise: IntentionAction.Allow));
-        Assert.False(Allows(snapshot, "stranger", otherwise: IntentionAction.Allow));
+            // The destination weighs more than the source.
+            await CreateIntentionAsync("*", orders.Value, "deny");
+            snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
+            Assert.False(Allows(snapshot, caller, otherwise: IntentionAction.Allow));
+            Assert.False(Allows(snapshot, "stranger", otherwise: IntentionAction.Allow));
 
-        await CreateIntentionAsync(caller, orders.Value, "allow");
-        snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
-        Assert.True(Allows(snapshot, caller, otherwise: IntentionAction.Deny));
-        Assert.False(Allows(snapshot, "stranger", otherwise: IntentionAction.Allow));
+            await CreateIntentionAsync(caller, orders.Value, "allow");
+            snapshot = (await Plane.ReadIntentionsAsync(orders, 0, Cancellation)).Value;
+            Assert.True(Allows(snapshot, caller, otherwise: IntentionAction.Deny));
+            Assert.False(Allows(snapshot, "stranger", otherwise: IntentionAction.Allow));
+        }
+        finally
+        {
+            // It holds for the other tests' services too.
+            await DeleteIntentionAsync(toAny);
+        }
     }
 
     [Fact]
@@ -78,8 +86,7 @@ public abstract partial class ControlPlaneContract
         var begin = TimeProvider.System.GetTimestamp();
         var watching = UntilIntentionsAsync(orders, first, snapshot => snapshot.Intentions.Count == 0);
 
-        using var response = await Raw.DeleteAsync($"v1/connect/intentions/{id}", Cancellation);
-        response.EnsureSuccessStatusCode();
+        await DeleteIntentionAsync(id);
 
         await watching;
         Assert.InRange(TimeProvider.System.GetElapsedTime(begin), TimeSpan.Zero, TimeSpan.FromSeconds(10));
@@ -112,6 +119,12 @@ public abstract partial class ControlPlaneContract
             Cancellation);
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancellation));
         return (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("ID").GetString()!;
+    }
+
+    private async Task DeleteIntentionAsync(string id)
+    {
+        using var response = await Raw.DeleteAsync($"v1/connect/intentions/{id}", Cancellation);
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancellation));
     }
 
     private async Task<Watched<IntentionSnapshot>> UntilIntentionsAsync(

@@ -96,8 +96,7 @@ public sealed class OutsideTests
         await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
         using var client = new HttpClient(env.Handlers.Create(inner));
         await client.GetStringAsync("http://orders/", Token);
-        env.ControlPlane.ForgetAllInstances();
-        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 0);
+        await env.LoseAllInstancesAsync("orders");
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => client.GetStringAsync("http://orders/", Token));
         Assert.Equal(MeshFailureReason.NoInstances, failure.Reason);
         Assert.Null(inner.Request);

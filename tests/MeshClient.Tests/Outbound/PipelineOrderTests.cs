@@ -33,7 +33,7 @@ public sealed class PipelineOrderTests
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxConcurrency = 1);
         await using var held = await HeldCall.StartAsync(env);
-        using var deadline = Resilience.MeshDeadline.Begin(TimeSpan.Zero);
+        using var deadline = MeshClient.Resilience.MeshDeadline.Begin(TimeSpan.Zero);
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", MeshTestEnvironment.Token));
         Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 0), (failure.Reason, failure.Stage, failure.Attempts));
     }
@@ -43,8 +43,7 @@ public sealed class PipelineOrderTests
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxConcurrency = 1);
         await using var held = await HeldCall.StartAsync(env);
-        env.ControlPlane.SetInstances(Core.Naming.ServiceName.Parse("orders"));
-        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 0);
+        await env.LoseAllInstancesAsync("orders");
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", MeshTestEnvironment.Token));
         Assert.Equal(MeshFailureReason.Overloaded, failure.Reason);
 
@@ -78,7 +77,7 @@ public sealed class PipelineOrderTests
             await env.StartAsync("orders", context =>
             {
                 var state = env.State("orders");
-                seen.Add((state.InFlight, [.. state.GetDestination(new Discovery.DestinationName(state.Service, null, Discovery.SchemePreference.Http))
+                seen.Add((state.InFlight, [.. state.GetDestination(new MeshClient.Discovery.DestinationName(state.Service, null, MeshClient.Discovery.SchemePreference.Http))
                     .Callable.ToArray().Select(instance => instance.Load.InFlight).Order()]));
                 context.Response.StatusCode = 503;
                 return Task.CompletedTask;

@@ -21,7 +21,6 @@ internal sealed class HeldCall : IAsyncDisposable
         var held = new HeldCall();
         held.Peer = await env.StartAsync("orders", async context =>
         {
-            await context.Response.StartAsync(context.RequestAborted);
             await context.Response.WriteAsync("a", context.RequestAborted);
             await context.Response.Body.FlushAsync(context.RequestAborted);
             await held._end.Task.WaitAsync(context.RequestAborted);

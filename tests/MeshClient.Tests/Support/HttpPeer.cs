@@ -17,6 +17,7 @@ internal sealed class HttpPeer : IAsyncDisposable
     private readonly WebApplication _app;
     private int _requests;
     private int _connections;
+    private int _open;
 
     private HttpPeer(WebApplication app) => _app = app;
 
@@ -33,6 +34,9 @@ internal sealed class HttpPeer : IAsyncDisposable
     /// <summary>How many connections were made, those refused in the handshake included.</summary>
     public int Connections => Volatile.Read(ref _connections);
 
+    /// <summary>How many connections are open now.</summary>
+    public int OpenConnections => Volatile.Read(ref _open);
+
     public static async Task<HttpPeer> StartAsync(
         RequestDelegate handler, PeerTls? tls = null, HttpProtocols? protocols = null)
     {
@@ -44,10 +48,18 @@ internal sealed class HttpPeer : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
             listen.Protocols = protocols ?? (tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2);
-            listen.Use(next => connection =>
+            listen.Use(next => async connection =>
             {
                 Interlocked.Increment(ref peer!._connections);
-                return next(connection);
+                Interlocked.Increment(ref peer._open);
+                try
+                {
+                    await next(connection);
+                }
+                finally
+                {
+                    Interlocked.Decrement(ref peer._open);
+                }
             });
             if (tls is not null)
             {

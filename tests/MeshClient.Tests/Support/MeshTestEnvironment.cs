@@ -63,6 +63,8 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
 
     public DestinationTable Destinations => Services.GetRequiredService<DestinationTable>();
 
+    public TransportFactory Transports => Services.GetRequiredService<TransportFactory>();
+
     public MeshIdentity Identity => Services.GetRequiredService<MeshIdentity>();
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -104,6 +106,20 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
     {
         _peers.Add(peer);
         return peer;
+    }
+
+    /// <summary>Lets all instances of a service leave in order: critical first, then gone, so that nobody holds on to them.</summary>
+    public async Task LoseAllInstancesAsync(string service)
+    {
+        var name = Core.Naming.ServiceName.Parse(service);
+        foreach (var instance in ControlPlane.Instances(name).Instances)
+        {
+            ControlPlane.SetHealth(instance.Id, Core.Discovery.InstanceHealth.Critical);
+        }
+
+        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.All(one => one.Health == Core.Discovery.InstanceHealth.Critical));
+        ControlPlane.SetInstances(name);
+        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Count == 0);
     }
 
     public async ValueTask DisposeAsync()

@@ -14,6 +14,7 @@ internal sealed class RawPeer : IAsyncDisposable
     private readonly PeerTls? _tls;
     private readonly SslApplicationProtocol _protocol;
     private readonly Task _accepting;
+    private readonly int _port;
     private int _connections;
 
     private RawPeer(Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls, SslApplicationProtocol protocol)
@@ -22,10 +23,11 @@ internal sealed class RawPeer : IAsyncDisposable
         _tls = tls;
         _protocol = protocol;
         _listener.Start();
+        _port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _accepting = AcceptAsync();
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port => _port;
 
     public int Connections => Volatile.Read(ref _connections);
 
@@ -87,7 +89,7 @@ internal sealed class RawPeer : IAsyncDisposable
                 serving.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token), Interlocked.Increment(ref _connections)));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (_stop.IsCancellationRequested && e is (OperationCanceledException or SocketException or InvalidOperationException))
         {
             await Task.WhenAll(serving);
         }

@@ -1,13 +1,13 @@
 using System.Net;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
+using MeshClient.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Transport;
-using MeshClient.ControlPlane;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Support;

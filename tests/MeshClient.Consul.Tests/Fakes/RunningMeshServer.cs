@@ -1,0 +1,24 @@
+using MeshClient.Server;
+
+namespace MeshClient.Consul.Tests.Fakes;
+
+/// <summary>A MeshClient.Server on a free port of 127.0.0.1, for one test class.</summary>
+public sealed class RunningMeshServer : IAsyncLifetime
+{
+    private readonly MeshServer _server;
+
+    public RunningMeshServer() => _server = new MeshServer(new MeshServerOptions
+    {
+        ListenAddress = new Uri("http://127.0.0.1:0"),
+        RotationSpread = TimeSpan.FromSeconds(2),
+
+        // As many as Consul allows.
+        MaxConnectionsPerClient = 200,
+    });
+
+    public Uri Address => _server.Address!;
+
+    public async ValueTask InitializeAsync() => await _server.StartAsync(CancellationToken.None);
+
+    public async ValueTask DisposeAsync() => await _server.DisposeAsync();
+}

@@ -1,0 +1,149 @@
+using MeshClient.Configuration;
+using MeshClient.ControlPlane;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
+using MeshClient.Discovery;
+using MeshClient.Testing;
+using MeshClient.Tests.Support;
+using MeshClient.Transport;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace MeshClient.Tests.Discovery;
+
+public sealed class ServiceStateTests : IAsyncDisposable
+{
+    private static readonly DestinationName Name = new(TestInstances.Service, null, SchemePreference.Http);
+    private readonly InMemoryControlPlane _plane = new();
+    private readonly FakeTimeProvider _time = new();
+    private readonly MeshRandom _random = new(1);
+    private readonly TransportFactory _transports;
+    private readonly ServiceState _state;
+
+    public ServiceStateTests()
+    {
+        _transports = TestInstances.Transports(_time, _random);
+        _state = new ServiceState(
+            TestInstances.Service,
+            _plane,
+            DestinationSettings.For(new MeshOptions { Defaults = { MaxConcurrency = 2 } }, "orders"),
+            false,
+            new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
+            _transports,
+            _time,
+            _random);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _state.DisposeAsync();
+        _transports.Dispose();
+        _plane.Dispose();
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Apply_ListChanges_StateOfWhatStaysIsKept()
+    {
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
+        var (a, b) = (Callable("a"), Callable("b"));
+        a.Load.Begin();
+        await SetAsync(TestInstances.Describe("a", 1) with { Weight = 5 }, TestInstances.Describe("c", 3));
+        Assert.Same(a, Callable("a"));
+        Assert.Equal((5, 1), (a.Description.Weight, a.Load.InFlight));
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
+        Assert.NotSame(b, Callable("b"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Apply_CriticalForAWhile_StateIsKept()
+    {
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
+        var a = Callable("a");
+        await SetAsync(TestInstances.Describe("a", 1) with { Health = InstanceHealth.Critical }, TestInstances.Describe("b", 2) with { Weight = 0 });
+        Assert.Empty(_state.GetDestination(Name).Callable.ToArray());
+        Assert.Equal(new Unavailable(2, 2, 0, 0), _state.GetDestination(Name).Unavailable);
+        await SetAsync(TestInstances.Describe("a", 1) with { Health = InstanceHealth.Warning }, TestInstances.Describe("b", 2));
+        Assert.Same(a, Callable("a"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Apply_EjectedInstanceVanishes_ItsPlaceIsFree()
+    {
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
+        TestInstances.Eject(Callable("a"), _time.GetTimestamp());
+        Assert.Equal(1, _state.Ejected);
+        await SetAsync(TestInstances.Describe("b", 2), TestInstances.Describe("c", 3));
+        Assert.Equal(0, _state.Ejected);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("address")]
+    [InlineData("service")]
+    [InlineData("datacenter")]
+    [InlineData("identity")]
+    public async Task Apply_AnotherAddressOrIdentity_IsAnotherInstanceAndTheOldOneIsGone(string what)
+    {
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
+        var old = Callable("a");
+        TestInstances.Eject(old, _time.GetTimestamp());
+        old.Transport.Acquire().Release();
+        Assert.Equal(1, _transports.LiveTransports);
+        var changed = what switch
+        {
+            "address" => TestInstances.Describe("a", 7),
+            "service" => TestInstances.Describe("a", 1) with { ExpectedService = ServiceName.Parse("payments") },
+            "datacenter" => TestInstances.Describe("a", 1) with { Datacenter = "dc2" },
+            _ => TestInstances.Describe("a", 1) with { Identity = SpiffeId.Parse("spiffe://d/ns/default/dc/dc1/svc/x") },
+        };
+        await SetAsync(changed, TestInstances.Describe("b", 2));
+        Assert.NotSame(old, Callable("a"));
+        Assert.Equal(0, _transports.LiveTransports);
+        Assert.Equal(0, _state.Ejected);
+        Assert.Throws<ObjectDisposedException>(() => old.Transport.Acquire());
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetDestination_TwoNamesForTheSameEndpoint_ShareItsState()
+    {
+        await SetAsync(TestInstances.Describe("a", 1));
+        var other = _state.GetDestination(Name with { Scheme = SchemePreference.Https });
+        Assert.Same(Callable("a"), other.Callable[0]);
+        Assert.NotSame(_state.GetDestination(Name), other);
+        Assert.Same(other, _state.GetDestination(Name with { Scheme = SchemePreference.Https }));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task IsKnown_OnceThereWasAnInstance_ForGood()
+    {
+        await Eventually.HoldsAsync(() => _state.Snapshot is not null);
+        Assert.False(_state.IsKnown);
+        await SetAsync(TestInstances.Describe("a", 1));
+        Assert.True(_state.IsKnown);
+        await SetAsync();
+        Assert.True(_state.IsKnown);
+    }
+
+    [Fact]
+    public void TryAdmit_Bound_IsKept()
+    {
+        Assert.True(_state.TryAdmit() && _state.TryAdmit());
+        Assert.False(_state.TryAdmit());
+        Assert.Equal(2, _state.InFlight);
+        _state.Release();
+        Assert.True(_state.TryAdmit());
+    }
+
+    private InstanceState Callable(string id) =>
+        _state.GetDestination(Name).Callable.ToArray().Single(instance => instance.Description.Id.Value == id);
+
+    private async Task SetAsync(params ServiceInstance[] instances)
+    {
+        _state.GetDestination(Name);
+        _plane.SetInstances(TestInstances.Service, instances);
+        await Eventually.HoldsAsync(() =>
+        {
+            // The watch is limited to a few answers a second.
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            return _state.Snapshot is { } snapshot && snapshot.Instances.SequenceEqual(instances);
+        });
+    }
+}

@@ -1,0 +1,58 @@
+namespace MeshClient.Tests;
+
+public sealed class MeshRandomTests
+{
+    [Fact]
+    public void NextBits_SeedZero_IsSplitMix64() =>
+        // The published first outputs for seed 0 (Vigna, splitmix64.c).
+        Assert.Equal(
+            [0xE220A8397B1DCDAFUL, 0x6E789E6AA1B965F4UL, 0x06C45D188009454FUL],
+            new[] { new MeshRandom(0) }.SelectMany(random => new[] { random.NextBits(), random.NextBits(), random.NextBits() }));
+
+    [Fact]
+    public void NextDouble_ManyDraws_FillTheUnitIntervalEvenly()
+    {
+        var random = new MeshRandom(42);
+        var buckets = new int[20];
+        for (var i = 0; i < 200_000; i++)
+        {
+            var value = random.NextDouble();
+            Assert.InRange(value, 0, 1 - double.Epsilon);
+            Assert.NotEqual(1, value);
+            buckets[(int)(value * 20)]++;
+        }
+
+        Assert.All(buckets, count => Assert.InRange(count, 9500, 10_500));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(1000)]
+    [InlineData(int.MaxValue)]
+    public void Next_Bound_IsNeverReached(int bound)
+    {
+        var random = new MeshRandom(7);
+        for (var i = 0; i < 10_000; i++)
+        {
+            Assert.InRange(random.Next(bound), 0, bound - 1);
+        }
+    }
+
+    [Fact]
+    public void Scale_Extremes_StayInside()
+    {
+        Assert.Equal(0, MeshRandom.Scale(0, 10));
+        Assert.Equal(9, MeshRandom.Scale(uint.MaxValue, 10));
+        Assert.Equal(int.MaxValue - 1, MeshRandom.Scale(uint.MaxValue, int.MaxValue));
+    }
+
+    [Fact]
+    public async Task NextBits_ManyThreads_NeverGivesTheSameTwice()
+    {
+        var random = new MeshRandom(1);
+        var drawn = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(
+            () => Enumerable.Range(0, 50_000).Select(_ => random.NextBits()).ToArray())));
+        Assert.Equal(200_000, drawn.SelectMany(one => one).Distinct().Count());
+    }
+}

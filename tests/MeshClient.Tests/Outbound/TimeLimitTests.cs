@@ -1,0 +1,256 @@
+using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshClient.Tests.Outbound;
+
+/// <summary>Attempt timeout, call deadline and the caller's own cancellation are told apart.</summary>
+public sealed class TimeLimitTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_InstanceThatNeverAnswers_IsAnAttemptTimeoutThatNamesTheSetting()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150);
+            options.Defaults.MaxRetries = 1;
+        });
+        var (silent, seen) = StartSilent(env);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal((MeshFailureReason.AttemptTimeout, "AttemptTimeout", "orders", 2), (failure.Reason, failure.Stage, failure.Service, failure.Attempts));
+        Assert.Equal($"orders-127.0.0.1-{silent.Port}", failure.Instance);
+        Assert.Contains("AttemptTimeout", failure.Message, StringComparison.Ordinal);
+        Assert.IsType<TimeoutException>(failure.InnerException);
+        Assert.Equal(2, seen());
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task SendAsync_UploadThatTakesLongerThanAllLimits_IsNotCut(string version)
+    {
+        var limit = TimeSpan.FromMilliseconds(300);
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = options.Defaults.CallTimeout = limit);
+        await env.StartAsync("orders", async context =>
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            await context.Response.WriteAsync(await reader.ReadToEndAsync(context.RequestAborted));
+        });
+        await env.Client().GetAsync("http://orders/", Token);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/")
+        {
+            Version = Version.Parse(version),
+            Content = new SlowContent(limit * 3),
+        };
+        var content = request.Content;
+
+        using var response = await env.Client().SendAsync(request, Token);
+
+        Assert.Equal("begin-end", await response.Content.ReadAsStringAsync(Token));
+        Assert.Same(content, request.Content);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_UploadSentAndNoAnswer_IsAnAttemptTimeoutFromThereOn()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150));
+        StartSilent(env);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Content = new SlowContent(TimeSpan.Zero) };
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().SendAsync(request, Token));
+
+        Assert.Equal((MeshFailureReason.AttemptTimeout, 1), (failure.Reason, failure.Attempts));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_OneInstanceNeverAnswers_TheOtherHealsTheCall()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(200));
+        StartSilent(env);
+        var good = await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Equal("x", await env.Client().GetStringAsync("http://orders/", Token));
+        }
+
+        Assert.Equal(10, good.Requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task PostAsync_InstanceThatNeverAnswers_IsNotRepeated()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150));
+        var (_, first) = StartSilent(env);
+        var (_, second) = StartSilent(env);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(
+            () => env.Client().PostAsync("http://orders/", new StringContent("x"), Token));
+        Assert.Equal((MeshFailureReason.AttemptTimeout, 1), (failure.Reason, failure.Attempts));
+        Assert.Equal(1, first() + second());
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task SendAsync_TimeOfTheCallIsOver_IsADeadlineEachTimeAndNeverRepeated(bool ambient)
+    {
+        // Many times, since a timer may fire a moment before the clock says so.
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.CallTimeout = ambient ? TimeSpan.FromSeconds(15) : TimeSpan.FromMilliseconds(30);
+        });
+        var (_, first) = StartSilent(env);
+        var (_, second) = StartSilent(env);
+        for (var i = 0; i < 30; i++)
+        {
+            using var deadline = ambient ? MeshDeadline.Begin(TimeSpan.FromMilliseconds(30)) : null;
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline"), (failure.Reason, failure.Stage));
+            // None when a busy machine let the time pass before the first; never a second.
+            Assert.InRange(failure.Attempts, ambient ? 0 : 1, 1);
+        }
+
+        Assert.InRange(first() + second(), 1, 30);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_AttemptsUseUpTheCallsTime_EndsWithTheDeadline()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(250);
+            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(100);
+            options.Defaults.MaxRetries = 10;
+        });
+        StartSilent(env);
+        StartSilent(env);
+        var started = TimeProvider.System.GetTimestamp();
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        var took = TimeProvider.System.GetElapsedTime(started);
+        Assert.InRange(took, TimeSpan.FromMilliseconds(150), TimeSpan.FromSeconds(5));
+        Assert.Contains(failure.Reason, (MeshFailureReason[])[MeshFailureReason.DeadlineExceeded, MeshFailureReason.AttemptTimeout]);
+        Assert.InRange(failure.Attempts, 2, 4);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_CallerCancels_StaysACancellationAndBlamesNobody()
+    {
+        await using var env = new MeshTestEnvironment();
+        var (silent, seen) = StartSilent(env);
+        for (var i = 1; i <= 6; i++)
+        {
+            using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+            var call = env.Client().SendAsync(request, caller.Token);
+            await Eventually.HoldsAsync(() => seen() == i);
+            await caller.CancelAsync();
+            var cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.BoundedAsync);
+            Assert.Equal(caller.Token, cancelled.CancellationToken);
+            Assert.Equal("http://orders/", request.RequestUri!.OriginalString);
+        }
+
+        Assert.Equal(0, env.State("orders").InFlight);
+        var instance = env.Instance("orders", silent.Port);
+        Assert.Equal(0, instance.Load.InFlight);
+        // Six cancellations and then four failures are four failures.
+        for (var i = 0; i < 4; i++)
+        {
+            instance.Ejection.Failed(MeshClient.Health.Admission.Ordinary, 0);
+        }
+
+        Assert.False(instance.Ejection.IsEjected);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_HttpClientTimeout_IsTheOrdinaryOne()
+    {
+        await using var env = new MeshTestEnvironment();
+        StartSilent(env);
+        var client = env.Client();
+        client.Timeout = TimeSpan.FromMilliseconds(100);
+        var cancelled = await Assert.ThrowsAsync<TaskCanceledException>(() => client.GetAsync("http://orders/", Token));
+        Assert.IsType<TimeoutException>(cancelled.InnerException);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_NoLimits_WaitsForASlowAnswer()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.CallTimeout = TimeSpan.Zero;
+            options.Defaults.AttemptTimeout = TimeSpan.Zero;
+        });
+        var answer = new TaskCompletionSource();
+        await env.StartAsync("orders", async context =>
+        {
+            await answer.Task.WaitAsync(context.RequestAborted);
+            await context.Response.WriteAsync("late");
+        });
+        using var deadline = MeshDeadline.Begin(TimeSpan.MaxValue);
+        using var far = MeshDeadline.Begin(TimeSpan.FromDays(400));
+        var call = env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.Destinations.Services.Any() && env.State("orders").InFlight == 1);
+        answer.SetResult();
+        Assert.Equal("late", await call.BoundedAsync());
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_BodyThatTakesLongerThanAllLimits_IsNotCut()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(400);
+            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(400);
+        });
+        var started = TimeProvider.System.GetTimestamp();
+        await using var held = await HeldCall.StartAsync(env);
+        await Eventually.HoldsAsync(() => TimeProvider.System.GetElapsedTime(started) > TimeSpan.FromMilliseconds(700));
+        Assert.Equal("a", await held.EndAsync());
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_ConnectThatHangs_FailsWithTheConnectTimeoutAndIsRepeated()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.ConnectTimeout = TimeSpan.FromMilliseconds(200));
+        // Accepts, and never says a word of TLS.
+        var mute = env.Own(RawPeer.Start((stream, _, token) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token)));
+        env.List("orders", mute.Port);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(
+            () => env.Client().PostAsync("http://orders/", new StringContent("x"), Token));
+        Assert.Equal((MeshFailureReason.ConnectFailed, 3), (failure.Reason, failure.Attempts));
+        Assert.Contains($"127.0.0.1:{mute.Port}", failure.Message, StringComparison.Ordinal);
+    }
+
+    private static (RawPeer Peer, Func<int> Seen) StartSilent(MeshTestEnvironment env)
+    {
+        var seen = 0;
+        var peer = env.StartRaw("orders", async (stream, _, token) =>
+        {
+            while (await RawPeer.ReadHeadAsync(stream, token) is not null)
+            {
+                Interlocked.Increment(ref seen);
+            }
+        });
+        return (peer, () => Volatile.Read(ref seen));
+    }
+
+    private sealed class SlowContent(TimeSpan pause) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
+        {
+            await stream.WriteAsync("begin-"u8.ToArray(), Token);
+            await stream.FlushAsync(Token);
+            await Task.Delay(pause, TimeProvider.System, Token);
+            await stream.WriteAsync("end"u8.ToArray(), Token);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
+}
