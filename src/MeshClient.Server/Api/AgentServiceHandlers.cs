@@ -97,7 +97,7 @@ internal sealed class AgentServiceHandlers(StateStore store, TtlMonitor monitor,
     private async Task<(ServiceDefinition Service, string Hash)> WaitForChangeAsync(
         ApiRequest request, (ServiceDefinition Service, string Hash) present, TimeSpan wait)
     {
-        var deadline = time.GetUtcNow() + wait;
+        var deadline = new Deadline(time, wait);
         using var watch = store.Watches.Begin([Topic.Service(present.Service.Name)]);
         while (true)
         {
@@ -107,7 +107,7 @@ internal sealed class AgentServiceHandlers(StateStore store, TtlMonitor monitor,
                 return found;
             }
 
-            switch (await watch.WaitAsync(deadline - time.GetUtcNow(), time, request.Aborted).ConfigureAwait(false))
+            switch (await watch.WaitAsync(deadline.Left, time, request.Aborted).ConfigureAwait(false))
             {
                 case WatchOutcome.Abandoned:
                     throw new OperationCanceledException(request.Aborted);

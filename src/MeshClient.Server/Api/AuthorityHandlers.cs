@@ -55,18 +55,18 @@ internal sealed class AuthorityHandlers(
     private async Task<LeafRecord> WaitForLeafAsync(ApiRequest request, ServiceName service, ulong asked, TimeSpan wait)
     {
         // No jitter is added: these calls are answered from an agent's cache in Consul, without it.
-        var deadline = time.GetUtcNow() + wait;
+        var deadline = new Deadline(time, wait);
         using var watch = store.Watches.Begin([Topic.Leaf(service.Value), Topic.Roots]);
         while (true)
         {
             var (leaf, next) = GetLeafOrKeep(service, request);
-            if (leaf.Index != asked || watch.IsClosed || time.GetUtcNow() >= deadline)
+            if (leaf.Index != asked || watch.IsClosed || deadline.Left <= TimeSpan.Zero)
             {
                 return leaf;
             }
 
-            var until = next < deadline ? next : deadline;
-            var outcome = await watch.WaitAsync(until - time.GetUtcNow(), time, request.Aborted).ConfigureAwait(false);
+            var untilDue = next - time.GetUtcNow();
+            var outcome = await watch.WaitAsync(untilDue < deadline.Left ? untilDue : deadline.Left, time, request.Aborted).ConfigureAwait(false);
             if (outcome == WatchOutcome.Abandoned)
             {
                 throw new OperationCanceledException(request.Aborted);

@@ -64,7 +64,7 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
         }
 
         using var watch = store.Watches.Begin(topics);
-        var deadline = time.GetUtcNow() + wait + jitter.PartOf(wait / JitterPart);
+        var deadline = new Deadline(time, wait + jitter.PartOf(wait / JitterPart));
         while (true)
         {
             var answer = read(store.Current);
@@ -73,7 +73,7 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
                 return answer;
             }
 
-            switch (await watch.WaitAsync(deadline - time.GetUtcNow(), time, request.Aborted).ConfigureAwait(false))
+            switch (await watch.WaitAsync(deadline.Left, time, request.Aborted).ConfigureAwait(false))
             {
                 case WatchOutcome.Abandoned:
                     throw new OperationCanceledException(request.Aborted);

@@ -68,7 +68,8 @@ internal static class CheckDecoder
                 case "header": field.Fields().ToList().ForEach(header => header.Texts()); break;
                 case "tlsskipverify" or "tls_skip_verify" or "grpcusetls" or "h2pingusetls" or "tcpusetls" or "disableredirects": field.Flag(); break;
                 case "outputmaxsize" or "successbeforepassing" or "success_before_passing" or "failuresbeforecritical"
-                    or "failures_before_critical" or "failuresbeforewarning": field.Number(); break;
+                    or "failures_before_critical" or "failuresbeforewarning":
+                    field.Number(); break;
                 case "namespace" or "partition" or "enterprisemeta" or "definition": break;
                 default: throw field.Unknown();
             }

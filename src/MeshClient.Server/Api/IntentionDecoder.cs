@@ -69,7 +69,8 @@ internal static class IntentionDecoder
                     break;
                 // Sent along by clients that give back what they got; the server sets them itself.
                 case "id" or "defaultaddr" or "defaultport" or "precedence" or "createdat" or "updatedat" or "hash"
-                    or "createindex" or "modifyindex" or "legacyid" or "legacymeta" or "legacycreatetime" or "legacyupdatetime": break;
+                    or "createindex" or "modifyindex" or "legacyid" or "legacymeta" or "legacycreatetime" or "legacyupdatetime":
+                    break;
                 default: throw field.Unknown();
             }
         }

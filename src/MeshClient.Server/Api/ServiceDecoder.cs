@@ -78,7 +78,8 @@ internal static class ServiceDecoder
                 case "checks": checks = [.. field.Items().Select(CheckDecoder.Decode)]; break;
                 // Of newer versions, or of clients that send their token along; nothing of it is needed here.
                 case "token" or "namespace" or "partition" or "peer" or "peername" or "locality" or "ports"
-                    or "socketpath" or "socket_path" or "enterprisemeta" or "writerequest": break;
+                    or "socketpath" or "socket_path" or "enterprisemeta" or "writerequest":
+                    break;
                 default: throw field.Unknown();
             }
         }

@@ -39,18 +39,18 @@ internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider 
 
     private void Clean(DateTimeOffset now)
     {
-            foreach (var instance in store.Current.Catalog.Instances.Values)
+        foreach (var instance in store.Current.Catalog.Instances.Values)
+        {
+            if (DeregisterIfCritical.IsDue(instance.Checks, now))
             {
-                if (DeregisterIfCritical.IsDue(instance.Checks, now))
+                store.Apply(new DeregisterIfCritical(instance.Id, now));
+                foreach (var check in instance.Checks)
                 {
-                    store.Apply(new DeregisterIfCritical(instance.Id, now));
-                    foreach (var check in instance.Checks)
-                    {
-                        monitor.Follow(check.CheckId);
-                    }
+                    monitor.Follow(check.CheckId);
                 }
             }
+        }
 
-            store.Apply(new RetireRoots(now));
+        store.Apply(new RetireRoots(now));
     }
 }

@@ -104,17 +104,16 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
                 return;
             }
 
-            var now = time.GetUtcNow();
-            if (clock.Deadline > now)
+            if (clock.Left is var left && left > TimeSpan.Zero)
             {
                 // A beat came between the timer's ring and this lock, or the timer rang a little early.
-                clock.Ring(clock.Deadline - now);
+                clock.Ring(left);
                 return;
             }
 
             try
             {
-                store.Apply(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, now));
+                store.Apply(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, time.GetUtcNow()));
             }
             catch (RequestRefusedException)
             {
@@ -126,16 +125,17 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
     private sealed class Clock(TtlMonitor monitor, string checkId)
     {
         private ITimer? _timer;
+        private Deadline _deadline;
 
         public string CheckId { get; } = checkId;
 
-        public DateTimeOffset Deadline { get; private set; }
+        public TimeSpan Left => _deadline.Left;
 
         public bool IsStopped { get; private set; }
 
         public void Start(TimeSpan ttl)
         {
-            Deadline = monitor.TimeUtcNow + ttl;
+            _deadline = monitor.DeadlineAfter(ttl);
             Ring(ttl);
         }
 
@@ -162,7 +162,7 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
         public void OnRing() => monitor.Expire(this);
     }
 
-    private DateTimeOffset TimeUtcNow => time.GetUtcNow();
+    private Deadline DeadlineAfter(TimeSpan ttl) => new(time, ttl);
 
     private ITimer CreateTimer(Clock clock, TimeSpan due) =>
         time.CreateTimer(static state => ((Clock)state!).OnRing(), clock, due, Timeout.InfiniteTimeSpan);

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -48,7 +49,7 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         });
         var app = builder.Build();
         app.Lifetime.ApplicationStopping.Register(core.BeginStop);
-        app.Run(core.HandleAsync);
+        app.Run(IPAddress.IsLoopback(ip) ? HandleLocalAsync : core.HandleAsync);
         try
         {
             await app.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -63,6 +64,20 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         _address = new Uri(bound);
         Log.Listening(logs.CreateLogger<MeshServer>(), _address, core.Options.Datacenter);
+    }
+
+    // A page of elsewhere whose name was made to lead to this machine is, to its browser, of the same origin, and could read
+    // private keys. Its requests still carry that name; those of this machine's programs carry an address or localhost.
+    private Task HandleLocalAsync(HttpContext http)
+    {
+        var host = http.Request.Host.Host;
+        if (host.Length == 0 || host == "localhost" || IPAddress.TryParse(host, out _))
+        {
+            return core.HandleAsync(http);
+        }
+
+        http.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
+        return http.Response.WriteAsync("This server answers to localhost and to IP addresses only, not to other names.", http.RequestAborted);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)

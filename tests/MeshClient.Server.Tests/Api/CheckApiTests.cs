@@ -89,6 +89,20 @@ public sealed class CheckApiTests
         Assert.Equal(CheckStatus.Critical, StatusOf(server, "service:web"));
     }
 
+    [Theory]
+    [InlineData(-3600)]
+    [InlineData(3600)]
+    public async Task Check_WhenTheWallClockIsSet_ExpiresAsIfItWasNot(int seconds)
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.RegisterAsync("web");
+        server.Time.ShiftUtcNow(TimeSpan.FromSeconds(seconds));
+        server.Time.Advance(TimeSpan.FromSeconds(9.999));
+        Assert.Equal(CheckStatus.Passing, StatusOf(server, "service:web"));
+        server.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Critical, StatusOf(server, "service:web"));
+    }
+
     [Fact]
     public async Task Check_OfADeregisteredService_LeavesNoClockBehind()
     {

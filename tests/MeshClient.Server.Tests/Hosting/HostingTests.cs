@@ -176,6 +176,17 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public async Task ARequestUnderAForeignName_IsRefused()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Address, "/v1/agent/connect/ca/leaf/web"));
+        request.Headers.Host = "rebound.example:8500";
+        using var response = await server.Http.SendAsync(request, Cancellation);
+        Assert.Equal(HttpStatusCode.MisdirectedRequest, response.StatusCode);
+        Assert.Empty(server.State.Leaves);
+    }
+
+    [Fact]
     public async Task ConnectionsOverTheLimit_AreAnswered429AndClosed()
     {
         await using var server = await TestServer.StartAsync(options => options.MaxConnectionsPerClient = 2);
@@ -211,7 +222,7 @@ public sealed class HostingTests
 
     private static async Task<string> AskAsync(Socket socket)
     {
-        await socket.SendAsync("GET /v1/status/leader HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), Cancellation);
+        await socket.SendAsync("GET /v1/status/leader HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray(), Cancellation);
         var buffer = new byte[4096];
         var length = await socket.ReceiveAsync(buffer, Cancellation);
         return System.Text.Encoding.ASCII.GetString(buffer, 0, length);
