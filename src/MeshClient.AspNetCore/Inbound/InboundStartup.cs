@@ -54,7 +54,7 @@ internal sealed partial class InboundStartup(
             var registry = mesh.Value.ControlPlane.Address is { } address ? $"the control plane at {address}" : "the control plane";
             var refused = e is ControlPlaneException;
             throw new InvalidOperationException(
-                $"Service '{identity.Service}' got no certificate from {registry} {(refused ? "and will not get one" : $"within {options.Value.StartTimeout}")}: {(refused ? e.Message : identity.DescribeFailure() ?? "no answer yet")}. Without one its mesh listener cannot start. Check that the control plane is up, that its certificate authority is on, and that the token may act for this service.",
+                $"Service '{identity.Service}' got no certificate from {registry} {(refused ? "and will not get one" : $"within {options.Value.StartTimeout}")}: {(refused ? e.Message : identity.LastFailure?.Message ?? "no answer yet")}. Without one its mesh listener cannot start. Check that the control plane is up, that its certificate authority is on, and that the token may act for this service.",
                 e);
         }
     }

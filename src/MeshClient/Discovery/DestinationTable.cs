@@ -97,7 +97,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Why there is no certificate yet; null when nothing has failed.</summary>
-    public string? IdentityProblem => _identity.DescribeFailure();
+    public Exception? IdentityFailure => _identity.LastFailure;
 
     /// <summary>Whether an address with a scheme only the mesh understands.</summary>
     public static bool IsMeshScheme(Uri uri) =>
@@ -120,6 +120,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         }
 
         _services.Clear();
+        _configuration?.Dispose();
     }
 
     private bool TryAdd(Uri uri, SchemePreference scheme, [NotNullWhen(true)] out Destination? destination)
@@ -159,7 +160,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
             {
                 foreach (var destination in hosts.Values)
                 {
-                    if (destination.LastUsed > idleSince || destination.Service.InFlight > 0)
+                    if (destination.LastUsed > idleSince || destination.Service.IsBusy)
                     {
                         busy.Add(destination.Service);
                     }

@@ -30,6 +30,7 @@ internal sealed class ServiceState : IAsyncDisposable
     private ServiceSnapshot? _listed;
     private volatile ServiceSnapshot? _snapshot;
     private int _inFlight;
+    private int _preparing;
 
     public ServiceState(
         ServiceName service,
@@ -73,6 +74,9 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public int InFlight => Volatile.Read(ref _inFlight);
 
+    /// <summary>Whether calls are in flight or wait for what they need.</summary>
+    public bool IsBusy => InFlight > 0 || Volatile.Read(ref _preparing) > 0;
+
     public int Ejected => _quota.Ejected;
 
     public Exception? DiscoveryFailure => _watch.LastFailure;
@@ -95,6 +99,10 @@ internal sealed class ServiceState : IAsyncDisposable
     }
 
     public void Release() => Interlocked.Decrement(ref _inFlight);
+
+    public void BeginPreparing() => Interlocked.Increment(ref _preparing);
+
+    public void EndPreparing() => Interlocked.Decrement(ref _preparing);
 
     public async ValueTask DisposeAsync()
     {

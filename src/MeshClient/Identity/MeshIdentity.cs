@@ -67,8 +67,8 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         return await _first.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Why there is no identity yet, for an error's text; null when nothing has failed.</summary>
-    public string? DescribeFailure() => (_leafWatch?.LastFailure ?? _bundleWatch?.LastFailure)?.Message;
+    /// <summary>Why there is no newer identity; null when nothing has failed.</summary>
+    public Exception? LastFailure => _leafWatch?.LastFailure ?? _bundleWatch?.LastFailure;
 
     /// <summary>The same without waiting for reads in progress to end, for containers that are disposed synchronously.</summary>
     public void Dispose() => _ = DisposeAsync().AsTask();

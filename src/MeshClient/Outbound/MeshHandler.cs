@@ -1,5 +1,4 @@
 using MeshClient.Configuration;
-using MeshClient.Core.ControlPlane;
 using MeshClient.Discovery;
 using Microsoft.Extensions.Options;
 
@@ -19,6 +18,7 @@ public sealed class MeshHandler : DelegatingHandler
 {
     private readonly DestinationTable _destinations;
     private readonly OutboundPipeline _pipeline;
+    private readonly CallPreparation _preparation;
     private readonly MeshOptions _options;
     private readonly TimeProvider _time;
 
@@ -27,6 +27,7 @@ public sealed class MeshHandler : DelegatingHandler
         _destinations = destinations;
         _pipeline = pipeline;
         _options = options.Value;
+        _preparation = new CallPreparation(destinations, _options, time);
         _time = time;
     }
 
@@ -39,9 +40,11 @@ public sealed class MeshHandler : DelegatingHandler
             return SendOutsideAsync(request, cancellationToken);
         }
 
+        var startedAt = _time.GetTimestamp();
+        destination.Touch(startedAt);
         return _destinations.IsReady(destination) && destination.Service.IsKnown
-            ? _pipeline.SendAsync(request, destination, cancellationToken)
-            : PrepareAndSendAsync(request, destination, cancellationToken);
+            ? _pipeline.SendAsync(request, destination, startedAt, rejection: null, cancellationToken)
+            : PrepareAndSendAsync(request, destination, startedAt, cancellationToken);
     }
 
     /// <summary>Not supported: a call over the network has no synchronous form here.</summary>
@@ -59,37 +62,23 @@ public sealed class MeshHandler : DelegatingHandler
     }
 
     private async Task<HttpResponseMessage> PrepareAndSendAsync(
-        HttpRequestMessage request, Destination destination, CancellationToken cancellationToken)
+        HttpRequestMessage request, Destination destination, long startedAt, CancellationToken cancellationToken)
     {
         var service = destination.Service;
-        destination.Touch(_time.GetTimestamp());
-        using (var limit = new CancellationTokenSource(_options.DiscoveryTimeout, _time))
-        using (var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken))
+        MeshCallException? rejection;
+        service.BeginPreparing();
+        try
         {
-            try
-            {
-                await _destinations.PrepareAsync(destination, both.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                throw service.Snapshot is null
-                    ? Failure(MeshFailureReason.DiscoveryFailed, "Discovery", service, DiscoveryProblem(service))
-                    : Failure(MeshFailureReason.NoIdentity, "Identity", service, IdentityProblem());
-            }
-            catch (ControlPlaneException e)
-            {
-                throw service.Snapshot is null
-                    ? Failure(MeshFailureReason.DiscoveryFailed, "Discovery", service, e.Message, e)
-                    : Failure(MeshFailureReason.NoIdentity, "Identity", service, e.Message, e);
-            }
-            catch (InvalidOperationException e)
-            {
-                throw Failure(MeshFailureReason.NoIdentity, "Identity", service, e.Message, e);
-            }
+            rejection = await _preparation.WaitAsync(destination, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            service.EndPreparing();
         }
 
-        return service.IsKnown
-            ? await _pipeline.SendAsync(request, destination, cancellationToken).ConfigureAwait(false)
+        // A call that cannot be made goes the way of all calls as well, so that it is measured.
+        return rejection is not null || service.IsKnown
+            ? await _pipeline.SendAsync(request, destination, startedAt, rejection, cancellationToken).ConfigureAwait(false)
             : await SendOutsideAsync(request, cancellationToken).ConfigureAwait(false);
     }
 
@@ -118,16 +107,4 @@ public sealed class MeshHandler : DelegatingHandler
             }
         }
     }
-
-    private string DiscoveryProblem(ServiceState service) =>
-        $"the registry did not answer within {_options.DiscoveryTimeout} (Mesh:DiscoveryTimeout)"
-        + (service.DiscoveryFailure is { } failure ? $"; it last failed with: {failure.Message}" : string.Empty);
-
-    private string IdentityProblem() =>
-        $"no certificate was issued within {_options.DiscoveryTimeout} (Mesh:DiscoveryTimeout)"
-        + (_destinations.IdentityProblem is { } problem ? $"; the last try failed with: {problem}" : string.Empty);
-
-    private static MeshCallException Failure(
-        MeshFailureReason reason, string stage, ServiceState service, string problem, Exception? cause = null) =>
-        new(reason, service.Service.Value, stage, $"Call to '{service.Service}' was not made: {problem}", cause);
 }

@@ -4,9 +4,11 @@ using MeshClient.Discovery;
 namespace MeshClient.Outbound;
 
 /// <summary>One call an app made, from its start until its answer has been read to the end. Everything all attempts share.</summary>
-internal sealed class OutboundCall(HttpRequestMessage request, Destination destination, long startedAt, CancellationToken cancellation)
+internal sealed class OutboundCall(
+    HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation)
 {
     private InstanceState[] _tried = [];
+    private int _ended;
 
     public HttpRequestMessage Request { get; } = request;
 
@@ -16,6 +18,9 @@ internal sealed class OutboundCall(HttpRequestMessage request, Destination desti
     public CancellationToken Cancellation { get; } = cancellation;
 
     public long StartedAt { get; } = startedAt;
+
+    /// <summary>Why the call cannot be made, as far as its destination is concerned; null when it can.</summary>
+    public MeshCallException? Rejection { get; } = rejection;
 
     /// <summary>Whether sending the body may take long, so that the call's own time limit counts from its end.</summary>
     public bool IsUpload { get; } = UploadContent.IsUpload(request.Content);
@@ -45,4 +50,7 @@ internal sealed class OutboundCall(HttpRequestMessage request, Destination desti
     public ReadOnlySpan<InstanceState> Tried => _tried;
 
     public void MarkTried(InstanceState instance) => _tried = [.. _tried, instance];
+
+    /// <summary>True the first time only: a call ends once, whoever sees its end first.</summary>
+    public bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
 }

@@ -47,13 +47,21 @@ internal sealed class OutboundPipeline
         _callStages.Select(stage => stage.Descriptor).Concat(_attemptStages.Select(stage => stage.Descriptor));
 
     /// <summary>Sends a call.</summary>
+    /// <param name="request">What to send.</param>
+    /// <param name="destination">Where to.</param>
+    /// <param name="startedAt">When the call began, waiting for its destination included.</param>
+    /// <param name="rejection">What the call fails with because its destination could not be made out; null: nothing.</param>
+    /// <param name="cancellationToken">What the app cancels with.</param>
     /// <exception cref="MeshCallException">It failed.</exception>
     /// <exception cref="OperationCanceledException">The app gave up.</exception>
     public async Task<HttpResponseMessage> SendAsync(
-        HttpRequestMessage request, Destination destination, CancellationToken cancellationToken)
+        HttpRequestMessage request,
+        Destination destination,
+        long startedAt,
+        MeshCallException? rejection,
+        CancellationToken cancellationToken)
     {
-        var call = new OutboundCall(request, destination, _time.GetTimestamp(), cancellationToken);
-        destination.Touch(call.StartedAt);
+        var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         try
         {
             for (; call.Entered < _callStages.Length; call.Entered++)
@@ -87,6 +95,8 @@ internal sealed class OutboundPipeline
         catch (Exception e)
         {
             call.Failure = e;
+            // An answer that was to be replaced by another attempt's, which then was not made.
+            call.Attempt?.Response?.Dispose();
             Respond(call, _time.GetTimestamp());
             End(call);
             throw;
@@ -125,12 +135,7 @@ internal sealed class OutboundPipeline
             attempt.Failure = e;
         }
 
-        attempt.RespondedAt = _time.GetTimestamp();
-        for (var i = attempt.Entered - 1; i >= 0; i--)
-        {
-            _attemptStages[i].Responded(attempt);
-        }
-
+        Respond(attempt);
         if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
             response.Content = new TrackedContent(response.Content, this, attempt);
@@ -143,23 +148,27 @@ internal sealed class OutboundPipeline
         return attempt;
     }
 
-    private void Respond(OutboundCall call, long now)
+    private void Respond(OutboundAttempt attempt)
     {
-        if (call.RespondedAt == 0)
+        attempt.RespondedAt = _time.GetTimestamp();
+        for (var i = attempt.Entered - 1; i >= 0; i--)
         {
-            call.RespondedAt = now;
-            for (var i = call.Entered - 1; i >= 0; i--)
+            try
             {
-                _callStages[i].Responded(call);
+                _attemptStages[i].Responded(attempt);
+            }
+            catch (Exception e)
+            {
+                // A stage calls what is not ours: the app may have disposed its request by now, its listeners may throw. What
+                // the other stages hold has to be let go all the same.
+                attempt.Failure ??= e;
             }
         }
-    }
 
-    private void End(OutboundCall call)
-    {
-        for (var i = call.Entered - 1; i >= 0; i--)
+        if (attempt.Failure is not null)
         {
-            _callStages[i].Ended(call);
+            attempt.Response?.Dispose();
+            attempt.Response = null;
         }
     }
 
@@ -168,7 +177,48 @@ internal sealed class OutboundPipeline
         attempt.HasEnded = true;
         for (var i = attempt.Entered - 1; i >= 0; i--)
         {
-            _attemptStages[i].Ended(attempt);
+            try
+            {
+                _attemptStages[i].Ended(attempt);
+            }
+            catch (Exception e)
+            {
+                attempt.Failure ??= e;
+            }
+        }
+    }
+
+    private void Respond(OutboundCall call, long now)
+    {
+        if (call.RespondedAt != 0)
+        {
+            return;
+        }
+
+        call.RespondedAt = now;
+        for (var i = call.Entered - 1; i >= 0; i--)
+        {
+            try
+            {
+                _callStages[i].Responded(call);
+            }
+            catch (Exception e)
+            {
+                call.Failure ??= e;
+            }
+        }
+    }
+
+    private void End(OutboundCall call)
+    {
+        if (!call.TryEnd())
+        {
+            return;
+        }
+
+        for (var i = call.Entered - 1; i >= 0; i--)
+        {
+            _callStages[i].Ended(call);
         }
     }
 }

@@ -79,7 +79,7 @@ public sealed class RepeatabilityTests
             }
 
             var destination = service.GetDestination(new DestinationName(service.Service, null, SchemePreference.Http));
-            var call = new OutboundCall(request, destination, 1, new CancellationToken(failure == "cancelled"));
+            var call = new OutboundCall(request, destination, 1, rejection: null, new CancellationToken(failure == "cancelled"));
             using var invoker = new HttpMessageInvoker(new SocketsHttpHandler());
             var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : new ConnectionPool(invoker, null) };
             if (int.TryParse(failure, out var status))

@@ -1,0 +1,98 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MeshClient.Tests.Outbound;
+
+/// <summary>Calls whose maker goes away at an awkward moment leave nothing behind.</summary>
+public sealed class AbandonedCallTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_RequestDisposedInFlight_LeavesNothingBehind()
+    {
+        await using var env = new MeshTestEnvironment();
+        var arrived = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            if (context.Request.Path == "/held")
+            {
+                arrived.SetResult();
+                await release.Task;
+            }
+
+            await context.Response.WriteAsync("x");
+        });
+        await env.Client().GetStringAsync("http://orders/", Token);
+        using var invoker = new HttpMessageInvoker(env.Handlers.Create());
+        var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/held");
+        var call = invoker.SendAsync(request, Token);
+        await arrived.Task.WaitAsync(Token);
+
+        request.Dispose();
+        release.SetResult();
+        await Assert.ThrowsAnyAsync<Exception>(() => call);
+
+        var instance = env.Instance("orders", peer.Port);
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0 && instance.Load.InFlight == 0);
+        var pool = instance.Transport.Acquire();
+        Assert.Equal(2, pool.Users);
+        pool.Release();
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_CancelledBetweenABadAnswerAndItsRetry_LeavesNothingBehind()
+    {
+        using var cancel = new CancellationTokenSource();
+        await using var env = new MeshTestEnvironment();
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            context.Response.StatusCode = context.Request.Path == "/bad" ? (int)HttpStatusCode.ServiceUnavailable : (int)HttpStatusCode.OK;
+            await context.Response.WriteAsync("x");
+        });
+        await env.Client().GetStringAsync("http://orders/", Token);
+        using var invoker = new HttpMessageInvoker(env.Handlers.Create());
+        // The figure of the attempt is written between its answer and the decision to try again.
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Name == "meshclient.attempt.duration" && ReferenceEquals(instrument, env.Services.GetRequiredService<MeshClient.Telemetry.MeshTelemetry>().AttemptDuration))
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => cancel.Cancel());
+        listener.Start();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/bad");
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => invoker.SendAsync(request, cancel.Token));
+
+        var instance = env.Instance("orders", peer.Port);
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0 && instance.Load.InFlight == 0);
+        var pool = instance.Transport.Acquire();
+        Assert.Equal(2, pool.Users);
+        pool.Release();
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_RegistryStallsAndTheDeadlineIsNear_FailsByTheDeadlineAndIsMeasured()
+    {
+        using var metrics = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(options => options.DiscoveryTimeout = TimeSpan.FromMinutes(5), services: metrics.Attach);
+        env.ControlPlane.Stall();
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(100));
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+
+        Assert.Equal(MeshFailureReason.DeadlineExceeded, failure.Reason);
+        Assert.Equal("DeadlineExceeded", Assert.Single(metrics.Of("meshclient.call.duration")).Tag("error.type"));
+    }
+}
