@@ -375,7 +375,8 @@ public sealed class AuthorityApiTests
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN=root of {trustDomain}", key, HashAlgorithmName.SHA256);
-        AddCaExtensions(request, SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
+        // The identifier other tools make, which is not the one our own roots have.
+        AddCaExtensions(request, new X509SubjectKeyIdentifierExtension(request.PublicKey, false).SubjectKeyIdentifierBytes.ToArray());
         var now = TimeProvider.System.GetUtcNow();
         return (request.CreateSelfSigned(now.AddMinutes(-1), now.AddYears(1)), key.ExportECPrivateKeyPem());
     }
