@@ -14,8 +14,6 @@ namespace MeshClient.TestSupport;
 /// <remarks>The binary is looked for in <c>CONSUL_BIN</c>, in <c>PATH</c>, and then with <c>tests/get-consul.sh</c>.</remarks>
 public sealed class RealConsul : IAsyncLifetime
 {
-    private const int SkipExitCode = 3;
-    private static readonly TimeSpan FetchLimit = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     private Process? _process;
@@ -71,54 +69,7 @@ public sealed class RealConsul : IAsyncLifetime
         var name = OperatingSystem.IsWindows() ? "consul.exe" : "consul";
         var inPath = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
             .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
-        return inPath is null ? await FetchAsync() : (inPath, null);
-    }
-
-    private static async Task<(string? Binary, string? WhyNot)> FetchAsync()
-    {
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "MeshClient.sln")))
-        {
-            root = root.Parent;
-        }
-
-        if (root is null || OperatingSystem.IsWindows())
-        {
-            return (null, "neither CONSUL_BIN nor PATH has it, and it cannot be fetched here");
-        }
-
-        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "tests", "get-consul.sh")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        try
-        {
-            using var script = Process.Start(start)!;
-            using var limit = new CancellationTokenSource(FetchLimit, TimeProvider.System);
-            try
-            {
-                var output = script.StandardOutput.ReadToEndAsync(limit.Token);
-                var errors = script.StandardError.ReadToEndAsync(limit.Token);
-                await script.WaitForExitAsync(limit.Token);
-                var reason = (await errors).Trim().Split('\n')[^1];
-                return script.ExitCode switch
-                {
-                    0 => ((await output).Trim(), null),
-                    SkipExitCode => (null, reason),
-                    var code => (null, $"the script that fetches it ended with {code}: {reason}"),
-                };
-            }
-            catch (OperationCanceledException)
-            {
-                script.Kill(entireProcessTree: true);
-                return (null, $"fetching it took more than {FetchLimit}");
-            }
-        }
-        catch (System.ComponentModel.Win32Exception e)
-        {
-            return (null, $"bash cannot be started: {e.Message}");
-        }
+        return inPath is null ? await PeerScript.RunAsync("get-consul.sh") : (inPath, null);
     }
 
     private static int[] FindFreePorts(int count)

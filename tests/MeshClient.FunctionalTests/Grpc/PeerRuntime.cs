@@ -1,5 +1,5 @@
-using System.ComponentModel;
 using System.Diagnostics;
+using MeshClient.TestSupport;
 
 namespace MeshClient.FunctionalTests.Grpc;
 
@@ -11,9 +11,6 @@ namespace MeshClient.FunctionalTests.Grpc;
 /// <param name="name">What <c>tests/get-grpc-peers.sh</c> calls it.</param>
 public abstract class PeerRuntime(string name) : IAsyncLifetime
 {
-    private const int SkipExitCode = 3;
-    private static readonly TimeSpan FetchLimit = TimeSpan.FromMinutes(6);
-
     private string? _location;
     private string? _whyNot;
 
@@ -21,7 +18,7 @@ public abstract class PeerRuntime(string name) : IAsyncLifetime
     public abstract string AnswersBy { get; }
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => (_location, _whyNot) = await FetchAsync();
+    public async ValueTask InitializeAsync() => (_location, _whyNot) = await PeerScript.RunAsync("get-grpc-peers.sh", name);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
@@ -51,53 +48,6 @@ public abstract class PeerRuntime(string name) : IAsyncLifetime
     private protected abstract ProcessStartInfo Program(string location, string program, IEnumerable<string> arguments);
 
     private static bool IsSet(string variable) => Environment.GetEnvironmentVariable(variable) == "1";
-
-    private async Task<(string? Location, string? WhyNot)> FetchAsync()
-    {
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "MeshClient.sln")))
-        {
-            root = root.Parent;
-        }
-
-        if (root is null || OperatingSystem.IsWindows())
-        {
-            return (null, "it cannot be fetched here");
-        }
-
-        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "tests", "get-grpc-peers.sh"), name])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        try
-        {
-            using var script = Process.Start(start)!;
-            using var limit = new CancellationTokenSource(FetchLimit, TimeProvider.System);
-            try
-            {
-                var output = script.StandardOutput.ReadToEndAsync(limit.Token);
-                var errors = script.StandardError.ReadToEndAsync(limit.Token);
-                await script.WaitForExitAsync(limit.Token);
-                var reason = (await errors).Trim().Split('\n')[^1];
-                return script.ExitCode switch
-                {
-                    0 => ((await output).Trim(), null),
-                    SkipExitCode => (null, reason),
-                    var code => (null, $"the script that fetches it ended with {code}: {reason}"),
-                };
-            }
-            catch (OperationCanceledException)
-            {
-                script.Kill(entireProcessTree: true);
-                return (null, $"fetching it took more than {FetchLimit}");
-            }
-        }
-        catch (Win32Exception e)
-        {
-            return (null, $"bash cannot be started: {e.Message}");
-        }
-    }
 }
 
 /// <summary>grpc-js, the gRPC of Node.js: HTTP/2 and TLS are Node's.</summary>
