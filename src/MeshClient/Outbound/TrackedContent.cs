@@ -12,6 +12,7 @@ internal sealed class TrackedContent : HttpContent
     private readonly OutboundPipeline _pipeline;
     private readonly OutboundAttempt _attempt;
     private int _ended;
+    private bool _givenUp;
 
     public TrackedContent(HttpContent inner, OutboundPipeline pipeline, OutboundAttempt attempt)
     {
@@ -30,12 +31,15 @@ internal sealed class TrackedContent : HttpContent
         && response.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified)
         && response.Content.Headers.ContentLength != 0;
 
+    /// <summary>The reader wants no more: what fails from here on is its own doing.</summary>
+    public void GiveUp() => Volatile.Write(ref _givenUp, true);
+
     /// <summary>Says that the body has come to its end, one way or another. Only the first time counts.</summary>
     public void End(Exception? failure)
     {
         if (Interlocked.Exchange(ref _ended, 1) == 0)
         {
-            _pipeline.BodyEnded(_attempt, failure);
+            _pipeline.BodyEnded(_attempt, Volatile.Read(ref _givenUp) ? null : failure);
         }
     }
 
@@ -75,6 +79,8 @@ internal sealed class TrackedContent : HttpContent
     {
         if (disposing)
         {
+            // First, because a read under way fails when the connection is taken from under it, and that is nobody's fault.
+            GiveUp();
             _inner.Dispose();
             End(null);
         }

@@ -86,6 +86,7 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
 
     public override async ValueTask DisposeAsync()
     {
+        content.GiveUp();
         await inner.DisposeAsync().ConfigureAwait(false);
         content.End(null);
         await base.DisposeAsync().ConfigureAwait(false);
@@ -95,6 +96,7 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
     {
         if (disposing)
         {
+            content.GiveUp();
             inner.Dispose();
             content.End(null);
         }

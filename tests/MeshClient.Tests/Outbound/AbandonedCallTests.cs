@@ -95,4 +95,31 @@ public sealed class AbandonedCallTests
         Assert.Equal(MeshFailureReason.DeadlineExceeded, failure.Reason);
         Assert.Equal("DeadlineExceeded", Assert.Single(metrics.Of("meshclient.call.duration")).Tag("error.type"));
     }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadAsync_StreamDisposedUnderARead_DoesNotBlameTheInstance()
+    {
+        await using var env = new MeshTestEnvironment();
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            await context.Response.WriteAsync("first");
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        });
+        // A second one, which gets no calls: a service's only instance would never be ejected.
+        env.ControlPlane.SetHealth(env.List("orders", RawPeer.ClosedPort()).Id, Core.Discovery.InstanceHealth.Critical);
+        for (var i = 0; i < 2 * MeshClient.Configuration.MeshDefaults.ConsecutiveFailures; i++)
+        {
+            using var response = await env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
+            var stream = await response.Content.ReadAsStreamAsync(Token);
+            var buffer = new byte[16];
+            Assert.Equal(5, await stream.ReadAtLeastAsync(buffer, 5, cancellationToken: Token));
+            var pending = stream.ReadAsync(buffer, Token);
+
+            await stream.DisposeAsync();
+            await Assert.ThrowsAnyAsync<Exception>(async () => await pending);
+        }
+
+        Assert.False(env.Instance("orders", peer.Port).Ejection.IsEjected);
+    }
 }
