@@ -100,26 +100,60 @@ public sealed class AbandonedCallTests
     public async Task ReadAsync_StreamDisposedUnderARead_DoesNotBlameTheInstance()
     {
         await using var env = new MeshTestEnvironment();
-        var peer = await env.StartAsync("orders", async context =>
-        {
-            await context.Response.WriteAsync("first");
-            await context.Response.Body.FlushAsync();
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
-        });
-        // A second one, which gets no calls: a service's only instance would never be ejected.
-        env.ControlPlane.SetHealth(env.List("orders", RawPeer.ClosedPort()).Id, Core.Discovery.InstanceHealth.Critical);
-        for (var i = 0; i < 2 * MeshClient.Configuration.MeshDefaults.ConsecutiveFailures; i++)
-        {
-            using var response = await env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
-            var stream = await response.Content.ReadAsStreamAsync(Token);
-            var buffer = new byte[16];
-            Assert.Equal(5, await stream.ReadAtLeastAsync(buffer, 5, cancellationToken: Token));
-            var pending = stream.ReadAsync(buffer, Token);
+        await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        await env.Client().GetStringAsync("http://orders/", Token);
+        using var request = new HttpRequestMessage();
+        var attempt = new OutboundAttempt(
+            new OutboundCall(request, env.State("orders").GetDestination(new MeshClient.Discovery.DestinationName(env.State("orders").Service, null, MeshClient.Discovery.SchemePreference.Http)), 1, rejection: null, Token), 1);
+        using var inner = new StreamContent(new TornStream());
+        using var content = new TrackedContent(inner, env.Services.GetRequiredService<OutboundPipeline>(), attempt);
+        var stream = await content.ReadAsStreamAsync(Token);
+        var pending = stream.ReadAsync(new byte[1], Token);
 
-            await stream.DisposeAsync();
-            await Assert.ThrowsAnyAsync<Exception>(async () => await pending);
+        await stream.DisposeAsync();
+        await Assert.ThrowsAsync<IOException>(async () => await pending);
+
+        Assert.True(attempt.HasEnded);
+        Assert.Null(attempt.BodyFailure);
+    }
+
+    /// <summary>A connection that fails its pending read at the moment it is closed.</summary>
+    private sealed class TornStream : Stream
+    {
+        private readonly TaskCompletionSource<int> _read = new();
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
         }
 
-        Assert.False(env.Instance("orders", peer.Port).Ejection.IsEjected);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(_read.Task);
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            _read.TrySetException(new IOException("closed"));
+            base.Dispose(disposing);
+        }
     }
 }
