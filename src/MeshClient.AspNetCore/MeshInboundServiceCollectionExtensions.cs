@@ -26,6 +26,13 @@ public static class MeshInboundServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The app's services.</param>
     /// <param name="configure">Options set in code; they win over the configuration section <c>Mesh:Inbound</c>.</param>
+    /// <remarks>
+    /// Intentions about paths are decided on the path as it arrives, before the app's middleware. A denying permission also
+    /// holds for its path in other case, with a slash at its end and with doubled slashes, since those lead to the same
+    /// endpoint or file; allowing ones are exact. What the app's own middleware maps onto a path is not seen: in an app with
+    /// <c>UsePathBase("/app")</c>, which serves every path with and without its base, or with rewritten URLs, a denial has to
+    /// name each form (<c>/admin</c> and <c>/app/admin</c>). There rules that only allow are the safer choice.
+    /// </remarks>
     public static IServiceCollection AddMeshInbound(this IServiceCollection services, Action<MeshInboundOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);

@@ -1,5 +1,6 @@
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Inbound;
+using MeshClient.AspNetCore.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Matching;
@@ -13,9 +14,12 @@ namespace MeshClient.AspNetCore.Endpoints;
 /// app has put together by itself. Without it such a path round the enforcement would go unnoticed.
 /// </summary>
 internal sealed partial class EnforcedEndpointMatcherPolicy(
-    IOptions<MeshInboundOptions> options, ILogger<EnforcedEndpointMatcherPolicy> logger) : MatcherPolicy, IEndpointSelectorPolicy
+    IOptions<MeshInboundOptions> options, TimeProvider time, ILogger<EnforcedEndpointMatcherPolicy> logger)
+    : MatcherPolicy, IEndpointSelectorPolicy
 {
     private static readonly Endpoint Refusal = new(RefuseAsync, EndpointMetadataCollection.Empty, "Refused: no mesh enforcement");
+
+    private readonly LogLimiter<string> _limiter = new(time);
 
     // First: nothing else may choose an endpoint before.
     public override int Order => int.MinValue;
@@ -26,7 +30,11 @@ internal sealed partial class EnforcedEndpointMatcherPolicy(
     {
         if (httpContext.Features.Get<InboundRequest>()?.Verdict.Outcome is not (InboundOutcome.Permitted or InboundOutcome.OnlyExempt))
         {
-            LogNotEnforced(logger, httpContext.Request.Path.Value ?? string.Empty);
+            if (_limiter.TryEnter(InboundRules.NotEnforced, out var suppressed))
+            {
+                LogNotEnforced(logger, LoggedPath.Of(httpContext.Request), suppressed);
+            }
+
             for (var i = 0; i < candidates.Count; i++)
             {
                 candidates.SetValidity(i, false);
@@ -53,6 +61,6 @@ internal sealed partial class EnforcedEndpointMatcherPolicy(
     [LoggerMessage(
         102,
         LogLevel.Error,
-        "An endpoint was reached at {Path} without mesh enforcement and refused. Requests have to enter through the host's own pipeline; one built by hand does not have the stages of AddMeshInbound().")]
-    private static partial void LogNotEnforced(ILogger logger, string path);
+        "An endpoint was reached at {Path} without mesh enforcement and refused. Requests have to enter through the host's own pipeline; one built by hand does not have the stages of AddMeshInbound(). {Suppressed} refusals of the same kind before it were not logged.")]
+    private static partial void LogNotEnforced(ILogger logger, string path, int suppressed);
 }

@@ -24,8 +24,7 @@ internal sealed partial class DenialWriter(MeshIdentity identity, TimeProvider t
         var rule = request.Verdict.Rule ?? InboundRules.NotEnforced;
         if (_limiter.TryEnter((request.Source, rule), out var suppressed))
         {
-            LogDenied(
-                logger, request.Source, destination, rule, context.Request.Method, context.Request.Path.Value ?? string.Empty, suppressed);
+            LogDenied(logger, request.Source, destination, rule, context.Request.Method, LoggedPath.Of(context.Request), suppressed);
         }
 
         var advice = rule is InboundRules.NoPeer

@@ -38,7 +38,7 @@ internal sealed class InboundIntentions(
             "intentions",
             service.Value,
             (index, token) => source.ReadIntentionsAsync(service, index, token),
-            snapshot => _evaluator = new IntentionEvaluator(snapshot, DefaultAction(snapshot.DefaultAction), caseBlindDenials: true));
+            snapshot => _evaluator = new IntentionEvaluator(snapshot, DefaultAction(snapshot.DefaultAction), looseDenials: true));
     }
 
     /// <summary>Waits for the first ones.</summary>

@@ -24,6 +24,8 @@ namespace MeshClient.AspNetCore.Listener;
 /// <remarks>
 /// A renewed identity holds for new connections at once; old ones go on with what they have until their peer's certificate
 /// ends. No revocation look-up: certificates live hours. Sessions may be resumed, the peer is verified then as well.
+/// Peers of another namespace than <c>default</c> are refused: intentions are read for that one and name services without
+/// theirs, so the <c>web</c> of another namespace would pass for ours.
 /// </remarks>
 internal sealed partial class MeshTlsPolicy(
     MeshIdentity identity,
@@ -34,6 +36,10 @@ internal sealed partial class MeshTlsPolicy(
 {
     // Longest due time a timer takes; a certificate that lives longer is looked at when this is over, which is never in practice.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
+
+    // Where services are outside Consul Enterprise, and what the registry answers about when no namespace is asked for.
+    private const string ServedNamespace = "default";
+
     private readonly LogLimiter<string> _limiter = new(time);
 
     public void Use(ListenOptions listener)
@@ -89,6 +95,12 @@ internal sealed partial class MeshTlsPolicy(
         if (!id.TryGetService(out var service))
         {
             handshake.Refuse("identity", "its SPIFFE id does not name a service");
+            return false;
+        }
+
+        if (!string.Equals(service.Namespace, ServedNamespace, StringComparison.Ordinal))
+        {
+            handshake.Refuse("namespace", $"it belongs to namespace {service.Namespace}, not to {ServedNamespace}");
             return false;
         }
 

@@ -14,7 +14,7 @@ public interface IMeshPeerFeature
     /// <summary>The calling service.</summary>
     ServiceName Service { get; }
 
-    /// <summary>The namespace it runs in; <c>default</c> outside Consul Enterprise.</summary>
+    /// <summary>The namespace it runs in: <c>default</c>, since callers of any other are refused in the handshake.</summary>
     string Namespace { get; }
 
     /// <summary>The datacenter it runs in.</summary>

@@ -9,7 +9,7 @@ namespace MeshClient.AspNetCore.Registration;
 /// </summary>
 internal sealed class InboundDrain
 {
-    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _idle;
     private int _active;
     private volatile bool _draining;
 
@@ -27,17 +27,26 @@ internal sealed class InboundDrain
 
     public void Leave()
     {
-        if (Interlocked.Decrement(ref _active) == 0 && _draining)
+        if (Interlocked.Decrement(ref _active) == 0)
         {
-            _idle.TrySetResult();
+            Volatile.Read(ref _idle)?.TrySetResult();
         }
     }
 
     /// <summary>Begins to ask connections to end.</summary>
     public void Begin() => _draining = true;
 
-    /// <summary>Waits until no request is under way; one that comes later is not waited for.</summary>
+    /// <summary>
+    /// Waits until no request is under way; one that comes later is not waited for. Only moments from the call on count:
+    /// between two requests there is often none, and callers go on sending while they hear of the drain. One waits at a time.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The token fired first.</exception>
-    public Task WaitUntilIdleAsync(CancellationToken cancellationToken) =>
-        Active == 0 ? Task.CompletedTask : _idle.Task.WaitAsync(cancellationToken);
+    public Task WaitUntilIdleAsync(CancellationToken cancellationToken)
+    {
+        var idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Published first, then counted, with a full fence between: the last request to leave does the reverse, so one of
+        // the two sees the other.
+        Interlocked.Exchange(ref _idle, idle);
+        return Active == 0 ? Task.CompletedTask : idle.Task.WaitAsync(cancellationToken);
+    }
 }

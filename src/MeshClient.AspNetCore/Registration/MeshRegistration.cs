@@ -19,7 +19,9 @@ namespace MeshClient.AspNetCore.Registration;
 /// <remarks>
 /// The host tells all its services that it is stopping before it stops any of them, the server included: that is the time in
 /// which callers are told and served at once. The order there: say that the instance stops (maintenance), go on until every
-/// caller has heard, wait for requests under way, leave the registry. Only then does the server close.
+/// caller has heard, wait for requests under way, leave the registry. Only then does the server close. When the host's time
+/// runs out before, leaving is still tried, for 2 s at most: an instance that stays behind is called until its time to live
+/// is over.
 /// </remarks>
 internal sealed partial class MeshRegistration(
     RegistrationHeartbeatFactory heartbeats,
@@ -33,6 +35,9 @@ internal sealed partial class MeshRegistration(
     IOptions<MeshInboundOptions> inbound,
     ILogger<MeshRegistration> logger) : IMeshRegistration, IAsyncDisposable
 {
+    // A registry that is well answers within milliseconds; one that is not must not hold up a host that is out of time.
+    private static readonly TimeSpan LateLeaveTimeout = TimeSpan.FromSeconds(2);
+
     private RegistrationHeartbeat? _heartbeat;
     private volatile bool _draining;
     private volatile bool _ended;
@@ -62,7 +67,9 @@ internal sealed partial class MeshRegistration(
     }
 
     /// <summary>Drains and leaves. Called while the server still serves.</summary>
-    /// <param name="cancellationToken">Ends it early, when the host's time to shut down is over.</param>
+    /// <param name="cancellationToken">
+    /// Ends the drain early, when the host's time to shut down is over. The instance then leaves at once.
+    /// </param>
     public async Task EndAsync(CancellationToken cancellationToken)
     {
         drain.Begin();
@@ -87,6 +94,7 @@ internal sealed partial class MeshRegistration(
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             LogCutShort(logger, drain.Active);
+            await LeaveLateAsync(heartbeat).ConfigureAwait(false);
         }
 
         _ended = true;
@@ -106,6 +114,19 @@ internal sealed partial class MeshRegistration(
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             LogStillActive(logger, options.Value.DrainTimeout, drain.Active);
+        }
+    }
+
+    private async Task LeaveLateAsync(RegistrationHeartbeat heartbeat)
+    {
+        using var bound = new CancellationTokenSource(LateLeaveTimeout, time);
+        try
+        {
+            await heartbeat.LeaveAsync(bound.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (bound.IsCancellationRequested)
+        {
+            LogLeftBehind(logger, heartbeat.Registration.Id.Value, LateLeaveTimeout);
         }
     }
 
@@ -132,4 +153,10 @@ internal sealed partial class MeshRegistration(
 
     [LoggerMessage(152, LogLevel.Warning, "{Active} requests are still under way {Timeout} after this instance stopped taking new ones; they are left to the server.")]
     private static partial void LogStillActive(ILogger logger, TimeSpan timeout, int active);
+
+    [LoggerMessage(
+        153,
+        LogLevel.Warning,
+        "{Instance} stays in the registry: leaving it was not answered within {Timeout}, and the host's time to shut down is over. Callers are sent there until its time to live is over.")]
+    private static partial void LogLeftBehind(ILogger logger, string instance, TimeSpan timeout);
 }

@@ -56,8 +56,8 @@ public sealed class MeshRegistrationOptions
 
     /// <summary>
     /// How long it then waits for requests under way. 0 (not at all) to 1 hour. Together with <see cref="DrainDelay"/> it has
-    /// to fit into the host's shutdown timeout, which ends both. Default:
-    /// <see cref="MeshRegistrationDefaults.DrainTimeout"/>.
+    /// to fit into the host's shutdown timeout, which ends both; the instance then leaves the registry without waiting for
+    /// them. Default: <see cref="MeshRegistrationDefaults.DrainTimeout"/>.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = MeshRegistrationDefaults.DrainTimeout;
 }

@@ -11,6 +11,8 @@ namespace MeshClient.Consul.Intentions;
 /// </summary>
 internal static class IntentionMapper
 {
+    private const string OwnNamespace = "default";
+
     /// <summary>Maps an intention.</summary>
     /// <param name="document">What Consul has.</param>
     /// <param name="problem">Why it says nothing about callers of this mesh, when the result is null.</param>
@@ -30,7 +32,16 @@ internal static class IntentionMapper
             return null;
         }
 
+        // Names here stand for services of one namespace. The namesake of another is another service: a rule that opens
+        // something to it must not open it to ours, and one with permissions must not hide a stricter one with a wildcard. An
+        // outright denial cannot do either.
         var action = ReadAction(document.Action);
+        if (IsOfAnotherNamespace(document) && (action == IntentionAction.Allow || document.Permissions is { Length: > 0 }))
+        {
+            problem = "its source or destination is in another namespace or partition, and those are not supported";
+            return null;
+        }
+
         if (HasContent(document.Jwt))
         {
             action = IntentionAction.Deny;
@@ -47,6 +58,12 @@ internal static class IntentionMapper
                 : [],
         };
     }
+
+    private static bool IsOfAnotherNamespace(IntentionDocument document) =>
+        !IsOurs(document.SourceNS) || !IsOurs(document.SourcePartition)
+        || !IsOurs(document.DestinationNS) || !IsOurs(document.DestinationPartition);
+
+    private static bool IsOurs(string? part) => string.IsNullOrEmpty(part) || part is OwnNamespace or Intention.Wildcard;
 
     private static IntentionPermission MapPermission(PermissionDocument? document)
     {

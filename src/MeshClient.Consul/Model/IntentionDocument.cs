@@ -10,11 +10,19 @@ internal sealed class IntentionDocument
 
     public string? SourceName { get; set; }
 
+    public string? SourceNS { get; set; }
+
+    public string? SourcePartition { get; set; }
+
     public string? SourcePeer { get; set; }
 
     public string? SourceSamenessGroup { get; set; }
 
     public string? DestinationName { get; set; }
+
+    public string? DestinationNS { get; set; }
+
+    public string? DestinationPartition { get; set; }
 
     public string? Action { get; set; }
 

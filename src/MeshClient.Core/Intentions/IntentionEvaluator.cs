@@ -5,7 +5,7 @@ namespace MeshClient.Core.Intentions;
 
 /// <summary>
 /// Decides whether a service may call another. Built once when the intentions change, then immutable; a decision takes no
-/// lock and no memory.
+/// lock, and no memory unless the request is an odd one.
 /// </summary>
 /// <remarks>
 /// The rule is Consul's: of the intentions to this destination that name the caller, or any caller, the one with the
@@ -24,12 +24,13 @@ public sealed class IntentionEvaluator
     /// <summary>Compiles the intentions.</summary>
     /// <param name="snapshot">The intentions of one destination.</param>
     /// <param name="defaultAction">What to do when none matches.</param>
-    /// <param name="caseBlindDenials">
-    /// Whether a denying permission takes a path without case and without a slash at its end, for a receiver whose routing
-    /// does: there <c>/ADMIN/</c> leads where <c>/admin</c> leads, and a rule against one that let the other pass would
-    /// protect nothing. Allowing permissions stay exact. Default: false, as Consul and Envoy do.
+    /// <param name="looseDenials">
+    /// Whether a denying permission takes a path without case, without a slash at its end and with runs of slashes as one
+    /// (on Windows also backslashes as slashes), for a receiver whose routing or file system does: there <c>/ADMIN/</c> and
+    /// <c>//admin</c> lead where <c>/admin</c> leads, and a rule against one that let the others pass would protect nothing.
+    /// Allowing permissions stay exact. Default: false, as Consul and Envoy do.
     /// </param>
-    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction, bool caseBlindDenials = false)
+    public IntentionEvaluator(IntentionSnapshot snapshot, IntentionAction defaultAction, bool looseDenials = false)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         _default = new IntentionVerdict(
@@ -57,11 +58,11 @@ public sealed class IntentionEvaluator
                 decisive.Remove(source);
             }
 
-            _anySource = new CompiledIntention(any, _default, caseBlindDenials);
+            _anySource = new CompiledIntention(any, _default, looseDenials);
         }
 
         _bySource = decisive.ToFrozenDictionary(
-            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default, caseBlindDenials), StringComparer.Ordinal);
+            pair => pair.Key, pair => new CompiledIntention(pair.Value, _default, looseDenials), StringComparer.Ordinal);
     }
 
     /// <summary>Decides on a raw connection.</summary>
@@ -100,9 +101,10 @@ public sealed class IntentionEvaluator
     {
         private readonly IntentionVerdict? _action;
         private readonly CompiledPermission[] _permissions;
+        private readonly bool _readsFilePath;
         private readonly IntentionVerdict _otherwise;
 
-        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict, bool caseBlindDenials)
+        public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict, bool looseDenials)
         {
             var name = $"{intention.Source} => {intention.Destination}";
             if (intention.Permissions.Count == 0 || Denies(intention))
@@ -124,7 +126,8 @@ public sealed class IntentionEvaluator
                     permission.Action,
                     $"{intention.Id}#{i + 1}",
                     $"Matched intention: {name} (precedence {intention.Precedence}), permission {i + 1}: {Verb(permission.Action)}."),
-                    caseBlindDenials && permission.Action == IntentionAction.Deny);
+                    looseDenials && permission.Action == IntentionAction.Deny);
+                _readsFilePath |= _permissions[i].IsLoose;
             }
 
             _otherwise = new IntentionVerdict(
@@ -147,9 +150,10 @@ public sealed class IntentionEvaluator
                 return _action;
             }
 
+            var filePath = _readsFilePath ? FilePath.Read(path, Path.DirectorySeparatorChar == '\\') : null;
             foreach (var permission in _permissions)
             {
-                if (permission.Matches(method, path, headers))
+                if (permission.Matches(method, path, filePath, headers))
                 {
                     return permission.Verdict;
                 }
@@ -166,18 +170,17 @@ public sealed class IntentionEvaluator
         private readonly Regex? _path;
         private readonly CompiledHeader[] _headers;
         private readonly bool _never;
-        private readonly bool _loosePath;
 
-        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool loosePath)
+        public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool isLoose)
         {
-            _loosePath = loosePath;
+            IsLoose = isLoose;
             _permission = permission;
             Verdict = verdict;
             _methods = [.. permission.Methods];
             var broken = false;
             if (permission.PathRegex is { } pathRegex)
             {
-                broken |= !LinearExpression.TryCompile(pathRegex, ignoreCase: loosePath, out _path);
+                broken |= !LinearExpression.TryCompile(pathRegex, ignoreCase: isLoose, out _path);
             }
 
             _headers = new CompiledHeader[permission.Headers.Count];
@@ -202,10 +205,14 @@ public sealed class IntentionEvaluator
 
         public IntentionVerdict Verdict { get; }
 
-        public bool Matches<THeaders>(string method, string path, in THeaders headers)
+        /// <summary>Whether it takes a path in every form that may lead to the same place.</summary>
+        public bool IsLoose { get; }
+
+        public bool Matches<THeaders>(string method, string path, string? filePath, in THeaders headers)
             where THeaders : IHeaderLookup
         {
-            if (_never || !MatchesPath(path) || !MatchesMethod(method))
+            var matchesPath = MatchesPath(path) || (IsLoose && filePath is not null && MatchesPath(filePath));
+            if (_never || !matchesPath || !MatchesMethod(method))
             {
                 return false;
             }
@@ -237,14 +244,14 @@ public sealed class IntentionEvaluator
         }
 
         private bool MatchesPath(ReadOnlySpan<char> path) =>
-            MatchesPathAsIs(path) || (_loosePath && path is [_, .., '/'] && MatchesPathAsIs(path[..^1]));
+            MatchesPathAsIs(path) || (IsLoose && path is [_, .., '/'] && MatchesPathAsIs(path[..^1]));
 
         private bool MatchesPathAsIs(ReadOnlySpan<char> path)
         {
-            var comparison = _loosePath ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+            var comparison = IsLoose ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
             if (_permission.PathExact is { } exact)
             {
-                return path.Equals(exact, comparison) || (_loosePath && exact is [_, .., '/'] && path.Equals(exact.AsSpan(..^1), comparison));
+                return path.Equals(exact, comparison) || (IsLoose && exact is [_, .., '/'] && path.Equals(exact.AsSpan(..^1), comparison));
             }
 
             if (_permission.PathPrefix is { } prefix)

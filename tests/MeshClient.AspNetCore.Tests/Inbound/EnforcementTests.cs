@@ -58,6 +58,32 @@ public sealed class EnforcementTests
     }
 
     [Theory]
+    [InlineData("/a%0Awarn: all is well", "/a%0Awarn:%20all%20is%20well")]
+    [InlineData("/a%0D%0Ab%1B[2J%C2%85%E2%80%A8c", "/a%0D%0Ab%1B%5B2J%C2%85%E2%80%A8c")]
+    [InlineData("/a%250Ab", "/a%0Ab")]
+    public async Task Request_DeniedWithControlCharactersInItsPath_IsLoggedOnOneLine(string path, string logged)
+    {
+        await using var host = await InboundTestHost.StartAsync();
+
+        var (status, _) = await RawCaller.SendAsync(host, "web", $"GET {path.Replace(" ", "%20", StringComparison.Ordinal)}");
+
+        Assert.Equal(403, status);
+        var line = Assert.Single(host.Logs.Of(101));
+        Assert.Contains($"GET {logged}. 0 denials", line.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain(line.Text, static c => char.IsControl(c) || c == '\u2028');
+    }
+
+    [Fact]
+    public async Task Request_DeniedWithALongPath_IsLoggedShort()
+    {
+        await using var host = await InboundTestHost.StartAsync();
+
+        await RawCaller.SendAsync(host, "web", $"GET /{new string('a', 4000)}");
+
+        Assert.Contains($"GET /{new string('a', 255)}.... 0 denials", Assert.Single(host.Logs.Of(101)).Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("application/grpc")]
     [InlineData("application/grpc+proto")]
     public async Task Request_DeniedFromGrpcCaller_GetsGrpcStatusInHeaders(string contentType)

@@ -83,6 +83,24 @@ public sealed class HandshakeTests
     }
 
     [Theory]
+    [InlineData("dev")]
+    [InlineData("Default")]
+    public async Task Connect_FromAnotherNamespace_IsRefusedWhateverIsAllowedToItsNamesake(string @namespace)
+    {
+        await using var host = await StartOpenAsync();
+        host.ControlPlane.Allow("web", "orders");
+        var metrics = host.Metrics;
+        var authority = host.ControlPlane.Authority;
+        using var namesake = authority.Issue(LeafBlueprint.For(
+            SpiffeId.ForService(authority.TrustDomain, "dc1", InboundTestHost.Web, @namespace)));
+
+        Assert.Null(await CallAsync(host, MeshCaller.ContextOf(namesake)));
+
+        await AssertRefusedAsync(host, metrics, "namespace");
+        Assert.Contains($"namespace {@namespace}", host.Logs.Of(103).First().Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(LeafFlaw.ClientOnly)]
     [InlineData(LeafFlaw.OtherDatacenter)]
     public async Task Connect_WithCertificateGoodForACaller_IsServed(LeafFlaw flaw)

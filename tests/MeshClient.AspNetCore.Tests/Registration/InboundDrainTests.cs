@@ -33,6 +33,38 @@ public sealed class InboundDrainTests
     }
 
     [Fact]
+    public async Task WaitUntilIdle_AfterAnIdleMomentDuringTheDrain_StillWaitsForWhatCameThen()
+    {
+        _drain.Begin();
+        _drain.Enter(new FeatureCollection());
+        _drain.Leave();
+        _drain.Enter(new FeatureCollection());
+
+        var idle = _drain.WaitUntilIdleAsync(TestContext.Current.CancellationToken);
+
+        Assert.False(idle.IsCompleted);
+        _drain.Leave();
+        await idle.Bounded();
+    }
+
+    [Fact]
+    public async Task WaitUntilIdle_OnceGivenUp_CanBeAskedAgain()
+    {
+        _drain.Begin();
+        _drain.Enter(new FeatureCollection());
+        using var gaveUp = new CancellationTokenSource();
+        var first = _drain.WaitUntilIdleAsync(gaveUp.Token);
+        await gaveUp.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.Bounded());
+
+        var second = _drain.WaitUntilIdleAsync(TestContext.Current.CancellationToken);
+        Assert.False(second.IsCompleted);
+        _drain.Leave();
+
+        await second.Bounded();
+    }
+
+    [Fact]
     public void Enter_OnlyWhileDraining_AsksTheConnectionToEnd()
     {
         var connection = new Connection();

@@ -191,6 +191,38 @@ public sealed class MeshRegistrationTests
         await host.StopAsync().Bounded();
 
         Assert.Single(host.Logs.Of(151));
+        Assert.Contains(host.Registration.InstanceId!.Value.Value, Assert.Single(host.Logs.Of(153)).Text, StringComparison.Ordinal);
+        Assert.Equal(RegistrationState.Ended, host.Registration.State);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60_000)]
+    public async Task Stop_WithDrainLongerThanTheHostsShutdownTimeout_LeavesTheRegistryAnyway(int drainDelay)
+    {
+        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var plane = new InMemoryControlPlane();
+        plane.SetDefaultAction(IntentionAction.Allow);
+        await using var host = await InboundTestHost.StartAsync(
+            controlPlane: plane,
+            registration: options => (options.DrainDelay, options.DrainTimeout) = (TimeSpan.FromMilliseconds(drainDelay), TimeSpan.FromMinutes(1)),
+            build: builder => builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromMilliseconds(500)),
+            map: app => app.MapGet("/forever", async (Microsoft.AspNetCore.Http.HttpContext context) =>
+            {
+                entered.TrySetResult();
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+            }));
+        await plane.WaitForAsync(one => one.Registrations.Count == 1, cancellationToken: TestContext.Current.CancellationToken);
+        using var client = host.CallerFrom("web");
+        var forever = client.GetAsync("/forever", TestContext.Current.CancellationToken);
+        await entered.Task.Bounded();
+
+        await host.StopAsync().Bounded();
+
+        Assert.Single(host.Logs.Of(151));
+        Assert.Equal(host.Registration.InstanceId, Assert.Single(plane.Deregistrations));
+        Assert.Empty(host.Logs.Of(153));
+        await Assert.ThrowsAnyAsync<Exception>(() => forever.Bounded());
     }
 
     private sealed class FailingRegistrar(IServiceRegistrar inner) : IServiceRegistrar

@@ -19,6 +19,38 @@ public sealed class IntentionMapperTests
     public void Map_SourceThatIsNoServiceOfThisMesh_IsLeftOut(string json) => Assert.Null(Map(json));
 
     [Theory]
+    [InlineData("SourceNS")]
+    [InlineData("SourcePartition")]
+    [InlineData("DestinationNS")]
+    [InlineData("DestinationPartition")]
+    public void Map_OfAnotherNamespace_KeepsOnlyWhatDenies(string key)
+    {
+        Assert.Null(Map($""" "{key}":"dev","Action":"allow" """));
+        Assert.Null(Map($""" "{key}":"Default","Action":"allow" """));
+        Assert.Null(Map($$$""" "{{{key}}}":"dev","Action":"allow","JWT":{"Providers":[{"Name":"okta"}]} """));
+        Assert.Null(Map($$$""" "{{{key}}}":"dev","Permissions":[{"Action":"allow","HTTP":{"PathPrefix":"/"}}] """));
+        Assert.Equal(IntentionAction.Deny, Map($""" "{key}":"dev","Action":"deny" """)!.Action);
+        Assert.False(Allows($""" "{key}":"dev","Action":"permit" """, IntentionAction.Allow));
+    }
+
+    // Under a default that allows it would otherwise decide in the place of a denial for everyone, and open all but its path.
+    [Fact]
+    public void Map_DenyingPermissionOfAnotherNamespace_DoesNotHideOtherRules() =>
+        Assert.Null(Map(""" "SourceNS":"dev","Permissions":[{"Action":"deny","HTTP":{"PathPrefix":"/admin"}}] """));
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("\"\"")]
+    [InlineData("\"default\"")]
+    [InlineData("\"*\"")]
+    public void Map_OfOurNamespaceOrAny_IsKept(string value)
+    {
+        var json = $""" "SourceNS":{value},"SourcePartition":{value},"DestinationNS":{value},"DestinationPartition":{value},"Action":"allow" """;
+
+        Assert.True(Allows(json, IntentionAction.Deny));
+    }
+
+    [Theory]
     [InlineData(""" "Action":"permit" """)]
     [InlineData(""" "Action":"Allow" """)]
     [InlineData(""" "Action":"" """)]

@@ -167,6 +167,52 @@ public sealed class IntentionEvaluatorTests
             matches);
 
     [Theory]
+    [InlineData("/a/b", null, null, "//a/b")]
+    [InlineData("/a/b", null, null, "/a///b")]
+    [InlineData("/a/b", null, null, "/A//b//")]
+    [InlineData("/a/b/", null, null, "/a//b")]
+    [InlineData("/a//b", null, null, "/a//b")]
+    [InlineData("/", null, null, "//")]
+    [InlineData(null, "/a/b", null, "//a/b/c")]
+    [InlineData(null, "/a/b", null, "/a//b")]
+    [InlineData(null, "/a/b/", null, "/a//b//c")]
+    [InlineData(null, null, "/a/[a-z]+/c", "///a/b//c")]
+    [InlineData(null, null, "/a//b", "/a//b")]
+    public void EvaluateRequest_LooseDenials_HoldForDoubledSlashesWhereAllowancesDoNot(
+        string? exact, string? prefix, string? regex, string path)
+    {
+        IntentionPermission Make(IntentionAction action) => new()
+        {
+            Action = action, PathExact = exact, PathPrefix = prefix, PathRegex = regex,
+        };
+        var isTheRulesOwn = exact == path || regex == path;
+
+        Assert.False(Loose(Allow, Make(Deny)).EvaluateRequest("web", "GET", path, HeaderTable.None).IsAllowed);
+        Assert.Equal(isTheRulesOwn, Loose(Deny, Make(Allow)).EvaluateRequest("web", "GET", path, HeaderTable.None).IsAllowed);
+        Assert.Equal(!isTheRulesOwn, Evaluator(Allow, Rule("web", "orders", Make(Deny))).EvaluateRequest("web", "GET", path, HeaderTable.None).IsAllowed);
+    }
+
+    [Theory]
+    [InlineData("/a/b")]
+    [InlineData("/x//y")]
+    [InlineData("/a b//c")]
+    public void EvaluateRequest_LooseDenials_LeaveOtherPathsAlone(string path) => Assert.True(
+        Loose(Allow, new IntentionPermission { Action = Deny, PathPrefix = "/a/c" }).EvaluateRequest("web", "GET", path, HeaderTable.None).IsAllowed);
+
+    [Fact]
+    public void EvaluateRequest_OfAnOrdinaryPath_TakesNoMemory()
+    {
+        var evaluator = Loose(Allow, new IntentionPermission { Action = Deny, PathPrefix = "/a" }, new IntentionPermission { Action = Allow });
+        var headers = HeaderTable.None;
+        evaluator.EvaluateRequest("web", "GET", "/b/c/", headers);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        evaluator.EvaluateRequest("web", "GET", "/b/c/", headers);
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Theory]
     [InlineData("GET", true)]
     [InlineData("POST", true)]
     [InlineData("PUT", false)]
@@ -338,6 +384,9 @@ public sealed class IntentionEvaluatorTests
 
     private static IntentionEvaluator Evaluator(IntentionAction otherwise, params Intention[] rules) =>
         new(new IntentionSnapshot(ServiceName.Parse("orders"), [.. rules], null), otherwise);
+
+    private static IntentionEvaluator Loose(IntentionAction otherwise, params IntentionPermission[] permissions) =>
+        new(new IntentionSnapshot(ServiceName.Parse("orders"), [Rule("web", "orders", permissions)], null), otherwise, looseDenials: true);
 
     private static (IntentionAction Action, string Rule) Decide(IntentionEvaluator evaluator, string path)
     {
