@@ -84,16 +84,12 @@ internal sealed class IntentionReader(ConsulTransport transport, ConsulOptions o
         return new IntentionSnapshot(destination, EquatableArray.From(intentions), answer.DefaultAction);
     }
 
-    // An answer about other services only is none about this one, and "no intentions" could open it.
+    // "No intentions" could open the service, so it has to be said of this one: Consul says {"name":null}. An answer about
+    // others, or about nobody, is no answer.
     private static IntentionDocument?[] Find(ServiceName destination, ConsulAnswer answer)
     {
         var byName = WireJson.Read(answer, WireJson.Default.DictionaryStringIntentionDocumentArray);
-        if (byName is null)
-        {
-            return [];
-        }
-
-        foreach (var (name, intentions) in byName)
+        foreach (var (name, intentions) in byName ?? [])
         {
             if (string.Equals(name, destination.Value, StringComparison.OrdinalIgnoreCase))
             {

@@ -94,9 +94,6 @@ public sealed class IntentionReaderTests
     [Theory]
     [InlineData("""{"orders":null}""")]
     [InlineData("""{"Orders":[]}""")]
-    [InlineData("{}")]
-    [InlineData("[]")]
-    [InlineData("null")]
     public async Task Read_None_IsEmpty(string body)
     {
         await using var registry = await FakeRegistry.StartAsync(body, 5);
@@ -106,6 +103,9 @@ public sealed class IntentionReaderTests
     }
 
     [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("null")]
     [InlineData("""{"payments":[]}""")]
     [InlineData("""{"orders":{"a":1}}""")]
     [InlineData("""[{"SourceName":"web"}]""")]
