@@ -135,6 +135,24 @@ public sealed class PermissionTests
         Assert.Equal(status, (int)response.StatusCode);
     }
 
+    [Theory]
+    [InlineData("X-Role: guest\r\nX-Role: admin", 403)]
+    [InlineData("X-Role: admin\r\nx-role: guest", 403)]
+    [InlineData("X-Role: guest\r\nX-Role:\r\nX-Role: admin", 403)]
+    [InlineData("X-Role: admin", 403)]
+    [InlineData("X-Role: guest\r\nX-Role: member", 200)]
+    [InlineData("X-Role: guest", 200)]
+    public async Task Request_WithADeniedHeaderAmongOthersOfItsName_IsDenied(string headers, int status)
+    {
+        await using var host = await StartAsync(
+        [
+            new() { Action = IntentionAction.Deny, Headers = [new HeaderMatch("x-role", HeaderMatchKind.Exact, "admin")] },
+            new() { Action = IntentionAction.Allow },
+        ]);
+
+        Assert.Equal(status, (await RawCaller.SendAsync(host, "web", "GET /items", headers)).Status);
+    }
+
     private static Task<InboundTestHost> StartAsync(IReadOnlyList<IntentionPermission> permissions)
     {
         var plane = new InMemoryControlPlane();

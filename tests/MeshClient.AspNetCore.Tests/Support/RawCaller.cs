@@ -21,11 +21,13 @@ internal static class RawCaller
     }
 
     /// <summary>The status code and the whole answer.</summary>
-    public static async Task<(int Status, string Text)> SendAsync(InboundTestHost host, string service, string requestLine)
+    public static async Task<(int Status, string Text)> SendAsync(
+        InboundTestHost host, string service, string requestLine, string? headers = null)
     {
         await using var tls = await ConnectAsync(host, service);
         await tls.WriteAsync(
-            Encoding.ASCII.GetBytes($"{requestLine} HTTP/1.1\r\nHost: orders\r\nConnection: close\r\n\r\n"), TestContext.Current.CancellationToken);
+            Encoding.ASCII.GetBytes($"{requestLine} HTTP/1.1\r\nHost: orders\r\n{(headers is null ? string.Empty : headers + "\r\n")}Connection: close\r\n\r\n"),
+            TestContext.Current.CancellationToken);
         using var reader = new StreamReader(tls, Encoding.ASCII);
         var text = await reader.ReadToEndAsync(TestContext.Current.CancellationToken).Bounded();
         return (int.Parse(text.AsSpan(9, 3), System.Globalization.CultureInfo.InvariantCulture), text);

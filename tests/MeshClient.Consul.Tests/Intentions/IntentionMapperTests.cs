@@ -123,5 +123,7 @@ public sealed class IntentionMapperTests
     private readonly struct SomeHeaders : IHeaderLookup
     {
         public string? Find(string name) => "x";
+
+        public string? FindLine(string name, int index) => index == 0 ? "x" : null;
     }
 }

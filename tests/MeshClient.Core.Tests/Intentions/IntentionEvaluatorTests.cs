@@ -183,7 +183,10 @@ public sealed class IntentionEvaluatorTests
     {
         IntentionPermission Make(IntentionAction action) => new()
         {
-            Action = action, PathExact = exact, PathPrefix = prefix, PathRegex = regex,
+            Action = action,
+            PathExact = exact,
+            PathPrefix = prefix,
+            PathRegex = regex,
         };
         var isTheRulesOwn = exact == path || regex == path;
 
@@ -269,6 +272,56 @@ public sealed class IntentionEvaluatorTests
                 headers,
                 matches != invert);
         }
+    }
+
+    [Theory]
+    [InlineData(HeaderMatchKind.Exact, "admin", false, "guest", "admin", false)]
+    [InlineData(HeaderMatchKind.Exact, "admin", false, "admin", "guest", false)]
+    [InlineData(HeaderMatchKind.Exact, "guest,admin", false, "guest", "admin", true)]
+    [InlineData(HeaderMatchKind.Prefix, "adm", false, "guest", "admin", false)]
+    [InlineData(HeaderMatchKind.Suffix, "min", false, "admin", "guest", false)]
+    [InlineData(HeaderMatchKind.Regex, "a[a-z]+", false, "guest", "admin", false)]
+    [InlineData(HeaderMatchKind.Contains, "staff", true, "staff", "other", false)]
+    [InlineData(HeaderMatchKind.Exact, "staff", true, "guest", "member", true)]
+    public void EvaluateRequest_HeaderInSeveralLines_IsDeniedByAnyOfThemAndAllowedByThemJoined(
+        HeaderMatchKind kind, string value, bool invert, string first, string second, bool joinedMatches)
+    {
+        IntentionPermission Make(IntentionAction action) => new()
+        {
+            Action = action,
+            Headers = [new HeaderMatch("x-role", kind, value, invert)],
+        };
+        var lines = HeaderTable.With("X-Role", first, second);
+
+        Assert.False(Evaluator(Allow, Rule("web", "orders", Make(Deny))).EvaluateRequest("web", "GET", "/", lines).IsAllowed);
+        Assert.Equal(
+            joinedMatches,
+            Evaluator(Deny, Rule("web", "orders", Make(Allow))).EvaluateRequest("web", "GET", "/", lines).IsAllowed);
+    }
+
+    [Theory]
+    [InlineData("guest", "admin", false)]
+    [InlineData("admin", "guest", false)]
+    [InlineData("guest", "member", true)]
+    public void EvaluateRequest_AllowanceForAllButAValue_IsNotForThatAmongOthers(string first, string second, bool allowed)
+    {
+        var evaluator = Evaluator(Deny, Rule("web", "orders", new IntentionPermission
+        {
+            Action = Allow,
+            Headers = [new HeaderMatch("x-role", HeaderMatchKind.Exact, "admin", Invert: true)],
+        }));
+
+        Assert.Equal(allowed, evaluator.EvaluateRequest("web", "GET", "/", HeaderTable.With("x-role", first, second)).IsAllowed);
+    }
+
+    [Fact]
+    public void EvaluateRequest_NoLineThatIsDenied_IsLetThrough()
+    {
+        var evaluator = Evaluator(Allow, Rule(
+            "web", "orders", new IntentionPermission { Action = Deny, Headers = [new HeaderMatch("x-role", HeaderMatchKind.Exact, "admin")] }));
+
+        Assert.True(evaluator.EvaluateRequest("web", "GET", "/", HeaderTable.With("x-role", "guest", "admins")).IsAllowed);
+        Assert.True(evaluator.EvaluateRequest("web", "GET", "/", HeaderTable.None).IsAllowed);
     }
 
     [Fact]
