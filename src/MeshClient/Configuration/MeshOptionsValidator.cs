@@ -17,7 +17,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
         var checks = new OptionChecks(MeshOptions.SectionName);
         if (configuration is not null)
         {
-            checks.AddRange(UnknownKeys.Find(
+            checks.AddRange(SectionChecks.Find(
                 configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), SectionsOfOtherPackages));
         }
 

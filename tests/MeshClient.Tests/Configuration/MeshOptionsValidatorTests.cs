@@ -95,6 +95,61 @@ public sealed class MeshOptionsValidatorTests
     }
 
     [Fact]
+    public void Options_BadValueInAnEntry_IsRefusedAndNothingElseOfTheEntryIsLost()
+    {
+        // The binder drops the whole entry for one bad value: with it went the entry's refusal of plaintext.
+        var configuration = Build(
+            ("Mesh:Defaults:AllowPlaintext", "true"),
+            ("Mesh:Destinations:payments:AllowPlaintext", "false"),
+            ("Mesh:Destinations:payments:MaxRetries", "two"));
+        var options = new MeshOptions();
+        new SectionBinder<MeshOptions>(configuration, MeshOptions.SectionName).Configure(options);
+        Assert.False(DestinationSettings.For(options, "payments").AllowPlaintext);
+        var failure = Assert.Throws<OptionsValidationException>(() => Resolve(configuration));
+        Assert.Equal(["Mesh:Destinations:payments:MaxRetries is 'two'; it has to be a whole number."], failure.Failures);
+    }
+
+    [Fact]
+    public void Options_BadValuesOfEveryKind_AreReportedTogetherWithAllOtherErrors()
+    {
+        var failure = Assert.Throws<OptionsValidationException>(() => Resolve(Build(
+            ("Mesh:WatchIdleTimeout", "abc"),
+            ("Mesh:DiscoveryTimeout", ""),
+            ("Mesh:OutboundTraffic", "Some"),
+            ("Mesh:Defaults", "all"),
+            ("Mesh:Defaults:RetryBudgetRatio", "0,2x"),
+            ("Mesh:Defaults:AllowPlaintext", "yes"),
+            ("Mesh:Defaults:MaxConcurrency", "99999999999"),
+            ("Mesh:Destinations:orders:CallTimeout", "5s"),
+            ("Mesh:Destinations:orders:MaxRetries:0", "1"),
+            ("Mesh:Destinations:carts", "off"),
+            ("Mesh:ControlPlane:MaxParkedQueries", "many"),
+            ("Mesh:Unknown", "1"),
+            ("Mesh:Service", "no name!"),
+            ("Mesh:Defaults:MaxRetries", "99"))));
+        string[] starts =
+        [
+            "Mesh:WatchIdleTimeout is 'abc'; it has to be a time", "Mesh:DiscoveryTimeout is ''; it has to be a time",
+            "Mesh:OutboundTraffic is 'Some'; it has to be one of AllowAny, MeshOnly", "Mesh:Defaults has a value;",
+            "Mesh:Defaults:RetryBudgetRatio is '0,2x'; it has to be a number", "Mesh:Defaults:AllowPlaintext is 'yes'; it has to be true or false",
+            "Mesh:Defaults:MaxConcurrency is '99999999999'; it has to be a whole number", "Mesh:Destinations:orders:CallTimeout is '5s'; it has to be a time",
+            "Mesh:Destinations:orders:MaxRetries:0 is not a known setting", "Mesh:Destinations:carts has a value;",
+            "Mesh:ControlPlane:MaxParkedQueries is 'many'; it has to be a whole number", "Mesh:Unknown is not a known setting",
+            "Mesh:Service is 'no name!'", "Mesh:Defaults:MaxRetries is 99;",
+        ];
+        Assert.All(starts, start => Assert.Single(failure.Failures, one => one.StartsWith(start, StringComparison.Ordinal)));
+        Assert.Equal(starts.Length, failure.Failures.Count());
+    }
+
+    [Fact]
+    public void Options_EmptyEntriesAndValues_AreGood()
+    {
+        var options = Options([("Mesh:Destinations:orders.example", ""), ("Mesh:Defaults:MaxRetries", ""), ("Mesh:ControlPlane", "")]);
+        Assert.Equal(["orders.example"], options.Destinations.Keys);
+        Assert.Null(options.Defaults.MaxRetries);
+    }
+
+    [Fact]
     public void AddMeshClient_WithoutConfiguration_Works()
     {
         using var provider = new ServiceCollection().AddMeshClient(mesh => mesh.Service = "web").BuildServiceProvider();
@@ -105,9 +160,11 @@ public sealed class MeshOptionsValidatorTests
     private static IConfigurationRoot Build(params (string Key, string Value)[] values) => new ConfigurationBuilder()
         .AddInMemoryCollection(values.Select(pair => KeyValuePair.Create<string, string?>(pair.Key, pair.Value))).Build();
 
-    private static MeshOptions Options((string Key, string Value)[] values, Action<MeshOptions>? configure = null)
+    private static MeshOptions Options((string Key, string Value)[] values, Action<MeshOptions>? configure = null) => Resolve(Build(values), configure);
+
+    private static MeshOptions Resolve(IConfiguration configuration, Action<MeshOptions>? configure = null)
     {
-        using var provider = new ServiceCollection().AddSingleton<IConfiguration>(Build(values)).AddMeshClient(configure).BuildServiceProvider();
+        using var provider = new ServiceCollection().AddSingleton(configuration).AddMeshClient(configure).BuildServiceProvider();
         return provider.GetRequiredService<IOptions<MeshOptions>>().Value;
     }
 }
