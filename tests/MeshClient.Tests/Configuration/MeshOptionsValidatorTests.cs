@@ -71,6 +71,26 @@ public sealed class MeshOptionsValidatorTests
         Assert.Contains(failures, failure => failure.Contains("MaxRetries", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(null, null, null, 20, true)]
+    [InlineData(null, null, 20, 20, false)]
+    [InlineData(null, null, 3, null, false)]
+    [InlineData(4, null, null, 6, true)]
+    [InlineData(4, null, 30, 6, false)]
+    [InlineData(3, null, null, null, false)]
+    [InlineData(3, 4, 5, null, true)]
+    [InlineData(null, null, 0, 60, false)]
+    public void Validate_AttemptTimeoutSetInAnEntry_IsComparedWithTheCallTimeoutInForce(
+        int? commonCall, int? commonAttempt, int? call, int? attempt, bool isRefused)
+    {
+        static TimeSpan? Seconds(int? count) => count is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        var options = new MeshOptions { Defaults = { CallTimeout = Seconds(commonCall), AttemptTimeout = Seconds(commonAttempt) } };
+        options.Destinations["orders"] = new() { CallTimeout = Seconds(call), AttemptTimeout = Seconds(attempt) };
+        var result = new MeshOptionsValidator().Validate(null, options);
+        Assert.Equal(isRefused, result.Failed);
+        Assert.All(result.Failures ?? [], failure => Assert.Contains("AttemptTimeout is", failure, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Options_FromConfigurationAndCode_CodeWins()
     {
