@@ -26,19 +26,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
             checks.Add($"Mesh:Service is '{options.Service}', which is not a service name: letters, digits, - _ and . are allowed.");
         }
 
-        if (options.ControlPlane.Address is { } address)
-        {
-            try
-            {
-                ConsulAddress.Parse(address);
-            }
-            catch (FormatException e)
-            {
-                checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
-            }
-        }
-
-        checks.Range("ControlPlane:MaxParkedQueries", options.ControlPlane.MaxParkedQueries, 1, 180);
+        CheckControlPlane(checks, options.ControlPlane);
         checks.OneOf("OutboundTraffic", options.OutboundTraffic);
         checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
@@ -55,6 +43,28 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
         }
 
         return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);
+    }
+
+    private static void CheckControlPlane(OptionChecks checks, MeshControlPlaneOptions options)
+    {
+        ConsulOptions consul;
+        try
+        {
+            consul = options.ToConsulOptions();
+        }
+        catch (FormatException e)
+        {
+            checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
+            consul = new MeshControlPlaneOptions
+            {
+                Token = options.Token, Datacenter = options.Datacenter, MaxParkedQueries = options.MaxParkedQueries,
+            }.ToConsulOptions();
+        }
+
+        foreach (var problem in consul.FindProblems())
+        {
+            checks.Add($"Mesh:ControlPlane:{problem}");
+        }
     }
 
     private static void CheckDestination(OptionChecks checks, string key, MeshDestinationOptions options, DestinationSettings inForce)

@@ -72,6 +72,20 @@ public sealed class MeshOptionsValidatorTests
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("http://127.0.0.1:8500")]
+    [InlineData("ftp://nowhere")]
+    public void Validate_TokenAndDatacenterThatCannotBeSent_AreRefusedAndTheTokenIsNotShown(string? address)
+    {
+        var options = new MeshOptions { ControlPlane = { Address = address, Token = "hush\nhush", Datacenter = "dc 1" } };
+        var failures = new MeshOptionsValidator().Validate(null, options).Failures!.ToList();
+        Assert.Single(failures, failure => failure.StartsWith("Mesh:ControlPlane:Token ", StringComparison.Ordinal));
+        Assert.Single(failures, failure => failure.StartsWith("Mesh:ControlPlane:Datacenter is 'dc 1'", StringComparison.Ordinal));
+        Assert.Equal(address is "ftp://nowhere" ? 3 : 2, failures.Count);
+        Assert.DoesNotContain("hush", string.Concat(failures), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(null, null, null, 20, true)]
     [InlineData(null, null, 20, 20, false)]
     [InlineData(null, null, 3, null, false)]
