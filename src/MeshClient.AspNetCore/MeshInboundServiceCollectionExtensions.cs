@@ -99,6 +99,7 @@ public static class MeshInboundServiceCollectionExtensions
         where TOptions : class
     {
         services.AddOptions<TOptions>().ValidateOnStart();
+        services.AddSingleton(MeshSubsection.Of(section));
         services.AddSingleton<IConfigureOptions<TOptions>>(provider => new SectionBinder<TOptions>(
             provider.GetService<IConfiguration>(), section));
         services.AddSingleton(provider => validator(provider.GetService<IConfiguration>()));

@@ -6,11 +6,11 @@ using Microsoft.Extensions.Options;
 namespace MeshClient.Configuration;
 
 /// <summary>Checks the options at start and reports everything that is wrong with them at once.</summary>
-internal sealed class MeshOptionsValidator(IConfiguration? configuration = null) : IValidateOptions<MeshOptions>
+internal sealed class MeshOptionsValidator(IConfiguration? configuration = null, IEnumerable<MeshSubsection>? subsections = null)
+    : IValidateOptions<MeshOptions>
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
-    private static readonly string[] SectionsOfOtherPackages = ["Inbound", "Registration"];
 
     public ValidateOptionsResult Validate(string? name, MeshOptions options)
     {
@@ -18,7 +18,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
         if (configuration is not null)
         {
             checks.AddRange(SectionChecks.Find(
-                configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), SectionsOfOtherPackages));
+                configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), [.. (subsections ?? []).Select(one => one.Key)]));
         }
 
         if (options.Service is not null && !ServiceName.TryParse(options.Service, out _))

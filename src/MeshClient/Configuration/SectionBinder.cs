@@ -8,7 +8,7 @@ namespace MeshClient.Configuration;
 /// throws, and the validator can report all of it together with what is out of range. Options with a problem never come into
 /// use, because the validator refuses them.
 /// </summary>
-internal sealed class SectionBinder<TOptions>(IConfiguration? configuration, string section, params IReadOnlyCollection<string> ignored)
+internal sealed class SectionBinder<TOptions>(IConfiguration? configuration, string section)
     : IConfigureOptions<TOptions>
     where TOptions : class
 {
@@ -19,7 +19,7 @@ internal sealed class SectionBinder<TOptions>(IConfiguration? configuration, str
             return;
         }
 
-        var bad = SectionChecks.Find(source, typeof(TOptions), ignored)
+        var bad = SectionChecks.Find(source, typeof(TOptions))
             .Select(problem => problem.Path).ToHashSet(StringComparer.OrdinalIgnoreCase);
         if (bad.Count == 0)
         {

@@ -62,8 +62,8 @@ public sealed class MeshOptionsValidatorTests
             ("Mesh:Registration:Whatever", "1"),
             ("mesh:service", "web"));
         var failures = new MeshOptionsValidator(configuration).Validate(null, new MeshOptions()).Failures!.ToList();
-        Assert.Equal(4, failures.Count);
-        foreach (var key in (string[])["Servcie", "ControlPlane:Adress", "Defaults:Timeout", "Destinations:orders:MaxRetires"])
+        Assert.Equal(6, failures.Count);
+        foreach (var key in (string[])["Inbound", "Registration", "Servcie", "ControlPlane:Adress", "Defaults:Timeout", "Destinations:orders:MaxRetires"])
         {
             Assert.Single(failures, failure => failure.Contains($"{key} is not a known setting", StringComparison.OrdinalIgnoreCase));
         }
@@ -103,6 +103,14 @@ public sealed class MeshOptionsValidatorTests
         var result = new MeshOptionsValidator().Validate(null, options);
         Assert.Equal(isRefused, result.Failed);
         Assert.All(result.Failures ?? [], failure => Assert.Contains("AttemptTimeout is", failure, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Validate_SectionOfAPackageAbove_IsLeftToItAndOnlyThat()
+    {
+        var configuration = Build(("Mesh:Inbound:Whatever", "1"), ("Mesh:Registration:Whatever", "1"));
+        var failures = new MeshOptionsValidator(configuration, [MeshSubsection.Of("Mesh:Inbound")]).Validate(null, new MeshOptions()).Failures!;
+        Assert.StartsWith("Mesh:Registration is not a known setting", Assert.Single(failures), StringComparison.Ordinal);
     }
 
     [Fact]
