@@ -24,5 +24,6 @@ internal sealed class LoadStage() : AttemptStage("Load", StageScope.Instance)
     private static bool IsPenalised(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode is HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
-            : attempt.Failure is not null && !attempt.Call.Cancellation.IsCancellationRequested;
+            // What this process refused by itself says nothing about the instance.
+            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
 }

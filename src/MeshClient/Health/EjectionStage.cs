@@ -37,5 +37,6 @@ internal sealed class EjectionStage() : AttemptStage("Ejection", StageScope.Inst
     private static bool IsFailure(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode >= HttpStatusCode.InternalServerError
-            : attempt.Failure is not null && !attempt.Call.Cancellation.IsCancellationRequested;
+            // What this process refused by itself says nothing about the instance.
+            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
 }
