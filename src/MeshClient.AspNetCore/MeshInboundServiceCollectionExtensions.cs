@@ -5,6 +5,7 @@ using MeshClient.AspNetCore.Intentions;
 using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Telemetry;
+using MeshClient.Configuration;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -105,8 +106,9 @@ public static class MeshInboundServiceCollectionExtensions
         where TOptions : class
     {
         services.AddOptions<TOptions>().ValidateOnStart();
-        services.AddSingleton<IConfigureOptions<TOptions>>(provider => new ConfigureOptions<TOptions>(options =>
-            provider.GetService<IConfiguration>()?.GetSection(section).Bind(options)));
+        services.AddSingleton(MeshSubsection.Of(section));
+        services.AddSingleton<IConfigureOptions<TOptions>>(provider => new SectionBinder<TOptions>(
+            provider.GetService<IConfiguration>(), section));
         services.AddSingleton(provider => validator(provider.GetService<IConfiguration>()));
     }
 }

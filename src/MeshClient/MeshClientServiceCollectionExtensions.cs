@@ -71,8 +71,8 @@ public static class MeshClientServiceCollectionExtensions
     private static void AddOptions(IServiceCollection services)
     {
         services.AddOptions<MeshOptions>().ValidateOnStart();
-        services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new ConfigureOptions<MeshOptions>(options =>
-            provider.GetService<IConfiguration>()?.GetSection(MeshOptions.SectionName).Bind(options)));
+        services.AddSingleton<IConfigureOptions<MeshOptions>>(provider => new SectionBinder<MeshOptions>(
+            provider.GetService<IConfiguration>(), MeshOptions.SectionName));
         services.AddSingleton<IPostConfigureOptions<MeshOptions>, EnvironmentMeshOptions>();
         services.AddSingleton<IValidateOptions<MeshOptions>, MeshOptionsValidator>();
     }

@@ -14,7 +14,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
         var checks = new OptionChecks(MeshInboundOptions.SectionName);
         if (configuration is not null)
         {
-            checks.AddRange(UnknownKeys.Find(configuration.GetSection(MeshInboundOptions.SectionName), typeof(MeshInboundOptions)));
+            checks.AddRange(SectionChecks.Find(configuration.GetSection(MeshInboundOptions.SectionName), typeof(MeshInboundOptions)));
         }
 
         if (!InboundAddress.TryParse(options.Address, out _))

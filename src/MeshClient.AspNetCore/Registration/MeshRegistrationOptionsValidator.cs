@@ -14,7 +14,7 @@ internal sealed class MeshRegistrationOptionsValidator(IConfiguration? configura
         var checks = new OptionChecks(MeshRegistrationOptions.SectionName);
         if (configuration is not null)
         {
-            checks.AddRange(UnknownKeys.Find(
+            checks.AddRange(SectionChecks.Find(
                 configuration.GetSection(MeshRegistrationOptions.SectionName), typeof(MeshRegistrationOptions)));
         }
 

@@ -1,5 +1,5 @@
 using System.Net;
-using MeshClient.Configuration;
+using MeshClient.Health;
 using MeshClient.Outbound;
 
 namespace MeshClient.Balancing;
@@ -7,16 +7,27 @@ namespace MeshClient.Balancing;
 /// <summary>
 /// Keeps an instance's load: a call in flight from here until its answer has been read to the end, its latency to the head
 /// of the answer. An answer that says "overloaded" or "broken" counts as a slow one, or failing fast would attract calls.
+/// A probe that is answered readmits its instance, so what the failures before counted as is forgotten: it starts like one that
+/// has just come. The probe's own latency is no measure, since its connection had to be made first.
 /// </summary>
-internal sealed class LoadStage() : AttemptStage("Load", StageScope.Instance)
+internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance)
 {
     public override void Enter(OutboundAttempt attempt) => attempt.Instance.Load.Begin();
 
     public override void Responded(OutboundAttempt attempt)
     {
+        var (load, now) = (attempt.Instance.Load, attempt.RespondedAt);
+        var isPenalised = IsPenalised(attempt);
+        if (attempt.Admission == Admission.Probe && attempt.Response is not null && !isPenalised)
+        {
+            load.Restart(
+                StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+            return;
+        }
+
         // A call the app gave up on took at least as long as it waited; that much is known.
-        var latency = (double)(attempt.RespondedAt - attempt.StartedAt);
-        attempt.Instance.Load.Observe(IsPenalised(attempt) ? Math.Max(latency, attempt.Instance.FailureLatency) : latency, attempt.RespondedAt);
+        var latency = (double)(now - attempt.StartedAt);
+        load.Observe(isPenalised ? Math.Max(latency, attempt.Instance.FailureLatency) : latency, now);
     }
 
     public override void Ended(OutboundAttempt attempt) => attempt.Instance.Load.End();
@@ -24,5 +35,6 @@ internal sealed class LoadStage() : AttemptStage("Load", StageScope.Instance)
     private static bool IsPenalised(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode is HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
-            : attempt.Failure is not null && !attempt.Call.Cancellation.IsCancellationRequested;
+            // What this process refused by itself says nothing about the instance.
+            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
 }

@@ -7,8 +7,8 @@ namespace MeshClient.Balancing;
 /// <remarks>
 /// Finagle's Peak-EWMA (com.twitter.finagle.loadbalancer.PeakEwma) in the form of Linkerd (linkerd2-proxy, linkerd/ewma):
 /// a sample above the decayed average replaces it; one below moves it by <c>1 - e^(-dt/decay)</c>; reading decays without
-/// writing, so an idle instance drifts back to attractive. An instance never tried starts at an initial latency instead of
-/// Finagle's one-probe penalty, so a fresh list is spread over at once.
+/// writing, so an idle instance drifts back to attractive. An instance never tried starts at <see cref="StartingLatency"/> instead
+/// of Finagle's one-probe penalty, so a fresh list is spread over at once.
 /// The two fields are written without a lock: a lost update costs one sample, which the next one makes good; a torn pair
 /// decays over a wrong span once.
 /// </remarks>
@@ -45,10 +45,18 @@ internal sealed class PeakEwma
         Volatile.Write(ref _stamp, now);
     }
 
-    /// <summary>The cost now, in timestamp ticks.</summary>
-    public double Cost(long now) => Decayed(now) * (Volatile.Read(ref _inFlight) + 1);
+    /// <summary>Forgets all latencies for one that is taken for granted, in timestamp ticks.</summary>
+    public void Restart(double latency, long now)
+    {
+        Volatile.Write(ref _average, latency);
+        Volatile.Write(ref _stamp, now);
+    }
 
-    private double Decayed(long now) => Volatile.Read(ref _average) * Weight(now);
+    /// <summary>The cost now, in timestamp ticks.</summary>
+    public double Cost(long now) => Average(now) * (Volatile.Read(ref _inFlight) + 1);
+
+    /// <summary>The average as it has decayed until now, in timestamp ticks.</summary>
+    public double Average(long now) => Volatile.Read(ref _average) * Weight(now);
 
     private double Weight(long now)
     {

@@ -10,8 +10,9 @@ namespace MeshClient.Balancing;
 /// <remarks>
 /// One that is ejected or has been tried by this call loses against one that is not. When both drawn are out, it draws
 /// again, four times in all: enough that half the instances may be out and still 99 % of picks find a good one (Finagle,
-/// P2CPick, maxEffort). Then the list is walked once. Only when no instance at all is in does an ejected one get the call
-/// ("panic"); a tried one only when there is no other.
+/// P2CPick, maxEffort). Then the list is walked once. Only when no untried instance is in does an ejected one get the call
+/// ("panic"); a tried one only when there is no other, and then rather not the one tried last, and of the rest rather one
+/// that is not ejected.
 /// </remarks>
 internal static class PowerOfTwoPicker
 {
@@ -62,7 +63,9 @@ internal static class PowerOfTwoPicker
         ReadOnlySpan<InstanceState> instances, ReadOnlySpan<InstanceState> tried, MeshRandom random, long now)
     {
         var start = random.Next(instances.Length);
-        InstanceState? untried = null;
+        var last = tried.IsEmpty ? null : tried[^1];
+        var best = instances[start];
+        var bestRank = 0;
         for (var i = 0; i < instances.Length; i++)
         {
             var candidate = instances[(start + i) % instances.Length];
@@ -71,13 +74,17 @@ internal static class PowerOfTwoPicker
                 return candidate;
             }
 
-            if (untried is null && !Contains(tried, candidate))
+            var rank = !Contains(tried, candidate) ? 3
+                : ReferenceEquals(candidate, last) ? 0
+                : candidate.Ejection.IsIn(now) ? 2
+                : 1;
+            if (rank > bestRank)
             {
-                untried = candidate;
+                (best, bestRank) = (candidate, rank);
             }
         }
 
-        return untried ?? instances[start];
+        return best;
     }
 
     private static bool IsIn(InstanceState instance, ReadOnlySpan<InstanceState> tried, long now) =>

@@ -1,3 +1,5 @@
+using MeshClient.Consul;
+
 namespace MeshClient.Configuration;
 
 /// <summary>Where the registry and certificate authority are: a MeshClient.Server or a Consul agent.</summary>
@@ -20,5 +22,18 @@ public sealed class MeshControlPlaneOptions
     /// How many long polls are held open at once; with more services than this they take turns. 1 to 180 (Consul resets the
     /// 201st connection of a client). Default: 64.
     /// </summary>
-    public int MaxParkedQueries { get; set; } = 64;
+    public int MaxParkedQueries { get; set; } = new ConsulOptions().MaxParkedQueries;
+
+    /// <summary>The same as options of the adapter, which knows what of them is good.</summary>
+    /// <exception cref="FormatException">The address is none.</exception>
+    internal ConsulOptions ToConsulOptions()
+    {
+        var options = new ConsulOptions { Token = Token, Datacenter = Datacenter, MaxParkedQueries = MaxParkedQueries };
+        if (Address is not null)
+        {
+            options.Address = ConsulAddress.Parse(Address);
+        }
+
+        return options;
+    }
 }

@@ -6,19 +6,19 @@ using Microsoft.Extensions.Options;
 namespace MeshClient.Configuration;
 
 /// <summary>Checks the options at start and reports everything that is wrong with them at once.</summary>
-internal sealed class MeshOptionsValidator(IConfiguration? configuration = null) : IValidateOptions<MeshOptions>
+internal sealed class MeshOptionsValidator(IConfiguration? configuration = null, IEnumerable<MeshSubsection>? subsections = null)
+    : IValidateOptions<MeshOptions>
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
-    private static readonly string[] SectionsOfOtherPackages = ["Inbound", "Registration"];
 
     public ValidateOptionsResult Validate(string? name, MeshOptions options)
     {
         var checks = new OptionChecks(MeshOptions.SectionName);
         if (configuration is not null)
         {
-            checks.AddRange(UnknownKeys.Find(
-                configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), SectionsOfOtherPackages));
+            checks.AddRange(SectionChecks.Find(
+                configuration.GetSection(MeshOptions.SectionName), typeof(MeshOptions), [.. (subsections ?? []).Select(one => one.Key)]));
         }
 
         if (options.Service is not null && !ServiceName.TryParse(options.Service, out _))
@@ -26,19 +26,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
             checks.Add($"Mesh:Service is '{options.Service}', which is not a service name: letters, digits, - _ and . are allowed.");
         }
 
-        if (options.ControlPlane.Address is { } address)
-        {
-            try
-            {
-                ConsulAddress.Parse(address);
-            }
-            catch (FormatException e)
-            {
-                checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
-            }
-        }
-
-        checks.Range("ControlPlane:MaxParkedQueries", options.ControlPlane.MaxParkedQueries, 1, 180);
+        CheckControlPlane(checks, options.ControlPlane);
         checks.OneOf("OutboundTraffic", options.OutboundTraffic);
         checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
@@ -57,6 +45,28 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
         return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);
     }
 
+    private static void CheckControlPlane(OptionChecks checks, MeshControlPlaneOptions options)
+    {
+        ConsulOptions consul;
+        try
+        {
+            consul = options.ToConsulOptions();
+        }
+        catch (FormatException e)
+        {
+            checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
+            consul = new MeshControlPlaneOptions
+            {
+                Token = options.Token, Datacenter = options.Datacenter, MaxParkedQueries = options.MaxParkedQueries,
+            }.ToConsulOptions();
+        }
+
+        foreach (var problem in consul.FindProblems())
+        {
+            checks.Add($"Mesh:ControlPlane:{problem}");
+        }
+    }
+
     private static void CheckDestination(OptionChecks checks, string key, MeshDestinationOptions options, DestinationSettings inForce)
     {
         checks.Range($"{key}:CallTimeout", options.CallTimeout, Millisecond, Day, zeroAllowed: true);
@@ -66,8 +76,8 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null)
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
         checks.Range($"{key}:RetryBudgetPerSecond", options.RetryBudgetPerSecond, 0, 10_000);
-        if (inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout
-            && options.AttemptTimeout is not null && options.CallTimeout is not null)
+        // A call's limit below an attempt's that was not set here is no mistake: the attempt then just ends with its call.
+        if (options.AttemptTimeout is not null && inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout)
         {
             checks.Add(
                 $"Mesh:{key}:AttemptTimeout is {inForce.AttemptTimeout}, longer than CallTimeout {inForce.CallTimeout}; an attempt cannot outlive its call.");

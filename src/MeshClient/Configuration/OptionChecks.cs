@@ -9,7 +9,7 @@ internal sealed class OptionChecks(string section)
 
     public void Add(string error) => _errors.Add(error);
 
-    public void AddRange(IEnumerable<string> errors) => _errors.AddRange(errors);
+    public void AddRange(IEnumerable<SectionProblem> problems) => _errors.AddRange(problems.Select(problem => problem.Error));
 
     public void Range(string key, TimeSpan? value, TimeSpan least, TimeSpan most, bool zeroAllowed = false)
     {

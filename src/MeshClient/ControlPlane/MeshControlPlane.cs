@@ -18,18 +18,9 @@ internal sealed class MeshControlPlane : IDisposable
     public MeshControlPlane(IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, ILoggerFactory loggers)
     {
         var settings = options.Value.ControlPlane;
-        if (settings.Address is { } address)
+        if (settings.Address is not null)
         {
-            _consul = new ConsulControlPlane(
-                new ConsulOptions
-                {
-                    Address = ConsulAddress.Parse(address),
-                    Token = settings.Token,
-                    Datacenter = settings.Datacenter,
-                    MaxParkedQueries = settings.MaxParkedQueries,
-                },
-                time,
-                loggers.CreateLogger<ConsulControlPlane>());
+            _consul = new ConsulControlPlane(settings.ToConsulOptions(), time, loggers.CreateLogger<ConsulControlPlane>());
         }
 
         Instances = services.GetService<IInstanceSource>() ?? _consul;

@@ -206,7 +206,7 @@ internal sealed class ServiceState : IAsyncDisposable
             var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
-                state = CreateInstance(instance, endpoint);
+                state = CreateInstance(instance, endpoint, destination.Callable);
                 _instances.Add(key, state);
             }
 
@@ -225,16 +225,18 @@ internal sealed class ServiceState : IAsyncDisposable
         destination.Replace([.. callable], needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
     }
 
-    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint) => new(
-        instance,
-        endpoint,
-        new PeakEwma(
-            MeshDefaults.InitialLatency.TotalSeconds * _time.TimestampFrequency,
-            MeshDefaults.LatencyDecay.TotalSeconds * _time.TimestampFrequency,
-            _time.GetTimestamp()),
-        MeshDefaults.FailureLatency.TotalSeconds * _time.TimestampFrequency,
-        new EjectionState(_quota, _time, _random),
-        new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, ReadOnlySpan<InstanceState> peers)
+    {
+        var (now, frequency) = (_time.GetTimestamp(), _time.TimestampFrequency);
+        return new InstanceState(
+            instance,
+            endpoint,
+            new PeakEwma(
+                StartingLatency.Among(peers, null, frequency, now), MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
+            MeshDefaults.FailureLatency.TotalSeconds * frequency,
+            new EjectionState(_quota, _time, _random),
+            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
+    }
 
     // The expected identity is part of the key: connections made for another identity must not be used.
     private sealed record InstanceKey(

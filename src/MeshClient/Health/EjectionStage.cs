@@ -8,7 +8,7 @@ namespace MeshClient.Health;
 /// answer has been read, because a connection can break in the middle of a body; but a probe's success readmits at once, since
 /// a stream may never end.
 /// </summary>
-internal sealed class EjectionStage() : AttemptStage("Ejection", StageScope.Instance)
+internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection", StageScope.Instance)
 {
     public override void Responded(OutboundAttempt attempt)
     {
@@ -26,7 +26,8 @@ internal sealed class EjectionStage() : AttemptStage("Ejection", StageScope.Inst
     {
         if (attempt.BodyFailure is not null)
         {
-            attempt.Instance.Ejection.Failed(Admission.Ordinary, attempt.RespondedAt);
+            // By the clock, not from the head of the answer: that may be longer ago than an ejection lasts.
+            attempt.Instance.Ejection.Failed(Admission.Ordinary, time.GetTimestamp());
         }
         else if (attempt.Response is not null && !IsFailure(attempt))
         {
@@ -37,5 +38,6 @@ internal sealed class EjectionStage() : AttemptStage("Ejection", StageScope.Inst
     private static bool IsFailure(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode >= HttpStatusCode.InternalServerError
-            : attempt.Failure is not null && !attempt.Call.Cancellation.IsCancellationRequested;
+            // What this process refused by itself says nothing about the instance.
+            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
 }

@@ -32,6 +32,9 @@ public enum MeshFailureReason
 
     /// <summary>The call's time was over. The request may have been executed.</summary>
     DeadlineExceeded,
+
+    /// <summary>The call demands what calls into the mesh cannot do, such as HTTP/3. The request was not sent.</summary>
+    Unsupported,
 }
 
 /// <summary>

@@ -35,8 +35,8 @@ internal sealed class OutboundPipeline
         [
             new AttemptTelemetryStage(telemetry), // outermost of the attempt, because a failed pick is to be seen too
             new PickStage(random, time), // above load, because load belongs to the instance picked
-            new LoadStage(), // right below pick, because the next pick must see this call in flight at once
-            new EjectionStage(), // beside load, because both judge the instance by the same outcome
+            new LoadStage(time), // right below pick, because the next pick must see this call in flight at once
+            new EjectionStage(time), // beside load, because both judge the instance by the same outcome
             new AttemptTimeoutStage(time), // just above what can hang, and never longer than what is left of the deadline
             new TransportStage(), // innermost: a connection of the instance; only at connect our certificate goes out and theirs is judged
         ];

@@ -14,6 +14,8 @@ namespace MeshClient.Transport;
 /// by that name only.
 /// The HTTP version is raised to 2 for mesh instances when the request allows it, and stays raised: the connection pool may
 /// look at the message after the call is over.
+/// HTTP/3 is never asked for, nor left open by "or higher", whatever the instance: the handler makes QUIC connections by itself,
+/// past the connector, which is where a peer is judged and our certificate goes out. A call that demands it is refused.
 /// A request that must not run twice and has no body is given an empty one for the way: the runtime sends any request without
 /// a body again by itself when a used HTTP/1.1 connection ends before the answer, whatever its method.
 /// </remarks>
@@ -23,37 +25,16 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public override void Enter(OutboundAttempt attempt)
     {
-        var instance = attempt.Instance;
-        var request = attempt.Call.Request;
-        var uri = request.RequestUri!;
-        attempt.Pool = instance.Transport.Acquire();
-        if (request.Content is null && request.Method != HttpMethod.Connect && !IsUpgrade(request) && !Repeatability.MayRunTwice(request))
+        try
         {
-            request.Content = new ByteArrayContent([]);
-            attempt.AddedContent = true;
+            Prepare(attempt);
+            // Last of all: a stage that fails on the way in is not asked to give anything back.
+            attempt.Pool = attempt.Instance.Transport.Acquire();
         }
-
-        if (instance.Endpoint.Security == InstanceSecurity.Mesh)
+        catch
         {
-            if (attempt.Call.Destination.Name is not { Scheme: SchemePreference.Https, Endpoint: null })
-            {
-                attempt.OriginalUri = uri;
-                request.RequestUri = At(attempt.Call.Destination.MeshBase, uri);
-            }
-
-            if (request.Version == HttpVersion.Version11
-                && request.VersionPolicy != HttpVersionPolicy.RequestVersionExact
-                && attempt.Call.Destination.Service.Settings.PreferHttp2
-                && !IsUpgrade(request))
-            {
-                request.Version = HttpVersion.Version20;
-                request.VersionPolicy = HttpVersionPolicy.RequestVersionOrLower;
-            }
-        }
-        else
-        {
-            attempt.OriginalUri = uri;
-            request.RequestUri = At(instance.DirectBase, uri);
+            Restore(attempt);
+            throw;
         }
     }
 
@@ -65,7 +46,80 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         return invoker.SendAsync(request, attempt.Timer!.Token);
     }
 
-    public override void Responded(OutboundAttempt attempt)
+    public override void Responded(OutboundAttempt attempt) => Restore(attempt);
+
+    public override void Ended(OutboundAttempt attempt) => attempt.Pool?.Release();
+
+    private static void Prepare(OutboundAttempt attempt)
+    {
+        var instance = attempt.Instance;
+        var request = attempt.Call.Request;
+        var uri = request.RequestUri!;
+        ChooseVersion(attempt);
+        if (request.Content is null && request.Method != HttpMethod.Connect && !IsUpgrade(request) && !Repeatability.MayRunTwice(request))
+        {
+            request.Content = new ByteArrayContent([]);
+            attempt.AddedContent = true;
+        }
+
+        if (instance.Endpoint.Security != InstanceSecurity.Mesh)
+        {
+            request.RequestUri = At(instance.DirectBase, uri);
+            attempt.OriginalUri = uri;
+        }
+        else if (attempt.Call.Destination.Name is not { Scheme: SchemePreference.Https, Endpoint: null })
+        {
+            request.RequestUri = At(attempt.Call.Destination.MeshBase, uri);
+            attempt.OriginalUri = uri;
+        }
+    }
+
+    private static void ChooseVersion(OutboundAttempt attempt)
+    {
+        var request = attempt.Call.Request;
+        var isAtLeast = request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
+        if (request.Version.Major >= 3)
+        {
+            if (isAtLeast)
+            {
+                var service = attempt.Call.Destination.Name.Service.Value;
+                throw new MeshCallException(
+                    MeshFailureReason.Unsupported, service, "Transport",
+                    $"Call to '{service}' was not made: it demands HTTP/{request.Version} ({request.VersionPolicy}), and instances are called over HTTP/1.1 and HTTP/2 only.")
+                {
+                    Attempts = attempt.Call.Attempts,
+                };
+            }
+
+            SetVersion(request, IsUpgrade(request) ? HttpVersion.Version11 : HttpVersion.Version20, HttpVersionPolicy.RequestVersionOrLower);
+        }
+        else if (request.VersionPolicy == HttpVersionPolicy.RequestVersionOrHigher)
+        {
+            // "2 or higher" without 3 is 2: not "or lower", which over plaintext would mean 1.1.
+            var raise = request.Version.Major == 1 && !IsUpgrade(request)
+                && (attempt.Instance.Endpoint.Security != InstanceSecurity.Mesh || attempt.Call.Destination.Service.Settings.PreferHttp2);
+            SetVersion(
+                request,
+                raise ? HttpVersion.Version20 : request.Version,
+                request.Version.Major >= 2 ? HttpVersionPolicy.RequestVersionExact : HttpVersionPolicy.RequestVersionOrLower);
+        }
+        else if (attempt.Instance.Endpoint.Security == InstanceSecurity.Mesh
+            && request.Version == HttpVersion.Version11
+            && request.VersionPolicy != HttpVersionPolicy.RequestVersionExact
+            && attempt.Call.Destination.Service.Settings.PreferHttp2
+            && !IsUpgrade(request))
+        {
+            SetVersion(request, HttpVersion.Version20, HttpVersionPolicy.RequestVersionOrLower);
+        }
+    }
+
+    private static void SetVersion(HttpRequestMessage request, Version version, HttpVersionPolicy policy)
+    {
+        request.Version = version;
+        request.VersionPolicy = policy;
+    }
+
+    private static void Restore(OutboundAttempt attempt)
     {
         if (attempt.OriginalUri is { } original)
         {
@@ -77,8 +131,6 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
             attempt.Call.Request.Content = null;
         }
     }
-
-    public override void Ended(OutboundAttempt attempt) => attempt.Pool?.Release();
 
     // Put together as text: a path that begins with two slashes would be taken for a host, and one the app has escaped in its
     // own way must arrive that way.

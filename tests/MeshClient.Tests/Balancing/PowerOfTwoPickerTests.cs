@@ -139,6 +139,25 @@ public sealed class PowerOfTwoPickerTests
     }
 
     [Fact]
+    public void Pick_AllTried_NeverTheOneTriedLast()
+    {
+        var instances = TestInstances.Make(2, _time);
+        Assert.Equal([Picks, 0], CountPicks(instances, instances));
+    }
+
+    [Fact]
+    public void Pick_AllTriedAndSomeEjected_NeitherTheLastNorAnEjectedOne()
+    {
+        var instances = TestInstances.Make(3, _time, allMayBeEjected: true);
+        TestInstances.Eject(instances[0], _time.GetTimestamp());
+        Assert.Equal([0, Picks, 0], CountPicks(instances, instances));
+        TestInstances.Eject(instances[1], _time.GetTimestamp());
+        var share = CountPicks(instances, instances);
+        Assert.Equal(0, share[2]);
+        Assert.All(share[..2], picks => Assert.InRange(picks, Picks / 4, Picks * 3 / 4));
+    }
+
+    [Fact]
     public void Pick_AllEjected_PanicsAndSharesAmongAll()
     {
         var instances = TestInstances.Make(4, _time, allMayBeEjected: true);

@@ -122,6 +122,25 @@ public sealed class ServiceStateTests : IAsyncDisposable
         Assert.True(_state.IsKnown);
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Apply_InstanceComesToFastOnes_GetsItsShareAtOnce(bool oneFails)
+    {
+        await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2), TestInstances.Describe("c", 3));
+        SimulatedCalls.SettleAt(_state.GetDestination(Name).Callable, milliseconds: 1, _time);
+        if (oneFails)
+        {
+            Callable("c").Load.Observe(Callable("c").FailureLatency, _time.GetTimestamp());
+        }
+
+        await SetAsync(
+            TestInstances.Describe("a", 1), TestInstances.Describe("b", 2), TestInstances.Describe("c", 3), TestInstances.Describe("d", 4));
+        var instances = _state.GetDestination(Name).Callable.ToArray();
+        var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
+        Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 150, 450);
+    }
+
     [Fact]
     public void TryAdmit_Bound_IsKept()
     {

@@ -1,0 +1,65 @@
+using System.Net;
+using MeshClient.Balancing;
+using MeshClient.Discovery;
+using MeshClient.Health;
+using MeshClient.Outbound;
+using MeshClient.Testing;
+using MeshClient.Tests.Support;
+
+namespace MeshClient.Tests.Balancing;
+
+public sealed class LoadStageTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly MeshRandom _random = new(3);
+    private readonly InstanceState[] _instances;
+    private readonly LoadStage _stage;
+
+    public LoadStageTests()
+    {
+        _stage = new LoadStage(_time);
+        _instances = TestInstances.Make(4, _time);
+        SimulatedCalls.SettleAt(_instances, milliseconds: 1, _time);
+        _instances[0].Load.Observe(_instances[0].FailureLatency, _time.GetTimestamp());
+    }
+
+    [Fact]
+    public void Responded_ProbeIsAnswered_GetsItsShareAtOnce()
+    {
+        Respond(Admission.Probe, new HttpResponseMessage(HttpStatusCode.OK));
+        Assert.InRange(SimulatedCalls.Run(_instances, 1000, milliseconds: 1, _time, _random)[0], 150, 350);
+    }
+
+    [Theory]
+    [InlineData(HttpStatusCode.OK)]
+    [InlineData(HttpStatusCode.TooManyRequests)]
+    [InlineData(HttpStatusCode.InternalServerError)]
+    [InlineData(null)]
+    public void Responded_AnythingElse_KeepsWhatFailuresCountedAs(HttpStatusCode? status)
+    {
+        Respond(
+            status == HttpStatusCode.OK ? Admission.Ordinary : Admission.Probe,
+            status is { } code ? new HttpResponseMessage(code) : null);
+        Assert.Equal(0, SimulatedCalls.Run(_instances, 1000, milliseconds: 1, _time, _random)[0]);
+    }
+
+    private void Respond(Admission admission, HttpResponseMessage? response)
+    {
+        var destination = new Destination(default, null!);
+        destination.Replace(_instances, needsIdentity: false, default);
+        using var request = new HttpRequestMessage();
+        var startedAt = _time.GetTimestamp();
+        // As slow as a probe is that has to connect first.
+        _time.Advance(TimeSpan.FromMilliseconds(80));
+        _stage.Responded(new OutboundAttempt(new OutboundCall(request, destination, startedAt, default), 1)
+        {
+            Instance = _instances[0],
+            Admission = admission,
+            StartedAt = startedAt,
+            RespondedAt = _time.GetTimestamp(),
+            Response = response,
+            Failure = response is null ? new HttpRequestException() : null,
+        });
+        response?.Dispose();
+    }
+}
