@@ -27,9 +27,10 @@ internal sealed class CallPreparation(DestinationTable destinations, MeshOptions
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
+            var setting = reason is null ? " (Mesh:DiscoveryTimeout)" : string.Empty;
             return service.Snapshot is null
-                ? Failure(reason ?? MeshFailureReason.DiscoveryFailed, "Discovery", service, $"the registry did not answer within {limit}", service.DiscoveryFailure)
-                : Failure(reason ?? MeshFailureReason.NoIdentity, "Identity", service, $"no certificate was issued within {limit}", destinations.IdentityFailure);
+                ? Failure(reason ?? MeshFailureReason.DiscoveryFailed, "Discovery", service, $"the registry did not answer within {limit}{setting}", service.DiscoveryFailure)
+                : Failure(reason ?? MeshFailureReason.NoIdentity, "Identity", service, $"no certificate was issued within {limit}{setting}", destinations.IdentityFailure);
         }
         catch (ControlPlaneException e)
         {

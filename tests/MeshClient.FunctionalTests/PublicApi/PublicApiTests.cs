@@ -22,7 +22,7 @@ public sealed class PublicApiTests
     public void PublicApi_IsTheApprovedOne(string package)
     {
         var actual = string.Join('\n', Assembly.Load(package).GetExportedTypes().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(Describe)) + "\n";
-        var path = Path.Combine(SourceFolder(), $"{package}.txt");
+        var path = Path.Combine(RepositoryRoot.Path, "tests", "MeshClient.FunctionalTests", "PublicApi", $"{package}.txt");
         if (Environment.GetEnvironmentVariable("APPROVE_API") == "1")
         {
             File.WriteAllText(path, actual);
@@ -30,8 +30,6 @@ public sealed class PublicApiTests
 
         Assert.Equal(File.ReadAllText(path), actual);
     }
-
-    private static string SourceFolder([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
 
     private static IEnumerable<string> Describe(Type type)
     {

@@ -224,5 +224,7 @@ public sealed class IntentionApiTests
     private readonly struct Headers((string Name, string Value)[] values) : IHeaderLookup
     {
         public string? Find(string name) => values.FirstOrDefault(pair => string.Equals(pair.Name, name, StringComparison.OrdinalIgnoreCase)).Value;
+
+        public string? FindLine(string name, int index) => index == 0 ? Find(name) : null;
     }
 }

@@ -17,7 +17,7 @@ public sealed class EjectionStageTests
         var stage = new EjectionStage(time);
         var instance = TestInstances.Make(2, time)[0];
         using var request = new HttpRequestMessage();
-        var call = new OutboundCall(request, new Destination(default, null!), time.GetTimestamp(), default);
+        var call = new OutboundCall(request, new Destination(default, null!), time.GetTimestamp(), rejection: null, default);
         var attempts = Enumerable.Range(0, MeshDefaults.ConsecutiveFailures).Select(_ => new OutboundAttempt(call, 1)
         {
             Instance = instance,
