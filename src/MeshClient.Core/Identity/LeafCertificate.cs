@@ -3,8 +3,11 @@ using MeshClient.Core.Naming;
 
 namespace MeshClient.Core.Identity;
 
-/// <summary>This workload's certificate, with its private key and the intermediates between it and a root.</summary>
-public sealed class LeafCertificate : IEquatable<LeafCertificate>
+/// <summary>
+/// This workload's certificate, with its private key and the intermediates between it and a root. Owns them: whoever reads one
+/// from a source disposes it, or leaves it to the garbage collector while handshakes may still use it.
+/// </summary>
+public sealed class LeafCertificate : IEquatable<LeafCertificate>, IDisposable
 {
     /// <summary>Makes one.</summary>
     /// <param name="certificate">The leaf, with its private key.</param>
@@ -24,6 +27,9 @@ public sealed class LeafCertificate : IEquatable<LeafCertificate>
             : throw new ArgumentException($"The leaf certificate is not usable: {problem}.", nameof(certificate));
         Certificate = certificate;
         Intermediates = [.. intermediates];
+        // Read now, so that they can be told of one that is disposed.
+        NotBefore = new DateTimeOffset(certificate.NotBefore.ToUniversalTime());
+        NotAfter = new DateTimeOffset(certificate.NotAfter.ToUniversalTime());
     }
 
     /// <summary>The leaf, with its private key.</summary>
@@ -36,10 +42,10 @@ public sealed class LeafCertificate : IEquatable<LeafCertificate>
     public SpiffeId Id { get; }
 
     /// <summary>From when it is valid.</summary>
-    public DateTimeOffset NotBefore => new(Certificate.NotBefore.ToUniversalTime());
+    public DateTimeOffset NotBefore { get; }
 
     /// <summary>Until when it is valid.</summary>
-    public DateTimeOffset NotAfter => new(Certificate.NotAfter.ToUniversalTime());
+    public DateTimeOffset NotAfter { get; }
 
     /// <summary>Whether the other holds the same certificates.</summary>
     public bool Equals(LeafCertificate? other) =>
@@ -52,4 +58,14 @@ public sealed class LeafCertificate : IEquatable<LeafCertificate>
 
     /// <inheritdoc/>
     public override int GetHashCode() => Certificate.GetHashCode();
+
+    /// <summary>Frees the certificates and the private key. They can no longer be used; the identity and the times can.</summary>
+    public void Dispose()
+    {
+        Certificate.Dispose();
+        foreach (var intermediate in Intermediates)
+        {
+            intermediate.Dispose();
+        }
+    }
 }

@@ -3,8 +3,11 @@ using MeshClient.Core.Naming;
 
 namespace MeshClient.Core.Identity;
 
-/// <summary>The roots of the mesh: every one is trusted, whichever signs at the moment.</summary>
-public sealed class TrustBundle : IEquatable<TrustBundle>
+/// <summary>
+/// The roots of the mesh: every one is trusted, whichever signs at the moment. Owns their certificates: whoever reads a bundle
+/// from a source disposes it, or leaves it to the garbage collector while handshakes may still use it.
+/// </summary>
+public sealed class TrustBundle : IEquatable<TrustBundle>, IDisposable
 {
     /// <summary>Makes a bundle.</summary>
     /// <param name="trustDomain">The trust domain the roots vouch for, such as <c>9f579be9-….consul</c>.</param>
@@ -41,4 +44,13 @@ public sealed class TrustBundle : IEquatable<TrustBundle>
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(TrustDomain, Roots.Count);
+
+    /// <summary>Frees the certificates, which can no longer be used.</summary>
+    public void Dispose()
+    {
+        foreach (var root in Roots)
+        {
+            root.Dispose();
+        }
+    }
 }

@@ -25,8 +25,8 @@ internal interface IWatch
 /// After a failure the next read starts without an index, because the registry may have been restarted with a lower one
 /// (a read with an index too high waits for the whole wait). Pauses after failures: 100 ms doubled each time up to 10 s,
 /// with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), or what the control plane asked for if that
-/// is longer, up to 5 min. Answers that come without a wait are limited to a burst of 2 and then 4 a second, so that a
-/// source that lies about its index cannot make the loop spin; the Go client of Consul limits its watches the same way.
+/// is longer, up to 5 min. Answers that come without a wait are limited to 3 in a row and then 4 a second, so that a source
+/// that lies about its index cannot make the loop spin; the Go client of Consul limits its watches much the same way.
 /// </remarks>
 internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
     where T : class
@@ -37,6 +37,8 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
     // A control plane, or something that answers in its place, must not be able to silence a watch for good.
     private static readonly TimeSpan LongestAskedPause = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Refill = TimeSpan.FromMilliseconds(250);
+
+    // Reads beyond the first that may follow at once.
     private const int Burst = 2;
     private const int MaxDoublings = 10;
 
@@ -154,6 +156,11 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
                     // Before the value can be seen: whoever waits for it acts on what this puts in force.
                     _changed(read.Value);
                     _current = read.Value;
+                }
+                else if (!ReferenceEquals(read.Value, _current))
+                {
+                    // Nobody has seen it. A value that is replaced is not disposed: whoever took it may still use it.
+                    (read.Value as IDisposable)?.Dispose();
                 }
 
                 index = read.Index;

@@ -9,8 +9,8 @@ namespace MeshClient.Health;
 /// In: calls come; each success sets the count of failures back to 0; the fifth failure in a row ejects, if the service's
 /// <see cref="EjectionQuota"/> lets it.
 /// Out: no calls come, for 30 s times the number of ejections so far, at most 300 s, plus up to a tenth at random.
-/// Probing: after that, exactly one call is let through as a probe. Success puts the instance back in, failure ejects it
-/// for longer. A probe that never reports (its caller gave up) frees the place for another after the base time.
+/// Probing: after that, exactly one call is let through as a probe. Success puts the instance back in and takes one off the
+/// number of ejections, so the next lasts as long as this one; failure ejects it for longer. A probe that never reports (its caller gave up) frees the place for another after the base time.
 /// The numbers are Envoy's outlier detection; the single real call as a probe is Finagle's and Linkerd's.
 /// </remarks>
 internal sealed class EjectionState(EjectionQuota quota, TimeProvider time, MeshRandom random)

@@ -14,13 +14,14 @@ internal sealed class IdentitySnapshot
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
 
-    public IdentitySnapshot(LeafCertificate leaf, TrustBundle bundle)
+    /// <param name="leaf">This process's certificate.</param>
+    /// <param name="context">The same, from <see cref="ContextOf"/>.</param>
+    /// <param name="bundle">The roots trusted.</param>
+    public IdentitySnapshot(LeafCertificate leaf, SslStreamCertificateContext context, TrustBundle bundle)
     {
         Leaf = leaf;
+        Context = context;
         Bundle = bundle;
-        // Built once here: without a context every handshake resolves the chain again and may go to the network for it.
-        Context = SslStreamCertificateContext.Create(
-            leaf.Certificate, [.. leaf.Intermediates], offline: true, trust: null);
     }
 
     public LeafCertificate Leaf { get; }
@@ -29,6 +30,12 @@ internal sealed class IdentitySnapshot
 
     /// <summary>The leaf with the intermediates that are sent after it.</summary>
     public SslStreamCertificateContext Context { get; }
+
+    /// <summary>
+    /// Makes the context of a leaf, once: without one every handshake resolves the chain again and may go to the network for it.
+    /// </summary>
+    public static SslStreamCertificateContext ContextOf(LeafCertificate leaf) =>
+        SslStreamCertificateContext.Create(leaf.Certificate, [.. leaf.Intermediates], offline: true, trust: null);
 
     /// <summary>How a server's certificate is judged: mesh roots only.</summary>
     public X509ChainPolicy ServerChainPolicy() => ChainPolicy(ServerAuthentication);

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Identity;
@@ -21,6 +22,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     private Watch<LeafCertificate>? _leafWatch;
     private Watch<TrustBundle>? _bundleWatch;
     private LeafCertificate? _leaf;
+    private SslStreamCertificateContext? _context;
     private TrustBundle? _bundle;
     private volatile IdentitySnapshot? _current;
     private bool _disposed;
@@ -92,6 +94,14 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         {
             await bundle.DisposeAsync().ConfigureAwait(false);
         }
+
+        // The last ones. Those replaced before are left to the garbage collector: handshakes under way may have been using them.
+        lock (_lock)
+        {
+            _current = null;
+            _leaf?.Dispose();
+            _bundle?.Dispose();
+        }
     }
 
     private void EnsureStarted()
@@ -114,17 +124,21 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
 
     private void Update(LeafCertificate? leaf, TrustBundle? bundle)
     {
-        IdentitySnapshot? next;
+        IdentitySnapshot next;
         lock (_lock)
         {
-            _leaf = leaf ?? _leaf;
-            _bundle = bundle ?? _bundle;
-            if (_leaf is null || _bundle is null)
+            // Throws for a leaf that cannot be used, before anything is kept of it: the one in force, if any, stays, and goes on
+            // with new roots.
+            var context = leaf is null ? _context : IdentitySnapshot.ContextOf(leaf);
+            leaf ??= _leaf;
+            bundle ??= _bundle;
+            (_leaf, _context, _bundle) = (leaf, context, bundle);
+            if (leaf is null || context is null || bundle is null)
             {
                 return;
             }
 
-            next = new IdentitySnapshot(_leaf, _bundle);
+            next = new IdentitySnapshot(leaf, context, bundle);
             _current = next;
         }
 

@@ -129,11 +129,13 @@ internal sealed partial class InstanceConnector
         return id is null ? problem : id == expected ? null : $"it proved to be {id}";
     }
 
-    // A source that knows no datacenters means the one we are in.
+    // A source that knows no datacenters means the one we are in. A guess would decide whom we take for the service.
     private string DatacenterOf(IdentitySnapshot identity) =>
         _instance.Datacenter.Length > 0 ? _instance.Datacenter
         : identity.Leaf.Id.TryGetService(out var own) ? own.Datacenter
-        : "dc1";
+        : throw new AuthenticationException(
+            $"Who the peer at {Endpoint.Host}:{Endpoint.Port} has to be cannot be told: instance {_instance.Id} has no datacenter, "
+            + $"and {identity.Leaf.Id}, the identity of this process, names none.");
 
     [LoggerMessage(20, LogLevel.Warning, "Refused instance {Instance} at {Host}:{Port}: it has to be {Expected}, but {Problem}.")]
     private static partial void LogRefused(

@@ -26,6 +26,9 @@ internal sealed class InstanceTransport : IDisposable
         _connectTimeout = connectTimeout;
     }
 
+    /// <summary>Whether its connections are made with this process's certificate.</summary>
+    public bool UsesIdentity => _endpoint.Security == InstanceSecurity.Mesh;
+
     /// <summary>The pool to send the next call on. Release it when that call's answer has been read to the end.</summary>
     public ConnectionPool Acquire()
     {

@@ -117,7 +117,7 @@ internal sealed class TransportFactory : IDisposable
 
     private void OnIdentityChanged(IdentitySnapshot snapshot)
     {
-        foreach (var transport in _live.Keys)
+        foreach (var transport in _live.Keys.Where(one => one.UsesIdentity))
         {
             var delay = _rotationSpread * _random.NextDouble();
             var timer = _time.CreateTimer(

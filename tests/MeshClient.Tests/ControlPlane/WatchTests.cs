@@ -170,7 +170,7 @@ public sealed class WatchTests : IAsyncDisposable
         _source.AnswerAtOnce = index => new Watched<string>("a", index + 1);
         _watch.Start();
         await _time.WaitForTimersAsync(1, cancellationToken: Token);
-        Assert.InRange(_source.Reads, 1, 3);
+        await Eventually.HoldsAsync(() => _source.Reads == 3);
         for (var i = 0; i < 40; i++)
         {
             _time.Advance(TimeSpan.FromMilliseconds(250));
@@ -287,6 +287,42 @@ public sealed class WatchTests : IAsyncDisposable
         var pause = _time.NextDueIn!.Value;
         _time.Advance(pause);
         return pause;
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadAsync_EqualValueAgain_IsDisposedAndTheOneInForceIsNot()
+    {
+        var (first, again, other) = (new Owned(1), new Owned(1), new Owned(2));
+        var answers = new Queue<Owned>([first, again, first, other]);
+        await using var watch = new Watch<Owned>(
+            "leaf",
+            "orders",
+            (index, stop) => answers.TryDequeue(out var next)
+                ? Task.FromResult(new Watched<Owned>(next, index + 1))
+                : new TaskCompletionSource<Watched<Owned>>().Task.WaitAsync(stop),
+            _ => { },
+            _ => { },
+            _time,
+            new MeshRandom(7),
+            _logs.CreateLogger("watch"));
+        watch.Start();
+        await Eventually.HoldsAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(250));
+            return watch.Current == other;
+        });
+        Assert.Equal((false, true, false), (first.IsDisposed, again.IsDisposed, other.IsDisposed));
+    }
+
+    private sealed record Owned(int Value) : IDisposable
+    {
+        public bool IsDisposed { get; private set; }
+
+        public bool Equals(Owned? other) => other?.Value == Value;
+
+        public override int GetHashCode() => Value;
+
+        public void Dispose() => IsDisposed = true;
     }
 
     private sealed class Source
