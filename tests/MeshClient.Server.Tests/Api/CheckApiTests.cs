@@ -69,6 +69,20 @@ public sealed class CheckApiTests
         Assert.Equal("TTL expired", server.State.Catalog.FindCheck("service:web", out _)!.Output);
     }
 
+    // 2000 hours are longer than a timer of the platform goes.
+    [Fact]
+    public async Task Check_OfAVeryLongTimeToLive_ExpiresExactlyAfterIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.RegisterAsync("web", check: """{"TTL":"2000h","Status":"passing"}""");
+        server.Time.Advance(TimeSpan.FromHours(1999));
+        await server.MustPutAsync("/v1/agent/check/pass/service:web");
+        server.Time.Advance(TimeSpan.FromHours(2000) - TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Passing, StatusOf(server, "service:web"));
+        server.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Critical, StatusOf(server, "service:web"));
+    }
+
     [Fact]
     public async Task Check_ThatIsBeaten_StartsItsTimeAnewAndComesBack()
     {
