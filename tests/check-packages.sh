@@ -46,7 +46,11 @@ cat > "$app/Program.cs" <<'CSHARP'
 using MeshClient.AspNetCore.Peers;
 using MeshClient.Server;
 
-await using var registry = new MeshServer(new MeshServerOptions { ListenAddress = new Uri("http://127.0.0.1:0") });
+await using var registry = new MeshServer(new MeshServerOptions
+{
+    ListenAddress = new Uri("http://127.0.0.1:0"),
+    DefaultIntentionPolicy = DefaultIntentionPolicy.Allow,
+});
 await registry.StartAsync();
 
 var orders = WebApplication.CreateBuilder();

@@ -28,8 +28,11 @@ public sealed class MeshServerOptions
     /// <summary>The address of that node, an IP address. Default: 127.0.0.1.</summary>
     public string NodeAddress { get; set; } = "127.0.0.1";
 
-    /// <summary>What holds for a call that no intention speaks about. Default: allow, as a Consul without access control does.</summary>
-    public DefaultIntentionPolicy DefaultIntentionPolicy { get; set; } = DefaultIntentionPolicy.Allow;
+    /// <summary>
+    /// What holds for a call that no intention speaks about. Default: deny, so that a mesh is closed until its intentions open
+    /// it; a Consul without access control allows.
+    /// </summary>
+    public DefaultIntentionPolicy DefaultIntentionPolicy { get; set; } = DefaultIntentionPolicy.Deny;
 
     /// <summary>
     /// The file that lets the mesh outlive the server: its trust domain, roots with their private keys, and intentions, stored

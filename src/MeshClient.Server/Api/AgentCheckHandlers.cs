@@ -29,11 +29,6 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
         }
 
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
-        if (definition.CheckId == CheckRecord.NodeAliveId)
-        {
-            throw RequestRefusedException.Invalid($"Invalid check: the ID \"{CheckRecord.NodeAliveId}\" is the server's own");
-        }
-
         store.Apply(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow()));
         monitor.Follow(definition.CheckId);
         await request.AnswerEmptyAsync().ConfigureAwait(false);

@@ -62,7 +62,10 @@ internal static class CaConfigurationDecoder
             throw RequestRefusedException.Invalid("error configuring provider: private key type must be either 'ec' or 'rsa'");
         }
 
-        var next = present with { PrivateKeyType = input.PrivateKeyType, PrivateKeyBits = input.PrivateKeyBits };
+        // The bits of one kind of key mean nothing to another; roots are of type ec unless another type was said.
+        var type = input.PrivateKeyType ?? present.PrivateKeyType;
+        var bits = input.PrivateKeyBits ?? ((type ?? "ec") == (present.PrivateKeyType ?? "ec") ? present.PrivateKeyBits : null);
+        var next = present with { PrivateKeyType = type, PrivateKeyBits = bits };
         if (input.LeafLifetime is { } leaf)
         {
             next = next with { LeafLifetime = LeafLifetimeOf(leaf, present), LeafLifetimeText = leaf };

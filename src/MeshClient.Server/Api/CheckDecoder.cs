@@ -113,6 +113,11 @@ internal static class CheckDecoder
             throw RequestRefusedException.Invalid("Invalid check: an ID has at most 512 characters and no control characters");
         }
 
+        if (CheckRecord.IsServersOwn(id))
+        {
+            throw RequestRefusedException.Invalid($"Invalid check: the ID \"{id}\" is the server's own");
+        }
+
         return new CheckDefinition(
             id,
             check.Name.Length > 0 ? check.Name : defaultName,

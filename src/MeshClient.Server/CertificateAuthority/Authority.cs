@@ -142,6 +142,13 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
         var replacement = root is { } next
             ? new RootReplacement(next.RootPem, next.PrivateKeyPem, RootFactory.Bridge(next.RootPem, active, authority.TrustDomain, now))
             : null;
+        if (replacement is not null && configuration is not { PrivateKeyType: null, PrivateKeyBits: null })
+        {
+            // A root that was brought along may have another key than was asked for before; the next change must not bring that back.
+            using var certificate = X509Certificate2.CreateFromPem(replacement.RootPem);
+            configuration = configuration with { PrivateKeyType = CaRoot.KeyTypeOf(certificate), PrivateKeyBits = CaRoot.KeyBitsOf(certificate) };
+        }
+
         store.Apply(new ConfigureAuthority(configuration, replacement, active.Id, now));
         if (replacement is not null)
         {

@@ -41,15 +41,17 @@ internal sealed class CaRoot
 
     public DateTimeOffset NotAfter => new(Signer.NotAfter.ToUniversalTime());
 
-    public string PrivateKeyType => Signer.GetKeyAlgorithm() == "1.2.840.113549.1.1.1" ? "rsa" : "ec";
+    public string PrivateKeyType => KeyTypeOf(Signer);
 
-    public int PrivateKeyBits
+    public int PrivateKeyBits => KeyBitsOf(Signer);
+
+    public static string KeyTypeOf(X509Certificate2 certificate) =>
+        certificate.GetKeyAlgorithm() == "1.2.840.113549.1.1.1" ? "rsa" : "ec";
+
+    public static int KeyBitsOf(X509Certificate2 certificate)
     {
-        get
-        {
-            using AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)Signer.GetECDsaPublicKey() ?? Signer.GetRSAPublicKey();
-            return key?.KeySize ?? 0;
-        }
+        using AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)certificate.GetECDsaPublicKey() ?? certificate.GetRSAPublicKey();
+        return key?.KeySize ?? 0;
     }
 
     /// <summary>The key, for the one who stores it.</summary>

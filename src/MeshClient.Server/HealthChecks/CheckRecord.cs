@@ -16,6 +16,7 @@ internal sealed record CheckRecord
     public const string TtlType = "ttl";
     public const string MaintenanceType = "maintenance";
     public const string ServiceMaintenancePrefix = "_service_maintenance:";
+    public const string NodeMaintenanceId = "_node_maintenance";
     public const string NodeAliveId = "serfHealth";
 
     public required string CheckId { get; init; }
@@ -53,6 +54,13 @@ internal sealed record CheckRecord
         CreateIndex = index,
         ModifyIndex = index,
     };
+
+    /// <summary>
+    /// Whether only the server itself makes checks of this id. Registered by a service, the node's sign of life would move to
+    /// that service, and a maintenance check would end with its beats.
+    /// </summary>
+    public static bool IsServersOwn(string checkId) =>
+        checkId is NodeAliveId or NodeMaintenanceId || checkId.StartsWith(ServiceMaintenancePrefix, StringComparison.Ordinal);
 
     /// <summary>Puts a definition into force. A check that was there before keeps what it says.</summary>
     public static CheckRecord From(CheckDefinition definition, CheckRecord? before, DateTimeOffset now, ulong index)

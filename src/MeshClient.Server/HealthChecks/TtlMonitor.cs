@@ -16,6 +16,9 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 {
     public const string ExpiredOutput = "TTL expired";
 
+    /// <summary>Timers go no further than 49 days; a longer time to live takes several rings.</summary>
+    private static readonly TimeSpan LongestRing = TimeSpan.FromDays(1);
+
     private readonly ConcurrentDictionary<string, Clock> _clocks = new(StringComparer.Ordinal);
     private volatile bool _stopped;
 
@@ -106,7 +109,7 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
             if (clock.Left is var left && left > TimeSpan.Zero)
             {
-                // A beat came between the timer's ring and this lock, or the timer rang a little early.
+                // A beat came between the timer's ring and this lock, or the time is longer than a timer goes, or it rang a little early.
                 clock.Ring(left);
                 return;
             }
@@ -142,7 +145,7 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
         public void Ring(TimeSpan after)
         {
             // Rounded up: timers count whole milliseconds and would otherwise ring just before the deadline.
-            var due = TimeSpan.FromMilliseconds(Math.Ceiling(after.TotalMilliseconds));
+            var due = after > LongestRing ? LongestRing : TimeSpan.FromMilliseconds(Math.Ceiling(after.TotalMilliseconds));
             if (_timer is null)
             {
                 _timer = monitor.CreateTimer(this, due);

@@ -10,6 +10,9 @@ public sealed class RunningMeshServer : IAsyncLifetime
     public RunningMeshServer() => _server = new MeshServer(new MeshServerOptions
     {
         ListenAddress = new Uri("http://127.0.0.1:0"),
+
+        // As a Consul without access control, which the contract is run against too.
+        DefaultIntentionPolicy = DefaultIntentionPolicy.Allow,
         RotationSpread = TimeSpan.FromSeconds(2),
 
         // As many as Consul allows.

@@ -69,6 +69,45 @@ public sealed class CheckApiTests
         Assert.Equal("TTL expired", server.State.Catalog.FindCheck("service:web", out _)!.Output);
     }
 
+    [Theory]
+    [InlineData("serfHealth")]
+    [InlineData("_service_maintenance:web")]
+    [InlineData("_node_maintenance")]
+    public async Task CheckIdOfTheServersOwn_InAnyRegistration_IsRefused(string id)
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.RegisterAsync("web");
+        var before = server.State;
+        var check = $$"""{"CheckID":"{{id}}","Name":"x","TTL":"10s","Status":"critical"}""";
+        foreach (var (path, body) in new[]
+        {
+            ("/v1/agent/service/register", $$"""{"Name":"thief","Check":{{check}}}"""),
+            ("/v1/agent/service/register", $$"""{"Name":"thief","Checks":[{"TTL":"1s"},{{check}}]}"""),
+            ("/v1/agent/check/register", check),
+            ("/v1/agent/check/register", $$"""{"Name":"{{id}}","TTL":"10s"}"""),
+        })
+        {
+            var answer = await server.PutAsync(path, body);
+            Assert.Equal((HttpStatusCode.BadRequest, $"Invalid check: the ID \"{id}\" is the server's own"), (answer.Status, answer.Body));
+        }
+
+        Assert.Same(before, server.State);
+    }
+
+    // 2000 hours are longer than a timer of the platform goes.
+    [Fact]
+    public async Task Check_OfAVeryLongTimeToLive_ExpiresExactlyAfterIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.RegisterAsync("web", check: """{"TTL":"2000h","Status":"passing"}""");
+        server.Time.Advance(TimeSpan.FromHours(1999));
+        await server.MustPutAsync("/v1/agent/check/pass/service:web");
+        server.Time.Advance(TimeSpan.FromHours(2000) - TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Passing, StatusOf(server, "service:web"));
+        server.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Critical, StatusOf(server, "service:web"));
+    }
+
     [Fact]
     public async Task Check_ThatIsBeaten_StartsItsTimeAnewAndComesBack()
     {

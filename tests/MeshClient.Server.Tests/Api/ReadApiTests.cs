@@ -18,7 +18,7 @@ public sealed class ReadApiTests
             $$$"""[{"Node":{"ID":"{{{node.Id}}}","Node":"n1","Address":"127.0.0.1","Datacenter":"dc1","TaggedAddresses":{"lan":"127.0.0.1","lan_ipv4":"127.0.0.1","wan":"127.0.0.1","wan_ipv4":"127.0.0.1"},"Meta":{"consul-network-segment":""},"CreateIndex":{{{n}}},"ModifyIndex":{{{n}}}},"Service":{"ID":"web1","Service":"web","Tags":["v1","\u003c\u0026\u003e"],"Address":"127.0.0.1","TaggedAddresses":{"lan_ipv4":{"Address":"127.0.0.1","Port":80},"wan_ipv4":{"Address":"127.0.0.1","Port":80}},"Meta":{"version":"1.0"},"Port":80,"Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false,"Proxy":{"MeshGateway":{},"Expose":{}},"Connect":{"Native":true},"CreateIndex":{{{i}}},"ModifyIndex":{{{i}}}},"Checks":[{"Node":"n1","CheckID":"serfHealth","Name":"Serf Health Status","Status":"passing","Notes":"","Output":"Agent alive and reachable","ServiceID":"","ServiceName":"","ServiceTags":[],"Type":"","Definition":{},"CreateIndex":{{{n}}},"ModifyIndex":{{{n}}}},{"Node":"n1","CheckID":"service:web1","Name":"Service 'web' check","Status":"passing","Notes":"","Output":"","ServiceID":"web1","ServiceName":"web","ServiceTags":["v1","\u003c\u0026\u003e"],"Type":"ttl","Definition":{},"CreateIndex":{{{i}}},"ModifyIndex":{{{i}}}}]}]""",
             answer.Body);
         Assert.Equal("application/json", answer.Headers["Content-Type"]);
-        Assert.Equal(("true", "0", "leader", "allow", "Accept-Encoding"), (
+        Assert.Equal(("true", "0", "leader", "deny", "Accept-Encoding"), (
             answer.Headers["X-Consul-Knownleader"], answer.Headers["X-Consul-Lastcontact"], answer.Headers["X-Consul-Effective-Consistency"],
             answer.Headers["X-Consul-Default-ACL-Policy"], answer.Headers["Vary"]));
     }
@@ -154,9 +154,9 @@ public sealed class ReadApiTests
     [Fact]
     public async Task Self_IsWhatTheCliPrints()
     {
-        await using var server = await TestServer.StartAsync(options => options.DefaultIntentionPolicy = DefaultIntentionPolicy.Deny);
+        await using var server = await TestServer.StartAsync(options => options.DefaultIntentionPolicy = DefaultIntentionPolicy.Allow);
         var answer = await server.GetAsync("/v1/agent/self");
-        Assert.Equal("deny", answer.Headers["X-Consul-Default-ACL-Policy"]);
+        Assert.Equal("allow", answer.Headers["X-Consul-Default-ACL-Policy"]);
         var config = answer.Json.GetProperty("Config");
         Assert.Equal(("dc1", "n1", true), (config.GetProperty("Datacenter").GetString(), config.GetProperty("NodeName").GetString(), config.GetProperty("Server").GetBoolean()));
         Assert.Equal(["Config", "DebugConfig", "Coord", "Member", "Stats", "Meta", "xDS"], answer.Json.EnumerateObject().Select(part => part.Name));

@@ -218,6 +218,32 @@ public sealed class AuthorityApiTests
     }
 
     [Fact]
+    public async Task Configuration_LeavingOutTheKey_KeepsWhatWasSaidOfIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"ec","PrivateKeyBits":384}}""");
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"LeafCertTTL":"24h"}}""");
+        Assert.Equal(
+            """{"IntermediateCertTTL":"8760h","LeafCertTTL":"24h","PrivateKeyBits":384,"PrivateKeyType":"ec","RotationPeriod":"2160h"}""",
+            (await server.GetAsync(Configuration)).Json.GetProperty("Config").GetRawText());
+        Assert.Equal(2, server.State.Authority!.Roots.Length);
+    }
+
+    [Fact]
+    public async Task Configuration_AfterAGivenRootOfAnotherKey_StaysWithThatRoot()
+    {
+        await using var server = await TestServer.StartAsync(time: NowClock());
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""");
+        var (certificate, key) = MakeRoot(server.State.Authority!.TrustDomain);
+        await PutRootAsync(server, certificate, key);
+        var active = server.State.Authority.Active.Id;
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"LeafCertTTL":"24h"}}""");
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"ec"}}""");
+        Assert.Equal(active, server.State.Authority.Active.Id);
+        Assert.Equal(("ec", 256), (server.State.Authority.Configuration.PrivateKeyType, server.State.Authority.Configuration.PrivateKeyBits));
+    }
+
+    [Fact]
     public async Task Rotation_WithAGivenRoot_LetsOldPeersAcceptNewLeaves()
     {
         await using var server = await TestServer.StartAsync(time: NowClock());

@@ -70,6 +70,21 @@ public sealed class RestartTests : IDisposable
     }
 
     [Fact]
+    public async Task Restart_WithAVeryLongTimeToLive_StartsItsClock()
+    {
+        await using (var server = await StartAsync())
+        {
+            await server.RegisterAsync("web", check: """{"TTL":"2000h","Status":"passing"}""");
+        }
+
+        await using var again = await StartAsync();
+        again.Time.Advance(TimeSpan.FromHours(2000) - TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Passing, again.State.Catalog.FindCheck("service:web", out _)!.Status);
+        again.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(CheckStatus.Critical, again.State.Catalog.FindCheck("service:web", out _)!.Status);
+    }
+
+    [Fact]
     public async Task Instances_AreWrittenASecondAfterAChangeNotAtEachOne()
     {
         await using var server = await StartAsync();
