@@ -45,7 +45,7 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         if (isFirst)
         {
             _source.Leaves.Writer.TryWrite(bad);
-            await Eventually.HoldsAsync(() => _identity.DescribeFailure() is not null);
+            await Eventually.HoldsAsync(() => _identity.LastFailure?.Message is not null);
             _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
             _source.Leaves.Writer.TryWrite(good);
             Assert.Same(good, (await waiting.BoundedAsync()).Leaf);
@@ -56,7 +56,7 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
         await waiting.BoundedAsync();
         _source.Leaves.Writer.TryWrite(bad);
-        await Eventually.HoldsAsync(() => _identity.DescribeFailure() is not null);
+        await Eventually.HoldsAsync(() => _identity.LastFailure?.Message is not null);
         _source.Bundles.Writer.TryWrite(CopyOf(other.Bundle));
         await Eventually.HoldsAsync(() => other.Bundle.Equals(_identity.Current!.Bundle));
         Assert.Same(good, _identity.Current!.Leaf);
