@@ -57,7 +57,9 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
             checks.Add($"Mesh:ControlPlane:Address is not usable: {e.Message}");
             consul = new MeshControlPlaneOptions
             {
-                Token = options.Token, Datacenter = options.Datacenter, MaxParkedQueries = options.MaxParkedQueries,
+                Token = options.Token,
+                Datacenter = options.Datacenter,
+                MaxParkedQueries = options.MaxParkedQueries,
             }.ToConsulOptions();
         }
 
