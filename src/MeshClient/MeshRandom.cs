@@ -5,7 +5,7 @@ namespace MeshClient;
 /// OOPSLA 2014) over a shared counter. Safe to use from all threads without a lock; the same seed gives the same sequence to
 /// a single thread, which is what tests need. Not for secrets.
 /// </summary>
-public sealed class MeshRandom
+internal sealed class MeshRandom
 {
     private const ulong Gamma = 0x9E3779B97F4A7C15;
     private ulong _state;
@@ -32,5 +32,5 @@ public sealed class MeshRandom
 
     // Multiply-shift instead of a remainder (Lemire, "Fast random integer generation in an interval", 2019): the bias is below
     // bound / 2^32, nothing for a list of instances.
-    internal static int Scale(uint bits, int bound) => (int)(((ulong)bits * (uint)bound) >> 32);
+    public static int Scale(uint bits, int bound) => (int)(((ulong)bits * (uint)bound) >> 32);
 }

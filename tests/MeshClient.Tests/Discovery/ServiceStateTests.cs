@@ -138,7 +138,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
             TestInstances.Describe("a", 1), TestInstances.Describe("b", 2), TestInstances.Describe("c", 3), TestInstances.Describe("d", 4));
         var instances = _state.GetDestination(Name).Callable.ToArray();
         var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
-        Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 150, 450);
+        Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 200, 450);
     }
 
     [Fact]

@@ -1,9 +1,12 @@
 using System.Net;
+using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Identity;
 using MeshClient.Core.Naming;
 using MeshClient.Outbound;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Tests.Outbound;
@@ -14,6 +17,23 @@ public sealed class PeerIdentityTests
     private static readonly ServiceName Orders = ServiceName.Parse("orders");
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_NobodyKnowsTheDatacenter_FailsInsteadOfGuessing()
+    {
+        using var leaves = new AgentLeaves();
+        await using var env = new MeshTestEnvironment(
+            services: services => services.AddSingleton<ILeafCertificateSource>(leaves));
+        leaves.Authority = env.Authority;
+        var peer = await env.StartAsync("orders", context => context.Response.WriteAsync("real"));
+        env.ControlPlane.SetInstances(Orders, env.ControlPlane.Instances(Orders).Instances[0] with { Datacenter = string.Empty });
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+
+        Assert.Equal(MeshFailureReason.ConnectFailed, failure.Reason);
+        Assert.Contains("has no datacenter", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(0, peer.Requests);
+    }
 
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(LeafFlaw.Expired)]
@@ -230,5 +250,20 @@ public sealed class PeerIdentityTests
         Assert.Equal("other", await env.Client().GetStringAsync("http://orders/", Token));
         Assert.Equal("a", await held.EndAsync());
         await Eventually.HoldsAsync(() => held.Peer.OpenConnections == 0, "its connection to close");
+    }
+
+    /// <summary>Issues a certificate of the mesh that is no service's, and so names no datacenter.</summary>
+    private sealed class AgentLeaves : ILeafCertificateSource, IDisposable
+    {
+        private readonly TaskCompletionSource<Watched<LeafCertificate>> _never = new();
+
+        public TestCertificateAuthority Authority { get; set; } = null!;
+
+        public Task<Watched<LeafCertificate>> ReadLeafAsync(ServiceName service, ulong index, CancellationToken cancellationToken) => index == 0
+            ? Task.FromResult(new Watched<LeafCertificate>(
+                Authority.Issue(LeafBlueprint.For(SpiffeId.Parse($"spiffe://{Authority.TrustDomain}/agent/web"))).ToLeaf(), 1))
+            : _never.Task.WaitAsync(cancellationToken);
+
+        public void Dispose() => _never.TrySetCanceled();
     }
 }
