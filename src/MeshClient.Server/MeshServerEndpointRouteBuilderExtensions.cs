@@ -21,7 +21,7 @@ public static class MeshServerEndpointRouteBuilderExtensions
         ArgumentNullException.ThrowIfNull(endpoints);
         var server = endpoints.ServiceProvider.GetService<HostedMeshServer>()
             ?? throw new InvalidOperationException("MapMeshServer() needs AddMeshServer() to have been called on the services.");
-        server.Core.IsMapped = true;
-        return endpoints.Map("/v1/{**path}", (RequestDelegate)server.Core.HandleAsync).WithDisplayName("MeshClient.Server");
+        server.IsMapped = true;
+        return endpoints.Map("/v1/{**path}", (RequestDelegate)(http => server.Core.HandleAsync(http))).WithDisplayName("MeshClient.Server");
     }
 }

@@ -18,8 +18,8 @@ public static class MeshServerServiceCollectionExtensions
     /// <param name="configure">Sets options, after those of the configuration section <c>MeshServer</c>; null: nothing more.</param>
     /// <returns>The same services.</returns>
     /// <remarks>
-    /// Wrong options end the start of the host with an <see cref="OptionsValidationException"/> that names every error; a key
-    /// of the section that means nothing ends it with an <see cref="InvalidOperationException"/>.
+    /// Wrong options, and keys of the section that mean nothing, end the start of the host with an
+    /// <see cref="OptionsValidationException"/> that names every error. Nothing is opened before the start.
     /// </remarks>
     public static IServiceCollection AddMeshServer(this IServiceCollection services, Action<MeshServerOptions>? configure = null)
     {

@@ -20,7 +20,15 @@ internal sealed record InitializeAuthority(
             Authority = new AuthorityState
             {
                 TrustDomain = TrustDomain,
-                Roots = [new CaRoot(RootPem, PrivateKeyPem) { CreateIndex = change.Index, ModifyIndex = change.Index }],
+                Roots =
+                [
+                    new CaRoot(RootPem, PrivateKeyPem)
+                    {
+                        LongestLeafLifetime = Configuration.LeafLifetime,
+                        CreateIndex = change.Index,
+                        ModifyIndex = change.Index,
+                    },
+                ],
                 Configuration = Configuration with { CreateIndex = change.Index, ModifyIndex = change.Index },
                 RootsIndex = change.Index,
             },
@@ -51,19 +59,33 @@ internal sealed record ConfigureAuthority(
         {
             Configuration = Configuration with { CreateIndex = authority.Configuration.CreateIndex, ModifyIndex = change.Index },
         };
-        if (Replacement is not null)
+        if (Replacement is null)
+        {
+            next = next with { Roots = authority.Roots.SetItem(0, authority.Active.Signing(Configuration.LeafLifetime)) };
+        }
+        else
         {
             if (authority.Active.Id != ExpectedRootId)
             {
                 throw new RequestRefusedException(409, "The root was replaced by another request at the same time; try again.");
             }
 
-            var root = new CaRoot(Replacement.RootPem, Replacement.PrivateKeyPem) { CreateIndex = change.Index, ModifyIndex = change.Index }
-                .WithIntermediates(Replacement.IntermediatePems, change.Index);
+            var root = new CaRoot(Replacement.RootPem, Replacement.PrivateKeyPem)
+            {
+                IntermediatePems = Replacement.IntermediatePems,
+                LongestLeafLifetime = Configuration.LeafLifetime,
+                CreateIndex = change.Index,
+                ModifyIndex = change.Index,
+            };
+            if (authority.Roots.FirstOrDefault(old => old.Id == root.Id) is { } former)
+            {
+                // In use before, and leaves of then may still be valid.
+                root = root.Signing(former.LongestLeafLifetime);
+            }
+
             next = next with
             {
-                // The new root may be one that was in use before.
-                Roots = [root, authority.Active.With(At, change.Index), .. authority.Roots.Skip(1).Where(old => old.Id != root.Id)],
+                Roots = [root, authority.Active.Replaced(At, change.Index), .. authority.Roots.Skip(1).Where(old => old.Id != root.Id)],
                 RootsIndex = change.Index,
                 RotatedAt = At,
             };
@@ -76,16 +98,13 @@ internal sealed record ConfigureAuthority(
     public override string ToString() => nameof(ConfigureAuthority);
 }
 
-/// <summary>
-/// Drops the roots that have not signed for two leaf lifetimes: no leaf of theirs is valid any more, with one lifetime to spare.
-/// </summary>
+/// <summary>Drops the roots whose time has come: no leaf of theirs is valid any more.</summary>
 internal sealed record RetireRoots(DateTimeOffset At) : StateCommand
 {
     public override ServerState Apply(ServerState state, StateChange change)
     {
         var authority = state.Authority!;
-        var keep = authority.Roots.RemoveAll(
-            root => root.ReplacedAt is { } replaced && At - replaced > 2 * authority.Configuration.LeafLifetime);
+        var keep = authority.Roots.RemoveAll(root => root.RetireAt < At);
         if (keep.Length == authority.Roots.Length)
         {
             return state;

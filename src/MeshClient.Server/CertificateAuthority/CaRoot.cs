@@ -5,16 +5,20 @@ using System.Security.Cryptography.X509Certificates;
 namespace MeshClient.Server.CertificateAuthority;
 
 /// <summary>
-/// A root of the mesh with its key. Holds a secret: never printed, and written only to the state file.
+/// A root of the mesh, with its key as long as it signs. That is a secret: never printed, and written only to the state file.
 /// </summary>
 internal sealed class CaRoot
 {
-    private readonly string _privateKeyPem;
+    private readonly string? _privateKeyPem;
 
-    public CaRoot(string certificatePem, string privateKeyPem)
+    /// <param name="certificatePem">The certificate.</param>
+    /// <param name="privateKeyPem">Its key; null for a root that has been replaced.</param>
+    public CaRoot(string certificatePem, string? privateKeyPem)
     {
         _privateKeyPem = privateKeyPem;
-        Signer = X509Certificate2.CreateFromPem(certificatePem, privateKeyPem);
+        Signer = privateKeyPem is null
+            ? X509Certificate2.CreateFromPem(certificatePem)
+            : X509Certificate2.CreateFromPem(certificatePem, privateKeyPem);
         CertificatePem = Pem.Of(Signer);
         Id = Pem.Colons(SHA1Of(Signer));
     }
@@ -24,7 +28,9 @@ internal sealed class CaRoot
 
     public string CertificatePem { get; }
 
-    /// <summary>The root with its key, ready to sign. Never disposed: it is shared by all who hold a state.</summary>
+    /// <summary>
+    /// The root, with its key ready to sign while it is the active one. Never disposed: it is shared by all who hold a state.
+    /// </summary>
     public X509Certificate2 Signer { get; }
 
     /// <summary>This root as signed by the one before it (and that one's own, while it lasts), to bridge a rotation.</summary>
@@ -32,6 +38,15 @@ internal sealed class CaRoot
 
     /// <summary>When it stopped signing; null while it signs.</summary>
     public DateTimeOffset? ReplacedAt { get; init; }
+
+    /// <summary>
+    /// When it may go, because no leaf of it is valid any more; null while it signs. Fixed when it is replaced: a life of
+    /// leaves that is changed later says nothing about those it has signed.
+    /// </summary>
+    public DateTimeOffset? RetireAt { get; init; }
+
+    /// <summary>The longest life a leaf of it may have been given.</summary>
+    public required TimeSpan LongestLeafLifetime { get; init; }
 
     public required ulong CreateIndex { get; init; }
 
@@ -54,22 +69,38 @@ internal sealed class CaRoot
         return key?.KeySize ?? 0;
     }
 
-    /// <summary>The key, for the one who stores it.</summary>
-    public string RevealPrivateKey() => _privateKeyPem;
+    /// <summary>The key, for the one who stores it; null when it has been replaced.</summary>
+    public string? RevealPrivateKey() => _privateKeyPem;
 
-    public CaRoot With(DateTimeOffset? replacedAt, ulong modifyIndex) => new(CertificatePem, _privateKeyPem)
+    /// <summary>
+    /// When a root goes that was replaced at a moment: two of the longest lives it signed, one for its leaves and one to spare
+    /// for whoever was just having one signed or looks at another clock.
+    /// </summary>
+    public static DateTimeOffset RetirementOf(DateTimeOffset replacedAt, TimeSpan longestLeafLifetime) =>
+        replacedAt + (2 * longestLeafLifetime);
+
+    /// <summary>
+    /// This root once another one signs. Its key is let go: the new root has been bridged to it by then, and it signs nothing more.
+    /// </summary>
+    public CaRoot Replaced(DateTimeOffset at, ulong modifyIndex) => new(CertificatePem, privateKeyPem: null)
     {
         IntermediatePems = IntermediatePems,
-        ReplacedAt = replacedAt,
+        ReplacedAt = at,
+        RetireAt = RetirementOf(at, LongestLeafLifetime),
+        LongestLeafLifetime = LongestLeafLifetime,
         CreateIndex = CreateIndex,
         ModifyIndex = modifyIndex,
     };
 
-    public CaRoot WithIntermediates(ImmutableArray<string> intermediates, ulong createIndex) => new(CertificatePem, _privateKeyPem)
+    /// <summary>This root once it signs leaves of a life as well.</summary>
+    public CaRoot Signing(TimeSpan leafLifetime) => leafLifetime <= LongestLeafLifetime ? this : new(CertificatePem, _privateKeyPem)
     {
-        IntermediatePems = intermediates,
-        CreateIndex = createIndex,
-        ModifyIndex = createIndex,
+        IntermediatePems = IntermediatePems,
+        ReplacedAt = ReplacedAt,
+        RetireAt = RetireAt,
+        LongestLeafLifetime = leafLifetime,
+        CreateIndex = CreateIndex,
+        ModifyIndex = ModifyIndex,
     };
 
     public override string ToString() => $"root {Id}";

@@ -8,32 +8,68 @@ namespace MeshClient.Server.Hosting;
 /// The server inside a host. It listens by itself unless the app has mapped its endpoints and set no address, and it stops
 /// when the host begins to, so that parked queries do not hold the host up.
 /// </summary>
+/// <remarks>
+/// Nothing is read or opened before the start: a host makes all its services first and checks all options then, so whatever
+/// failed here earlier would hide the errors of every other section, and hold a state file for an app that does not start.
+/// </remarks>
 internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposable
 {
-    private readonly ServerCore _core;
-    private readonly ServerListener _listener;
+    private readonly Lazy<ServerCore> _core;
+    private readonly ILoggerFactory _logs;
     private readonly CancellationTokenRegistration _stopping;
+    private volatile ServerListener? _listener;
+    private volatile bool _disposed;
 
     public HostedMeshServer(
         IOptions<MeshServerOptions> options, ILoggerFactory logs, IHostApplicationLifetime lifetime, TimeProvider? time = null)
     {
-        _core = new ServerCore(options.Value, time ?? TimeProvider.System, logs);
-        _listener = new ServerListener(_core, logs);
-        _stopping = lifetime.ApplicationStopping.Register(_core.BeginStop);
+        _logs = logs;
+        _core = new Lazy<ServerCore>(() =>
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new ServerCore(options.Value, time ?? TimeProvider.System, logs);
+        });
+        _stopping = lifetime.ApplicationStopping.Register(BeginStop);
     }
 
-    public Uri Address => _listener.Address;
+    public Uri Address => _listener is { } listener ? listener.Address : throw ServerListener.NotListening();
 
-    public ServerCore Core => _core;
+    /// <summary>The server itself; the first use makes it.</summary>
+    /// <exception cref="OptionsValidationException">The options are wrong.</exception>
+    /// <exception cref="InvalidDataException">The state file cannot be read.</exception>
+    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    public ServerCore Core => _core.Value;
 
-    public Task StartAsync(CancellationToken cancellationToken) =>
-        _core.IsMapped && _core.Options.ListenAddress is null ? Task.CompletedTask : _listener.StartAsync(cancellationToken);
+    /// <summary>Set once an app has mapped the endpoints, so that no listener of the server's own is needed.</summary>
+    public bool IsMapped { get; set; }
 
-    public Task StopAsync(CancellationToken cancellationToken) => _listener.StopAsync(cancellationToken);
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var core = Core;
+        if (!IsMapped || core.Options.ListenAddress is not null)
+        {
+            _listener = new ServerListener(core, _logs);
+            await _listener.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => _listener?.StopAsync(cancellationToken) ?? Task.CompletedTask;
 
     public void Dispose()
     {
+        _disposed = true;
         _stopping.Dispose();
-        _core.Dispose();
+        if (_core.IsValueCreated)
+        {
+            _core.Value.Dispose();
+        }
+    }
+
+    private void BeginStop()
+    {
+        if (_core.IsValueCreated)
+        {
+            _core.Value.BeginStop();
+        }
     }
 }

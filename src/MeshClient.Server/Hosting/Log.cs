@@ -30,6 +30,9 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Warning, "The instances in {Path} are left out and have to register again: {Problem}.")]
     public static partial void CatalogUnreadable(ILogger logger, string path, string problem);
 
-    [LoggerMessage(9, LogLevel.Error, "The instances could not be written to {Path}; after a restart they would have to register again.")]
+    [LoggerMessage(9, LogLevel.Error, "The instances could not be written to {Path}; it is tried again. After a restart they would have to register again.")]
     public static partial void CatalogNotWritten(ILogger logger, Exception exception, string path);
+
+    [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
+    public static partial void DirectoryNotFlushed(ILogger logger, string path);
 }

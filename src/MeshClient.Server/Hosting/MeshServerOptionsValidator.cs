@@ -1,10 +1,11 @@
 using System.Net;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.Server.Hosting;
 
 /// <summary>Checks the options and names every error at once.</summary>
-internal sealed class MeshServerOptionsValidator : IValidateOptions<MeshServerOptions>
+internal sealed class MeshServerOptionsValidator(IConfiguration? configuration = null) : IValidateOptions<MeshServerOptions>
 {
     private static readonly TimeSpan MinLeafLifetime = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaxLeafLifetime = TimeSpan.FromHours(8760);
@@ -12,7 +13,7 @@ internal sealed class MeshServerOptionsValidator : IValidateOptions<MeshServerOp
 
     public ValidateOptionsResult Validate(string? name, MeshServerOptions options)
     {
-        var errors = Find(options).ToList();
+        var errors = FindUnknownKeys().Concat(Find(options)).ToList();
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
     }
 
@@ -75,6 +76,20 @@ internal sealed class MeshServerOptionsValidator : IValidateOptions<MeshServerOp
         if (options.MaxConnectionsPerClient < 0)
         {
             yield return $"MaxConnectionsPerClient is {options.MaxConnectionsPerClient}: it cannot be negative; 0 is no limit.";
+        }
+    }
+
+    // A misspelt key stops the app instead of being ignored. The binder can do that itself, but stops at the first.
+    private IEnumerable<string> FindUnknownKeys()
+    {
+        var known = typeof(MeshServerOptions).GetProperties().Select(property => property.Name).ToList();
+        foreach (var key in configuration?.GetSection(MeshServerDefaults.SectionName).GetChildren() ?? [])
+        {
+            // Every option is a single value, so what has keys of its own is as unknown.
+            if (!known.Contains(key.Key, StringComparer.OrdinalIgnoreCase) || key.GetChildren().Any())
+            {
+                yield return $"{key.Path} is not a known setting. Known here: {string.Join(", ", known.Order())}.";
+            }
         }
     }
 

@@ -58,9 +58,6 @@ internal sealed class ServerCore : IDisposable
 
     public RouteTable Routes { get; }
 
-    /// <summary>Set once an app has mapped the endpoints, so that no listener of the server's own is needed.</summary>
-    public bool IsMapped { get; set; }
-
     public Task HandleAsync(HttpContext http) => _dispatcher.HandleAsync(http);
 
     /// <summary>Lets parked queries answer, and no new one park.</summary>

@@ -21,7 +21,9 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
     private WebApplication? _app;
     private Uri? _address;
 
-    public Uri Address => _address ?? throw new InvalidOperationException("The server has no listener of its own that is started.");
+    public Uri Address => _address ?? throw NotListening();
+
+    public static InvalidOperationException NotListening() => new("The server has no listener of its own that is started.");
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {

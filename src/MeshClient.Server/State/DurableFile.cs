@@ -4,15 +4,20 @@ namespace MeshClient.Server.State;
 
 /// <summary>
 /// Writes a whole file so that whatever happens there is either the old content or the new one, and the new one is there
-/// after a loss of power: into a new file next to it, flushed to the disk, renamed over the old one, and the directory
-/// flushed too. Only the owner may read it.
+/// after a loss of power: into a new file next to it, flushed to the disk, renamed over the old one, and then the directory
+/// flushed too. Only the owner may read it. Two steps, because what fails in the first has not happened, and what fails in
+/// the second has.
 /// </summary>
 internal static partial class DurableFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public static void Write(string path, ReadOnlySpan<byte> content)
+    /// <summary>Writes a file.</summary>
+    /// <param name="path">The whole path.</param>
+    /// <param name="content">All of the content.</param>
+    /// <returns>The directory, which is left to be flushed by <see cref="FlushDirectory"/>.</returns>
+    /// <exception cref="IOException">It cannot be written; the old content is still there.</exception>
+    public static string Replace(string path, ReadOnlySpan<byte> content)
     {
         var temporary = path + ".new";
         try
@@ -26,7 +31,7 @@ internal static partial class DurableFile
             }
 
             File.Move(temporary, path, overwrite: true);
-            FlushDirectory(Path.GetDirectoryName(path)!);
+            return Path.GetDirectoryName(path)!;
         }
         catch (UnauthorizedAccessException e)
         {
@@ -46,27 +51,27 @@ internal static partial class DurableFile
         return new FileStream(path, options);
     }
 
-    // A rename is durable once its directory is; .NET opens no directories. Windows does this by itself.
-    private static void FlushDirectory(string path)
+    /// <summary>
+    /// Makes a rename durable, which it is once its directory is; .NET opens no directories. Windows does this by itself.
+    /// </summary>
+    /// <returns>Whether it is; if not, the new content is in place, and only a loss of power may bring the old one back.</returns>
+    public static bool FlushDirectory(string path)
     {
         if (OperatingSystem.IsWindows())
         {
-            return;
+            return true;
         }
 
         const int readOnly = 0;
         var descriptor = Libc.Open(path, readOnly);
         if (descriptor < 0)
         {
-            throw new IOException($"The directory '{path}' cannot be opened.");
+            return false;
         }
 
-        var flushed = Libc.Flush(descriptor);
+        var flushed = Libc.Flush(descriptor) == 0;
         _ = Libc.Close(descriptor);
-        if (flushed != 0)
-        {
-            throw new IOException($"The directory '{path}' cannot be flushed to the disk.");
-        }
+        return flushed;
     }
 
     private static partial class Libc

@@ -14,18 +14,27 @@ internal sealed class StateFile : IStateStorage
     /// <summary>How far the file of instances may lag behind.</summary>
     public static readonly TimeSpan CatalogDelay = TimeSpan.FromSeconds(1);
 
+    /// <summary>When writing the instances is tried again after it failed, as on a full disk.</summary>
+    public static readonly TimeSpan CatalogRetry = TimeSpan.FromSeconds(10);
+
     private readonly string _path;
     private readonly string _catalogPath;
     private readonly FileStream _lock;
     private readonly ILogger _logger;
     private readonly ITimer _timer;
     private readonly Lock _writingCatalog = new();
+    private readonly Func<string, bool> _flushDirectory;
     private CatalogState? _pending;
     private bool _disposed;
 
+    /// <param name="path">The file.</param>
+    /// <param name="time">The clock of the delays.</param>
+    /// <param name="logger">Where it logs.</param>
+    /// <param name="flushDirectory">Makes a rename durable; null: <see cref="DurableFile.FlushDirectory"/>.</param>
     /// <exception cref="IOException">The directory cannot be written, or another server holds the file.</exception>
-    public StateFile(string path, TimeProvider time, ILogger<StateFile> logger)
+    public StateFile(string path, TimeProvider time, ILogger<StateFile> logger, Func<string, bool>? flushDirectory = null)
     {
+        _flushDirectory = flushDirectory ?? DurableFile.FlushDirectory;
         _path = Path.GetFullPath(path);
         _catalogPath = _path + ".instances";
         _logger = logger;
@@ -78,7 +87,7 @@ internal sealed class StateFile : IStateStorage
     {
         if (!ReferenceEquals(before.Authority, after.Authority) || !ReferenceEquals(before.Intentions, after.Intentions))
         {
-            DurableFile.Write(_path, StateFileFormat.Write(after));
+            Write(_path, StateFileFormat.Write(after));
         }
 
         if (before.Catalog.ServicesIndex != after.Catalog.ServicesIndex || before.Catalog.ChecksIndex != after.Catalog.ChecksIndex)
@@ -113,12 +122,26 @@ internal sealed class StateFile : IStateStorage
 
             try
             {
-                DurableFile.Write(_catalogPath, CatalogFileFormat.Write(catalog));
+                Write(_catalogPath, CatalogFileFormat.Write(catalog));
             }
             catch (IOException e)
             {
                 Log.CatalogNotWritten(_logger, e, _catalogPath);
+                if (Interlocked.CompareExchange(ref _pending, catalog, null) is null)
+                {
+                    _timer.Change(CatalogRetry, Timeout.InfiniteTimeSpan);
+                }
             }
+        }
+    }
+
+    // Once the file is renamed, the change has happened: whoever reads the file sees it. So a directory that cannot be
+    // flushed refuses nothing, or a caller would be told of a failure that comes into force with the next start.
+    private void Write(string path, byte[] content)
+    {
+        if (!_flushDirectory(DurableFile.Replace(path, content)))
+        {
+            Log.DirectoryNotFlushed(_logger, path);
         }
     }
 

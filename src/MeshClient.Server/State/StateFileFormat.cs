@@ -33,6 +33,8 @@ internal static class StateFileFormat
                     PrivateKey = root.RevealPrivateKey(),
                     Intermediates = [.. root.IntermediatePems],
                     ReplacedAt = root.ReplacedAt,
+                    RetireAt = root.RetireAt,
+                    LongestLeafLifetime = root.LongestLeafLifetime,
                     CreateIndex = root.CreateIndex,
                     ModifyIndex = root.ModifyIndex,
                 })],
@@ -86,21 +88,35 @@ internal static class StateFileFormat
             throw new InvalidDataException("it has no root, trust domain or node id");
         }
 
+        if (document.Roots[0] is not { PrivateKey: not null, ReplacedAt: null } || document.Roots.Skip(1).Any(root => root.ReplacedAt is null))
+        {
+            throw new InvalidDataException("its first root has to be the one that signs, with its key, and no other");
+        }
+
         var authority = new AuthorityState
         {
             TrustDomain = document.TrustDomain,
             Configuration = document.Configuration,
             RotatedAt = document.RotatedAt,
             RootsIndex = document.Index,
-            Roots = [.. document.Roots.Select(root => new CaRoot(root.Certificate, root.PrivateKey)
-            {
-                IntermediatePems = [.. root.Intermediates],
-                ReplacedAt = root.ReplacedAt,
-                CreateIndex = root.CreateIndex,
-                ModifyIndex = root.ModifyIndex,
-            })],
+            Roots = [.. document.Roots.Select(root => FromDocument(root, document.Configuration.LeafLifetime))],
         };
         return new StoredState(document.Index, document.NodeId, authority, [.. document.Intentions.Select(FromDocument)]);
+    }
+
+    // Files of before have the keys of replaced roots too, which are let go, and do not say what lives they signed.
+    private static CaRoot FromDocument(RootDocument root, TimeSpan presentLifetime)
+    {
+        var longest = root.LongestLeafLifetime ?? presentLifetime;
+        return new CaRoot(root.Certificate, root.ReplacedAt is null ? root.PrivateKey : null)
+        {
+            IntermediatePems = [.. root.Intermediates],
+            ReplacedAt = root.ReplacedAt,
+            RetireAt = root.RetireAt ?? (root.ReplacedAt is { } replaced ? CaRoot.RetirementOf(replaced, longest) : null),
+            LongestLeafLifetime = longest,
+            CreateIndex = root.CreateIndex,
+            ModifyIndex = root.ModifyIndex,
+        };
     }
 
     private static IntentionDocument ToDocument(StoredIntention intention) => new()
@@ -184,16 +200,20 @@ internal sealed class StateDocument
     public required IReadOnlyList<IntentionDocument> Intentions { get; init; }
 }
 
-/// <summary>A root with its key.</summary>
+/// <summary>A root, with its key while it signs.</summary>
 internal sealed class RootDocument
 {
     public required string Certificate { get; init; }
 
-    public required string PrivateKey { get; init; }
+    public string? PrivateKey { get; init; }
 
     public required IReadOnlyList<string> Intermediates { get; init; }
 
     public DateTimeOffset? ReplacedAt { get; init; }
+
+    public DateTimeOffset? RetireAt { get; init; }
+
+    public TimeSpan? LongestLeafLifetime { get; init; }
 
     public required ulong CreateIndex { get; init; }
 

@@ -349,6 +349,45 @@ public sealed class AuthorityApiTests
         Assert.Equal(384, server.State.Authority.Active.PrivateKeyBits);
     }
 
+    [Theory]
+    [InlineData("before")]
+    [InlineData("with")]
+    [InlineData("after")]
+    public async Task OldRoot_WhenTheLifetimeIsShortened_StaysAsLongAsItsLongestLeaves(string shortened)
+    {
+        await using var server = await TestServer.StartAsync();
+        const string Shorter = "\"LeafCertTTL\":\"1h\"";
+        if (shortened == "before")
+        {
+            await server.MustPutAsync(Configuration, $$$"""{"Provider":"consul","Config":{{{{Shorter}}}}}""");
+        }
+
+        var more = shortened == "with" ? Shorter + "," : "";
+        await server.MustPutAsync(Configuration, $$$"""{"Provider":"consul","Config":{{{{more}}}"PrivateKeyBits":384}}""");
+        if (shortened == "after")
+        {
+            await server.MustPutAsync(Configuration, $$$"""{"Provider":"consul","Config":{{{{Shorter}}}}}""");
+        }
+
+        Assert.Equal(TimeSpan.FromHours(1), server.State.Authority!.Configuration.LeafLifetime);
+        server.Time.Advance(2 * MeshServerDefaults.LeafCertificateLifetime);
+        Assert.Equal(2, (await server.GetAsync(Roots)).Json.GetProperty("Roots").GetArrayLength());
+        server.Time.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal(1, (await server.GetAsync(Roots)).Json.GetProperty("Roots").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task OldRoot_WhenItIsReplaced_LetsGoOfItsKey()
+    {
+        await using var server = await TestServer.StartAsync();
+        var first = server.State.Authority!.Active;
+        Assert.True(first.Signer.HasPrivateKey);
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""");
+        var old = server.State.Authority.Roots[1];
+        Assert.Equal((first.Id, false, null), (old.Id, old.Signer.HasPrivateKey, old.RevealPrivateKey()));
+        Assert.True(server.State.Authority.Active.Signer.HasPrivateKey);
+    }
+
     [Fact]
     public async Task GivenRoot_ThatCannotSign_IsRefused()
     {

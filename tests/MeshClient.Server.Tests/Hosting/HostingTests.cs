@@ -149,11 +149,51 @@ public sealed class HostingTests
     public async Task Configuration_WithAnUnknownKey_EndsTheStart()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["MeshServer:ListenAdress"] = "http://127.0.0.1:0" });
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["MeshServer:ListenAdress"] = "http://127.0.0.1:0",
+            ["MeshServer:datacenter"] = "DC 1",
+            ["MeshServer:NodeName:First"] = "n1",
+        });
         builder.Services.AddMeshServer();
         using var host = builder.Build();
-        var error = await Assert.ThrowsAnyAsync<Exception>(() => host.StartAsync(Cancellation));
-        Assert.Contains("ListenAdress", error.ToString(), StringComparison.Ordinal);
+        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
+        Assert.Equal(["MeshServer:ListenAdress", "MeshServer:NodeName", "Datacenter"], error.Failures.Select(failure => failure.Split(' ')[0]));
+    }
+
+    [Theory]
+    [InlineData("MeshServer:Datacenter", "DC 1", "Datacenter is 'DC 1'")]
+    [InlineData("MeshServer:Datacentre", "dc1", "MeshServer:Datacentre")]
+    [InlineData("MeshServer:MaxLeavesPerSecond", "many", "MeshServer:MaxLeavesPerSecond")]
+    public async Task Start_WithWrongOptionsHereAndElsewhere_NamesBoth(string key, string value, string problem)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { [key] = value });
+        builder.Services.AddMeshServer();
+        builder.Services.AddOptions<ElsewhereOptions>().Validate(_ => false, "Wrong elsewhere.").ValidateOnStart();
+        using var host = builder.Build();
+        var errors = await Assert.ThrowsAsync<AggregateException>(() => host.StartAsync(Cancellation));
+        Assert.Contains(errors.InnerExceptions, error => error.Message.Contains("Wrong elsewhere.", StringComparison.Ordinal));
+        Assert.Contains(errors.InnerExceptions, error => error.Message.Contains(problem, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Start_WithWrongOptionsElsewhere_OpensNoStateFile()
+    {
+        var folder = Directory.CreateTempSubdirectory("meshserver-").FullName;
+        try
+        {
+            var builder = Host.CreateEmptyApplicationBuilder(null);
+            builder.Services.AddMeshServer(options => options.StatePath = Path.Combine(folder, "state.json"));
+            builder.Services.AddOptions<ElsewhereOptions>().Validate(_ => false, "Wrong elsewhere.").ValidateOnStart();
+            using var host = builder.Build();
+            await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
+            Assert.Empty(Directory.GetFiles(folder));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]
@@ -227,4 +267,6 @@ public sealed class HostingTests
         var length = await socket.ReceiveAsync(buffer, Cancellation);
         return System.Text.Encoding.ASCII.GetString(buffer, 0, length);
     }
+
+    private sealed class ElsewhereOptions;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using MeshClient.Core.Intentions;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Tests.Support;
@@ -67,6 +68,25 @@ public sealed class RestartTests : IDisposable
         var before = again.State;
         await again.RegisterAsync("web", "w1", more: ""","Tags":["t"],"Meta":{"k":"v"},"Connect":{"Native":true},"TaggedAddresses":{"lan":{"Address":"a","Port":1}}""");
         Assert.Same(before, again.State);
+    }
+
+    [Fact]
+    public async Task Restart_AfterARotation_KeepsWhenTheOldRootGoesAndNotItsKey()
+    {
+        DateTimeOffset? retireAt;
+        await using (var server = await StartAsync())
+        {
+            await server.MustPutAsync("/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384,"LeafCertTTL":"1h"}}""");
+            using var file = JsonDocument.Parse(await File.ReadAllTextAsync(StatePath, TestServer.Cancellation));
+            Assert.Equal([true, false], file.RootElement.GetProperty("Roots").EnumerateArray().Select(root => root.TryGetProperty("PrivateKey", out _)));
+            retireAt = server.State.Authority!.Roots[1].RetireAt;
+            Assert.Equal(server.Time.GetUtcNow() + (2 * MeshServerDefaults.LeafCertificateLifetime), retireAt);
+        }
+
+        await using var again = await StartAsync();
+        Assert.Equal(retireAt, again.State.Authority!.Roots[1].RetireAt);
+        Assert.Equal((TimeSpan.FromHours(72), TimeSpan.FromHours(1)), (again.State.Authority.Roots[1].LongestLeafLifetime, again.State.Authority.Active.LongestLeafLifetime));
+        Assert.Equal(HttpStatusCode.OK, (await again.GetAsync("/v1/agent/connect/ca/leaf/web")).Status);
     }
 
     [Fact]
