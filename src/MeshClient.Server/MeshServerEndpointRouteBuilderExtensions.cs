@@ -11,10 +11,13 @@ public static class MeshServerEndpointRouteBuilderExtensions
 {
     /// <summary>
     /// Maps the HTTP API under <c>/v1/</c>. The server then has no listener of its own, unless
-    /// <see cref="MeshServerOptions.ListenAddress"/> asks for one as well.
+    /// <see cref="MeshServerOptions.ListenAddress"/> asks for one as well. The API hands out private keys: callers from other
+    /// machines are answered 403 unless they come over HTTPS and the endpoints have <c>RequireAuthorization()</c>, or
+    /// <see cref="MeshServerOptions.AllowUnauthenticatedBeyondLoopback"/> or
+    /// <see cref="MeshServerOptions.AllowPlaintextBeyondLoopback"/> lets them in.
     /// </summary>
     /// <param name="endpoints">The app; <c>AddMeshServer()</c> has been called on its services.</param>
-    /// <returns>The endpoints, to put requirements on, such as an authorization policy or a host.</returns>
+    /// <returns>The endpoints, to put requirements on, above all <c>RequireAuthorization()</c>.</returns>
     /// <exception cref="InvalidOperationException"><c>AddMeshServer()</c> has not been called.</exception>
     public static IEndpointConventionBuilder MapMeshServer(this IEndpointRouteBuilder endpoints)
     {

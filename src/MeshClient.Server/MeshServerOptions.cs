@@ -14,10 +14,19 @@ public sealed class MeshServerOptions
     public Uri? ListenAddress { get; set; }
 
     /// <summary>
-    /// Whether others than this machine may call in over plain HTTP, where private keys of leaves can be read on the way.
-    /// Default: false, then a <see cref="ListenAddress"/> beyond loopback is an error, and so is a plain call from elsewhere.
+    /// Whether others than this machine may call in over plain HTTP. Every one of them gets the private key of any service, and
+    /// so does whoever can read on the way: for networks that are trusted as a whole. Default: false, then a
+    /// <see cref="ListenAddress"/> beyond loopback is an error, and a plain call from elsewhere is answered 403.
     /// </summary>
     public bool AllowPlaintextBeyondLoopback { get; set; }
+
+    /// <summary>
+    /// Whether others than this machine may call the endpoints of <c>MapMeshServer()</c> over HTTPS although these require no
+    /// authorization. Every one of them then gets the private key of any service. Default: false, then such a call is
+    /// answered 403; endpoints with <c>RequireAuthorization()</c> need no leave from here. A proxy on this machine is taken for
+    /// this machine, whomever it speaks for, unless the app restores the caller's address.
+    /// </summary>
+    public bool AllowUnauthenticatedBeyondLoopback { get; set; }
 
     /// <summary>The datacenter: lower case letters, digits, <c>-</c> and <c>_</c>. Part of every identity. Default: dc1.</summary>
     public string Datacenter { get; set; } = MeshServerDefaults.Datacenter;

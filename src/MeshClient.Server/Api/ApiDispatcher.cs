@@ -1,6 +1,8 @@
+using System.Net;
 using System.Text;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
@@ -113,12 +115,9 @@ internal sealed class ApiDispatcher(
 
     private void RefuseUnsafe(HttpContext http, ApiRequest request)
     {
-        if (!options.AllowPlaintextBeyondLoopback && !http.Request.IsHttps
-            && request.Caller is { } caller && !System.Net.IPAddress.IsLoopback(caller))
+        if (request.Caller is { } caller && !IPAddress.IsLoopback(caller))
         {
-            throw new RequestRefusedException(
-                StatusCodes.Status403Forbidden,
-                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS, or allow it by AllowPlaintextBeyondLoopback.");
+            RefuseStranger(http);
         }
 
         // A web page of elsewhere, open in a browser on this machine, must not write here; some POSTs need no preflight.
@@ -129,6 +128,28 @@ internal sealed class ApiDispatcher(
             throw new RequestRefusedException(StatusCodes.Status403Forbidden, "Requests of web pages from other origins are refused.");
         }
     }
+
+    private void RefuseStranger(HttpContext http)
+    {
+        if (!http.Request.IsHttps && !options.AllowPlaintextBeyondLoopback)
+        {
+            throw new RequestRefusedException(
+                StatusCodes.Status403Forbidden,
+                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
+        }
+
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !RequiresAuthorization(http.GetEndpoint()))
+        {
+            throw new RequestRefusedException(
+                StatusCodes.Status403Forbidden,
+                "These endpoints are for this machine only: they hand out private keys and require no authorization. "
+                + "Require it by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+        }
+    }
+
+    // A bare policy does not count: without its middleware routing refuses endpoints with this metadata only.
+    private static bool RequiresAuthorization(Endpoint? endpoint) =>
+        endpoint?.Metadata.GetMetadata<IAuthorizeData>() is not null && endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null;
 
     // The path as it was sent, so that an escaped slash in an id is told from one that parts the path.
     private static string PathOf(HttpContext http)

@@ -35,4 +35,7 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
+
+    [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
+    public static partial void OpenToStrangers(ILogger logger, string option);
 }

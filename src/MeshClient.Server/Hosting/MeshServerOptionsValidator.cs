@@ -28,7 +28,7 @@ internal sealed class MeshServerOptionsValidator(IConfiguration? configuration =
             else if (TryGetIp(address, out var ip) && !IPAddress.IsLoopback(ip) && !options.AllowPlaintextBeyondLoopback)
             {
                 yield return $"ListenAddress is '{address}': private keys would travel in plain text to other machines. "
-                    + "Listen on a loopback address, map the endpoints into an app with HTTPS by MapMeshServer(), or set AllowPlaintextBeyondLoopback.";
+                    + "Listen on a loopback address, map the endpoints into an app with HTTPS by MapMeshServer().RequireAuthorization(), or set AllowPlaintextBeyondLoopback.";
             }
         }
 

@@ -38,6 +38,7 @@ internal sealed class ServerCore : IDisposable
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
             }
 
+            WarnOfStrangers(options, logs.CreateLogger<ServerCore>());
             foreach (var checkId in Store.Current.Catalog.CheckOwners.Keys)
             {
                 _monitor.Follow(checkId);
@@ -69,6 +70,19 @@ internal sealed class ServerCore : IDisposable
         _reaper.Dispose();
         _monitor.Dispose();
         _storage.Dispose();
+    }
+
+    private static void WarnOfStrangers(MeshServerOptions options, ILogger logger)
+    {
+        if (options.AllowPlaintextBeyondLoopback)
+        {
+            Log.OpenToStrangers(logger, nameof(options.AllowPlaintextBeyondLoopback));
+        }
+
+        if (options.AllowUnauthenticatedBeyondLoopback)
+        {
+            Log.OpenToStrangers(logger, nameof(options.AllowUnauthenticatedBeyondLoopback));
+        }
     }
 
     private ServerState LoadState(MeshServerOptions options, DateTimeOffset now)
