@@ -8,6 +8,9 @@ namespace MeshClient.Outbound;
 /// </summary>
 internal sealed class TrackedContent : HttpContent
 {
+    // A frame of HTTP/2; the default of 80 KiB is dear for the small answers most calls get.
+    private const int CopyBufferSize = 16 * 1024;
+
     private readonly HttpContent _inner;
     private readonly OutboundPipeline _pipeline;
     private readonly OutboundAttempt _attempt;
@@ -21,7 +24,15 @@ internal sealed class TrackedContent : HttpContent
         _attempt = attempt;
         foreach (var header in inner.Headers.NonValidated)
         {
-            Headers.TryAddWithoutValidation(header.Key, header.Value);
+            // A header of one value, as nearly all are, goes over without being boxed and enumerated.
+            if (header.Value.Count == 1)
+            {
+                Headers.TryAddWithoutValidation(header.Key, header.Value.ToString());
+            }
+            else
+            {
+                Headers.TryAddWithoutValidation(header.Key, header.Value);
+            }
         }
     }
 
@@ -51,13 +62,13 @@ internal sealed class TrackedContent : HttpContent
     {
         // Through the stream, which tells a connection that broke from a reader that gave up or could not take more.
         using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
-        await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
+        await source.CopyToAsync(stream, CopyBufferSize, cancellationToken).ConfigureAwait(false);
     }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         using var source = CreateContentReadStream(cancellationToken);
-        source.CopyTo(stream);
+        source.CopyTo(stream, CopyBufferSize);
     }
 
     protected override Stream CreateContentReadStream(CancellationToken cancellationToken) =>
