@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.IO.Compression;
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -11,6 +12,9 @@ internal sealed class ApiRequest(HttpContext http, string rest)
 {
     /// <summary>How large a body may be, as for Consul's own limits on values and transactions.</summary>
     public const int MaxBodyBytes = 512 * 1024;
+
+    /// <summary>Below this an answer fits into one packet as it is.</summary>
+    private const int MinCompressedBytes = 1024;
 
     public HttpContext Http => http;
 
@@ -92,10 +96,23 @@ internal sealed class ApiRequest(HttpContext http, string rest)
         return Task.CompletedTask;
     }
 
-    public async Task AnswerJsonAsync(Action<Utf8JsonWriter> write)
+    /// <summary>Answers with JSON, compressed when it is long and the caller takes that.</summary>
+    /// <param name="write">Writes it.</param>
+    /// <param name="isSecret">Whether a private key is in it: such an answer is never compressed, because its length would tell of it.</param>
+    public async Task AnswerJsonAsync(Action<Utf8JsonWriter> write, bool isSecret = false)
     {
         using var buffer = JsonAnswer.Write(write, Has("pretty"));
         http.Response.ContentType = "application/json";
+        if (!isSecret && buffer.Written.Length > MinCompressedBytes && TakesGzip())
+        {
+            // Without a length: it is known only once all has been compressed.
+            Headers.ContentEncoding = "gzip";
+            var gzip = new GZipStream(http.Response.Body, CompressionLevel.Fastest, leaveOpen: true);
+            await using var disposal = gzip.ConfigureAwait(false);
+            await gzip.WriteAsync(buffer.Written, Aborted).ConfigureAwait(false);
+            return;
+        }
+
         http.Response.ContentLength = buffer.Written.Length;
         await http.Response.BodyWriter.WriteAsync(buffer.Written, Aborted).ConfigureAwait(false);
     }
@@ -111,6 +128,9 @@ internal sealed class ApiRequest(HttpContext http, string rest)
             await http.Response.BodyWriter.WriteAsync(bytes, Aborted).ConfigureAwait(false);
         }
     }
+
+    private bool TakesGzip() => http.Request.GetTypedHeaders().AcceptEncoding
+        .Any(coding => coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && coding.Quality is not 0);
 
     private static RequestRefusedException TooLarge() =>
         new(413, $"Request body too large, max size: {MaxBodyBytes} bytes.");

@@ -49,7 +49,7 @@ internal sealed class AuthorityHandlers(
             : await WaitForLeafAsync(request, service, asked, wait).ConfigureAwait(false);
         request.SetHeader("X-Cache", leaf.Index == asked ? "HIT" : "MISS");
         request.SetIndex(leaf.Index);
-        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf)).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf), isSecret: true).ConfigureAwait(false);
     }
 
     private async Task<LeafRecord> WaitForLeafAsync(ApiRequest request, ServiceName service, ulong asked, TimeSpan wait)
@@ -93,7 +93,7 @@ internal sealed class AuthorityHandlers(
         var body = await request.ReadBodyAsync().ConfigureAwait(false);
         var leaf = authority.Sign(service, Encoding.UTF8.GetString(body), request.Caller);
         request.SetIndex(leaf.Index);
-        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf)).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf), isSecret: true).ConfigureAwait(false);
     }
 
     private Task GetConfigurationAsync(ApiRequest request) =>
