@@ -6,7 +6,7 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>Registration of services and what the agent tells about them.</summary>
-internal sealed class AgentServiceHandlers(StateStore store, TtlMonitor monitor, TimeProvider time)
+internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queries, TtlMonitor monitor, TimeProvider time)
 {
     private const string DecodePrefix = "Request decode failed: ";
 
@@ -87,36 +87,12 @@ internal sealed class AgentServiceHandlers(StateStore store, TtlMonitor monitor,
         var found = Find(request.Rest);
         if (hash is { Length: > 0 } && hash == found.Hash)
         {
-            found = await WaitForChangeAsync(request, found, wait).ConfigureAwait(false);
+            found = await queries.WaitAsync(
+                request, [Topic.Service(found.Service.Name)], wait, () => Find(request.Rest), now => now.Hash != hash).ConfigureAwait(false);
         }
 
         request.SetHeader("X-Consul-Contenthash", found.Hash);
         await request.AnswerJsonAsync(writer => writer.WriteAgentService(found.Service, found.Hash)).ConfigureAwait(false);
-    }
-
-    private async Task<(ServiceDefinition Service, string Hash)> WaitForChangeAsync(
-        ApiRequest request, (ServiceDefinition Service, string Hash) present, TimeSpan wait)
-    {
-        var deadline = new Deadline(time, wait);
-        using var watch = store.Watches.Begin([Topic.Service(present.Service.Name)]);
-        while (true)
-        {
-            var found = Find(request.Rest);
-            if (found.Hash != present.Hash || watch.IsClosed)
-            {
-                return found;
-            }
-
-            switch (await watch.WaitAsync(deadline.Left, time, request.Aborted).ConfigureAwait(false))
-            {
-                case WatchOutcome.Abandoned:
-                    throw new OperationCanceledException(request.Aborted);
-                case WatchOutcome.Changed:
-                    continue;
-                default:
-                    return Find(request.Rest);
-            }
-        }
     }
 
     private (ServiceDefinition Service, string Hash) Find(string id) =>

@@ -63,12 +63,28 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
             return read(store.Current);
         }
 
+        return await WaitAsync(
+            request,
+            topics,
+            wait + jitter.PartOf(wait / JitterPart),
+            () => read(store.Current),
+            answer => answer.Index != asked).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until there is something newer, or the wait is over, or the server stops; then answers with what there is.</summary>
+    /// <param name="request">The call.</param>
+    /// <param name="topics">What a change of the data touches.</param>
+    /// <param name="wait">How long, at most.</param>
+    /// <param name="read">Reads what there is.</param>
+    /// <param name="isNewer">Whether that is newer than what the caller has.</param>
+    public async Task<T> WaitAsync<T>(ApiRequest request, Topic[] topics, TimeSpan wait, Func<T> read, Func<T, bool> isNewer)
+    {
         using var watch = store.Watches.Begin(topics);
-        var deadline = new Deadline(time, wait + jitter.PartOf(wait / JitterPart));
+        var deadline = new Deadline(time, wait);
         while (true)
         {
-            var answer = read(store.Current);
-            if (answer.Index != asked || watch.IsClosed)
+            var answer = read();
+            if (isNewer(answer) || watch.IsClosed)
             {
                 return answer;
             }
@@ -80,7 +96,7 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
                 case WatchOutcome.Changed:
                     continue;
                 default:
-                    return read(store.Current);
+                    return read();
             }
         }
     }

@@ -100,7 +100,7 @@ internal sealed class ServerCore : IDisposable
         var routes = new RouteTable();
         var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
         new AgentHandlers(Store, options).Map(routes);
-        new AgentServiceHandlers(Store, _monitor, time).Map(routes);
+        new AgentServiceHandlers(Store, queries, _monitor, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
         new CatalogHandlers(queries, options).Map(routes);
         new IntentionHandlers(Store, queries, options, time).Map(routes);
