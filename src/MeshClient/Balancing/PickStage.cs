@@ -22,17 +22,14 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
 
         // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
         var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
-        var instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
-        var admission = instance.Ejection.TryEnter(now);
-        for (var picks = 1; admission == Admission.Refused && picks < MaxPicks; picks++)
-        {
-            instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
-            admission = instance.Ejection.TryEnter(now);
-        }
-
-        attempt.Instance = instance;
-        attempt.Admission = admission;
         attempt.StartedAt = now;
+        var picks = 0;
+        do
+        {
+            attempt.Instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
+            attempt.Admission = attempt.Instance.Ejection.TryEnter(now);
+        }
+        while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
     }
 
     private MeshCallException NoInstances(Destination destination)

@@ -142,8 +142,7 @@ internal sealed class ServiceState : IAsyncDisposable
         {
             _listed = listed;
             // The first read of all may get here before the watch is assigned; nothing was away before it.
-            ApplyInLock(_stabilizer.Stabilize(listed, cameBack: _watch?.LastFailure is not null, out var nextExpiry));
-            _expiry.Change(nextExpiry ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            StabilizeInLock(listed, cameBack: _watch?.LastFailure is not null);
         }
     }
 
@@ -153,10 +152,15 @@ internal sealed class ServiceState : IAsyncDisposable
         {
             if (_listed is { } listed)
             {
-                ApplyInLock(_stabilizer.Stabilize(listed, cameBack: false, out var nextExpiry));
-                _expiry.Change(nextExpiry ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                StabilizeInLock(listed, cameBack: false);
             }
         }
+    }
+
+    private void StabilizeInLock(ServiceSnapshot listed, bool cameBack)
+    {
+        ApplyInLock(_stabilizer.Stabilize(listed, cameBack, out var nextExpiry));
+        _expiry.Change(nextExpiry ?? Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     private void ApplyInLock(ServiceSnapshot snapshot)
