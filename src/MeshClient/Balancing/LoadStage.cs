@@ -35,6 +35,5 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     private static bool IsPenalised(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode is HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
-            // What this process refused by itself says nothing about the instance.
-            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
+            : attempt.FailedAtInstance;
 }

@@ -38,6 +38,5 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
     private static bool IsFailure(OutboundAttempt attempt) =>
         attempt.Response is { } response
             ? response.StatusCode >= HttpStatusCode.InternalServerError
-            // What this process refused by itself says nothing about the instance.
-            : attempt.Failure is not (null or MeshCallException) && !attempt.Call.Cancellation.IsCancellationRequested;
+            : attempt.FailedAtInstance;
 }

@@ -53,6 +53,12 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public Exception? Failure { get; set; }
 
     /// <summary>
+    /// Whether it failed in a way that tells of the instance: not by what this process refused by itself, nor because the app
+    /// gave up.
+    /// </summary>
+    public bool FailedAtInstance => Failure is not (null or MeshCallException) && !Call.Cancellation.IsCancellationRequested;
+
+    /// <summary>
     /// Whether it failed because the call's time was over. The clock alone cannot tell, since a timer may fire a moment early.
     /// </summary>
     public bool MissedDeadline => Failure is OperationCanceledException && (EndsWithCall || RespondedAt >= Call.DeadlineAt);
