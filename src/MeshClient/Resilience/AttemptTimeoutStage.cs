@@ -69,7 +69,12 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
     public override void Ended(OutboundAttempt attempt)
     {
         GiveBack(attempt);
-        attempt.Call.Request.Content = UploadContent.Unwrap(attempt.Call.Request.Content);
+        // Only where it was changed: by the time an answer has been read, the app may have disposed its request, which then
+        // takes no content.
+        if (attempt.Call.Request.Content is UploadContent upload)
+        {
+            attempt.Call.Request.Content = upload.Inner;
+        }
     }
 
     private void StartTimer(OutboundAttempt attempt, CancellationTokenSource timer, long now)

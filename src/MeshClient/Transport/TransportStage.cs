@@ -56,7 +56,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Call.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
-        if (request.Content is null && request.Method != HttpMethod.Connect && !IsUpgrade(request) && !Repeatability.MayRunTwice(request))
+        if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(request) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
             attempt.AddedContent = true;
