@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -12,26 +13,27 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
 
     public void Map(RouteTable routes)
     {
-        routes.Map("PUT", "/v1/agent/service/register", RegisterAsync);
-        routes.Map("PUT", "/v1/agent/service/deregister/", DeregisterAsync);
-        routes.Map("PUT", "/v1/agent/service/maintenance/", SetMaintenanceAsync);
-        routes.Map("GET", "/v1/agent/services", ListAsync);
-        routes.Map("GET", "/v1/agent/service/", GetAsync);
+        routes.Map("PUT", "/v1/agent/service/register", RouteAccess.Asked, RegisterAsync);
+        routes.Map("PUT", "/v1/agent/service/deregister/", RouteAccess.Asked, DeregisterAsync);
+        routes.Map("PUT", "/v1/agent/service/maintenance/", RouteAccess.Asked, SetMaintenanceAsync);
+        routes.Map("GET", "/v1/agent/services", RouteAccess.Filtered, ListAsync);
+        routes.Map("GET", "/v1/agent/service/", RouteAccess.Asked, GetAsync);
     }
 
     private async Task RegisterAsync(ApiRequest request)
     {
         var input = await request.DecodeAsync(ServiceDecoder.Decode, DecodePrefix).ConfigureAwait(false);
         var (definition, checks) = ServiceDecoder.ToDefinition(input, request.Caller);
+        request.Access.DemandRegistration(store.Current.Catalog, definition, checks);
         var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
             ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
         var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
-        var after = store.Apply(new RegisterService(definition, checks, replace, time.GetUtcNow())).Catalog.Instances[definition.Id];
-        FollowChecks(before, after);
+        var after = await store.ApplyAsync(new RegisterService(definition, checks, replace, time.GetUtcNow())).ConfigureAwait(false);
+        FollowChecks(before, after.Catalog.Instances[definition.Id]);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task DeregisterAsync(ApiRequest request)
+    private async Task DeregisterAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -39,12 +41,13 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
-        store.Apply(new DeregisterService(request.Rest));
+        request.Access.DemandInstance(before);
+        await store.ApplyAsync(new DeregisterService(request.Rest)).ConfigureAwait(false);
         FollowChecks(before, null);
-        return request.AnswerEmptyAsync();
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task SetMaintenanceAsync(ApiRequest request)
+    private async Task SetMaintenanceAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -58,8 +61,9 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
-        store.Apply(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow()));
-        return request.AnswerEmptyAsync();
+        request.Access.DemandInstance(store.Current.Catalog.Instances.GetValueOrDefault(request.Rest));
+        await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow())).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private Task ListAsync(ApiRequest request)
@@ -71,8 +75,11 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
             writer.WriteStartObject();
             foreach (var instance in instances.Values.OrderBy(instance => instance.Id, StringComparer.Ordinal))
             {
-                writer.WritePropertyName(instance.Id);
-                writer.WriteAgentService(instance.Definition);
+                if (request.Access.Shows(ResourceKind.Service, instance.Name))
+                {
+                    writer.WritePropertyName(instance.Id);
+                    writer.WriteAgentService(instance.Definition);
+                }
             }
 
             writer.WriteEndObject();
@@ -85,10 +92,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         var wait = BlockingQuery.WaitOf(request);
         var hash = request.Query("hash");
         var found = Find(request.Rest);
+        request.Access.Demand(ResourceKind.Service, found.Service.Name, AccessLevel.Read);
         if (hash is { Length: > 0 } && hash == found.Hash)
         {
             found = await queries.WaitAsync(
                 request, [Topic.Service(found.Service.Name)], wait, () => Find(request.Rest), now => now.Hash != hash).ConfigureAwait(false);
+            request.Access.Demand(ResourceKind.Service, found.Service.Name, AccessLevel.Read);
         }
 
         request.SetHeader("X-Consul-Contenthash", found.Hash);
