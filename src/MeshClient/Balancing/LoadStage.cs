@@ -14,7 +14,12 @@ namespace MeshClient.Balancing;
 /// </summary>
 internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance)
 {
-    public override void Enter(OutboundAttempt attempt) => attempt.Instance.Load.Begin();
+    public override void Enter(OutboundAttempt attempt)
+    {
+        // The app's picker first: if it throws, nothing has been counted that would have to be taken back.
+        attempt.Call.Destination.Service.Balancer.UserPicker?.Started(new MeshInstance(attempt.Instance));
+        attempt.Instance.Load.Begin();
+    }
 
     public override void Responded(OutboundAttempt attempt)
     {
@@ -33,12 +38,17 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Ended(OutboundAttempt attempt)
     {
         attempt.Instance.Load.End();
-        if (attempt.Outcome.Verdict == attempt.HeadVerdict)
+        if (attempt.Outcome.Verdict != attempt.HeadVerdict)
         {
-            return;
+            // The end of the answer told more than its head.
+            LearnFromEnd(attempt);
         }
 
-        // The end of the answer told more than its head.
+        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Told(attempt));
+    }
+
+    private void LearnFromEnd(OutboundAttempt attempt)
+    {
         if (attempt.Outcome.IsPenalised)
         {
             attempt.Instance.Load.Observe(Penalty(attempt), time.GetTimestamp());
@@ -49,8 +59,19 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         }
     }
 
-    private void Restart(OutboundAttempt attempt, long now) => attempt.Instance.Load.Restart(
-        StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+    private PickOutcome Told(OutboundAttempt attempt) => new(
+        attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
+            : attempt.Outcome.IsSuccess ? PickOutcomeKind.Success
+            : PickOutcomeKind.Unknown,
+        time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
+        attempt.Response?.StatusCode);
+
+    private void Restart(OutboundAttempt attempt, long now)
+    {
+        attempt.Instance.Load.Restart(
+            StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+        attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
+    }
 
     // An instance that says how long it wants to be left alone knows better than we (Linkerd, load biaser), but one that says 0
     // must not attract calls.
