@@ -42,7 +42,7 @@ public sealed class RealConsul : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        var (binary, whyNot) = await FindBinaryAsync();
+        var (binary, whyNot) = await ConsulBinary.FindAsync();
         if (binary is null)
         {
             _whyNot = whyNot;
@@ -58,19 +58,6 @@ public sealed class RealConsul : IAsyncLifetime
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync();
-
-    private static async Task<(string? Binary, string? WhyNot)> FindBinaryAsync()
-    {
-        if (Environment.GetEnvironmentVariable("CONSUL_BIN") is { Length: > 0 } named)
-        {
-            return File.Exists(named) ? (named, null) : (null, "CONSUL_BIN names no file");
-        }
-
-        var name = OperatingSystem.IsWindows() ? "consul.exe" : "consul";
-        var inPath = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
-            .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
-        return inPath is null ? await PeerScript.RunAsync("get-consul.sh") : (inPath, null);
-    }
 
     private static int[] FindFreePorts(int count)
     {
