@@ -1,4 +1,6 @@
+using System.Globalization;
 using MeshClient.Benchmarks;
+using MeshClient.Benchmarks.Registry;
 
 return args switch
 {
@@ -6,6 +8,8 @@ return args switch
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["pick", ..] => PickBenchmark.Run(),
+    ["registry", ..] => await RegistryBenchmark.RunAsync(args),
+    ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
     _ => Help(),
 };
 
@@ -21,6 +25,8 @@ static int Help()
           pick        time of one choice of an instance
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
+          registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
+                      [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
 
         Each prints a table for results/.
         """);

@@ -58,7 +58,7 @@ internal static class ServerCommand
         return command;
     }
 
-    private const string DataKey = "StatePath";
+    private const string DataKey = "DataDirectory";
 
     private static async Task<int> RunAsync(
         ParseResult parsed, FileInfo? file, Dictionary<string, string?> flags, bool isVerbose, CancellationToken cancellationToken)
@@ -92,7 +92,7 @@ internal static class ServerCommand
         var output = parsed.InvocationConfiguration.Output;
         await output.WriteLineAsync($"Listening on  {address}  (datacenter {options.Datacenter})").ConfigureAwait(false);
         await output.WriteLineAsync(
-            options.StatePath is { } path
+            options.DataDirectory is { } path
                 ? $"Data in       {Path.GetFullPath(path)}"
                 : "Data in       memory only: a restart makes a new mesh (--data keeps it)").ConfigureAwait(false);
         await output.WriteLineAsync($"To join       CONSUL_HTTP_ADDR={address}, or Mesh:ControlPlane:Address={address}").ConfigureAwait(false);
