@@ -26,7 +26,7 @@ internal sealed class RawConnection : IDisposable
 
     /// <summary>Makes a request ready.</summary>
     public static byte[] Request(string method, string path, string? body = null) => Encoding.UTF8.GetBytes(
-        $"{method} {path} HTTP/1.1\r\nHost: registry\r\n"
+        $"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         + (body is null ? string.Empty : $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n") + $"\r\n{body}");
 
     /// <summary>Sends a request and reads its answer.</summary>

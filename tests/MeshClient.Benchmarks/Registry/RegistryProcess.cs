@@ -13,6 +13,7 @@ internal sealed class RegistryProcess : IDisposable
     private readonly string _folder;
     private readonly bool _ownsFolder;
     private readonly Process _process;
+    private bool _isDisposed;
 
     private RegistryProcess(string name, string folder, bool ownsFolder, int port, ProcessStartInfo start)
     {
@@ -68,7 +69,7 @@ internal sealed class RegistryProcess : IDisposable
             "-serf-wan-port", FreePort().ToString(CultureInfo.InvariantCulture),
             "-log-level", "warn", "-node", "bench",
             "-hcl", "connect { enabled = true ca_config { csr_max_per_second = 0 csr_max_concurrent = 0 } }",
-            "-hcl", "limits { http_max_conns_per_client = 20000 }",
+            "-hcl", "limits { http_max_conns_per_client = 8000 }",
             "-hcl", "disable_update_check = true",
         ]);
         return new RegistryProcess("Consul 1.8.7", data, true, port, start).UntilReadyAsync();
@@ -85,6 +86,12 @@ internal sealed class RegistryProcess : IDisposable
 
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         if (!_process.HasExited)
         {
             Kill();
