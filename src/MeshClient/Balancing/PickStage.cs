@@ -20,8 +20,8 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
             throw NoInstances(destination);
         }
 
-        // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
-        var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
+        // The call's own clock serves the first attempt: reading the clock is the dearest part of a pick.
+        var now = attempt.Number == 1 ? call.ReadyAt : time.GetTimestamp();
         attempt.StartedAt = now;
         var picks = 0;
         do
