@@ -100,7 +100,7 @@ internal sealed class AdaptiveLimit
                 return false;
             }
 
-            _limit.Update(new LimitSample(_timed == 0 ? 0 : _sum / _timed, _inFlight, _hasDropped, _calls));
+            _limit.Update(new LimitSample(_timed == 0 ? 0 : _sum / _timed, _inFlight, _hasDropped));
             _current = (int)_limit.Value;
             (_sum, _timed, _calls, _inFlight, _hasDropped) = (0, 0, 0, 0, false);
             return true;

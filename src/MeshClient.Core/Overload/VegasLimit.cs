@@ -7,8 +7,9 @@ namespace MeshClient.Core.Overload;
 /// Netflix concurrency-limits, VegasLimit, with its defaults (after Brakmo, O'Malley, Peterson: "TCP Vegas", SIGCOMM 1994).
 /// <c>queue = ceil(limit * (1 - shortest / latency))</c> and <c>L = max(1, log10(limit))</c>. A dropped call: <c>-L</c>. Where less
 /// than half of the limit was used it stays. Otherwise queue &lt;= L: <c>+6L</c>; &lt; 3L: <c>+L</c>; &gt; 6L: <c>-L</c>; else it
-/// stays. The shortest time is forgotten after <c>30 * limit * rand(0.5..1)</c> calls, or one lucky moment, or a service that
-/// has become slower, would hold the limit down for ever; at random, so that clients do not probe together.
+/// stays. The shortest time is forgotten after <c>30 * limit * rand(0.5..1)</c> windows, or one lucky moment, or a service that
+/// has become slower, would hold the limit down for ever; the lower it is held, the sooner. At random, so that clients do not
+/// probe together.
 /// </remarks>
 internal sealed class VegasLimit : ConcurrencyLimit
 {
@@ -19,7 +20,7 @@ internal sealed class VegasLimit : ConcurrencyLimit
     private readonly Func<double> _random;
     private double _shortest;
     private double _jitter;
-    private long _calls;
+    private long _windows;
 
     public VegasLimit(AdaptiveLimitSettings settings, Func<double> random)
         : base(settings)
@@ -30,13 +31,13 @@ internal sealed class VegasLimit : ConcurrencyLimit
 
     protected override double Next(in LimitSample sample, double limit)
     {
-        _calls += sample.Calls;
+        _windows++;
         if (sample.Latency > 0)
         {
-            var isProbe = _calls >= ProbeMultiplier * limit * _jitter;
+            var isProbe = _windows >= ProbeMultiplier * limit * _jitter;
             if (isProbe)
             {
-                _calls = 0;
+                _windows = 0;
                 DrawJitter();
             }
 
