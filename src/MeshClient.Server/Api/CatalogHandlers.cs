@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -9,13 +10,13 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/health/service/", request => GetHealthAsync(request, connect: false));
-        routes.Map("GET", "/v1/health/connect/", request => GetHealthAsync(request, connect: true));
-        routes.Map("GET", "/v1/catalog/service/", request => GetServiceAsync(request, connect: false));
-        routes.Map("GET", "/v1/catalog/connect/", request => GetServiceAsync(request, connect: true));
-        routes.Map("GET", "/v1/catalog/services", ListServicesAsync);
-        routes.Map("GET", "/v1/catalog/nodes", ListNodesAsync);
-        routes.Map("GET", "/v1/catalog/datacenters", ListDatacentersAsync);
+        routes.Map("GET", "/v1/health/service/", RouteAccess.Filtered, request => GetHealthAsync(request, connect: false));
+        routes.Map("GET", "/v1/health/connect/", RouteAccess.Filtered, request => GetHealthAsync(request, connect: true));
+        routes.Map("GET", "/v1/catalog/service/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: false));
+        routes.Map("GET", "/v1/catalog/connect/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: true));
+        routes.Map("GET", "/v1/catalog/services", RouteAccess.Filtered, ListServicesAsync);
+        routes.Map("GET", "/v1/catalog/nodes", RouteAccess.Filtered, ListNodesAsync);
+        routes.Map("GET", "/v1/catalog/datacenters", RouteAccess.Open("the names of datacenters are part of every identity"), ListDatacentersAsync);
     }
 
     private async Task GetHealthAsync(ApiRequest request, bool connect)
@@ -29,7 +30,8 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance))
+                if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance)
+                    && request.Access.ShowsInstance(catalog.Node.Name, instance.Name))
                 {
                     writer.WriteHealthEntry(catalog, instance);
                 }
@@ -48,7 +50,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if (MatchesTags(request, instance))
+                if (MatchesTags(request, instance) && request.Access.ShowsInstance(catalog.Node.Name, instance.Name))
                 {
                     writer.WriteCatalogEntry(catalog.Node, instance);
                 }
@@ -92,6 +94,11 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartObject();
             foreach (var group in hidden ? [] : catalog.Services.Values)
             {
+                if (!request.Access.Shows(ResourceKind.Service, group.Name))
+                {
+                    continue;
+                }
+
                 writer.WriteStartArray(group.Name);
                 foreach (var tag in group.Instances.SelectMany(instance => (IEnumerable<string>)instance.Definition.Tags).Distinct(StringComparer.Ordinal))
                 {
@@ -114,7 +121,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            if (MatchesNode(request, node))
+            if (MatchesNode(request, node) && request.Access.Shows(ResourceKind.Node, node.Name))
             {
                 writer.WriteNode(node);
             }

@@ -5,15 +5,13 @@ namespace MeshClient.Overload;
 
 /// <summary>
 /// Decides whether a call is made at all: by the rate of calls, by what the service lately refused, and by how many are in
-/// flight, in this order, so that a call that is refused anyway takes nobody's place. Counts each call into the service's
-/// retry budget.
+/// flight, in this order, so that a call that is refused anyway takes nobody's place.
 /// </summary>
 internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry) : CallStage("Admission")
 {
     public override ValueTask EnterAsync(OutboundCall call)
     {
-        var service = call.Destination.Service;
-        var overload = service.Overload;
+        var overload = call.Destination.Service.Overload;
         if (overload.Rate is { } rate && !rate.TryTake(out var retryAfter))
         {
             throw Refusal(
@@ -29,13 +27,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
                 call, MeshFailureReason.Overloaded, ShedTelemetry.Throttling, "it refuses most calls for overload at present (Throttling)");
         }
 
-        if (!overload.Limiter.TryEnter())
-        {
-            return WaitAsync(call);
-        }
-
-        service.RetryBudget.Deposit(call.StartedAt);
-        return ValueTask.CompletedTask;
+        return overload.Limiter.TryEnter() ? ValueTask.CompletedTask : WaitAsync(call);
     }
 
     public override void Responded(OutboundCall call)
@@ -47,10 +39,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
                 case LoadSign.Refused:
                     throttle.Refused(call.RespondedAt);
                     break;
-                case LoadSign.Served:
-                    throttle.Accepted(call.RespondedAt);
-                    break;
-                case LoadSign.None when attempt.Response is not null:
+                case LoadSign.Served or LoadSign.None when attempt.Response is not null:
                     throttle.Accepted(call.RespondedAt);
                     break;
             }
@@ -115,7 +104,6 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         }
 
         call.ReadyAt = time.GetTimestamp();
-        service.RetryBudget.Deposit(call.ReadyAt);
     }
 
     private static string TooMany(AdmissionLimiter limiter) =>
