@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Outbound;
+using MeshClient.Overload;
 
 namespace MeshClient.Health;
 
@@ -37,6 +38,6 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
 
     private static bool IsFailure(OutboundAttempt attempt) =>
         attempt.Response is { } response
-            ? response.StatusCode >= HttpStatusCode.InternalServerError
+            ? response.StatusCode >= HttpStatusCode.InternalServerError && !ShedMarker.IsOn(attempt)
             : attempt.FailedAtInstance;
 }
