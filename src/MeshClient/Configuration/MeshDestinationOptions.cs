@@ -51,4 +51,7 @@ public sealed class MeshDestinationOptions
 
     /// <summary>What keeps the service from more calls than it can take, beside <see cref="MaxConcurrency"/>.</summary>
     public MeshOverloadOptions Overload { get; set; } = new();
+
+    /// <summary>How the instance of each attempt is chosen.</summary>
+    public MeshBalancingOptions Balancing { get; set; } = new();
 }
