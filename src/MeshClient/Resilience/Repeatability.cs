@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Json;
 using MeshClient.Outbound;
 using MeshClient.Overload;
@@ -22,6 +21,7 @@ internal static class Repeatability
     private const string IdempotencyKeyHeader = "Idempotency-Key";
 
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
+<<<<<<< HEAD
     public static bool Allows(OutboundAttempt attempt)
     {
         if (attempt.Failure is null)
@@ -38,6 +38,11 @@ internal static class Repeatability
 
         return NeverLeft(attempt) || MayRunTwice(attempt.Call.Request);
     }
+=======
+    public static bool Allows(OutboundAttempt attempt) =>
+        attempt.Outcome is { MayDoBetterElsewhere: true, ForbidsRetry: false }
+        && ((attempt.Failure is not null && NeverLeft(attempt)) || MayRunTwice(attempt.Call.Request));
+>>>>>>> main
 
     /// <summary>Whether the request surely did not leave this process.</summary>
     public static bool NeverLeft(OutboundAttempt attempt) =>
