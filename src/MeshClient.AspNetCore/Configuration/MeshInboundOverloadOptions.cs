@@ -6,8 +6,8 @@ namespace MeshClient.AspNetCore.Configuration;
 /// <summary>
 /// What keeps this app from more requests than it can serve. Nothing is limited unless something is set here. What is too much
 /// is answered at once, with 503 or gRPC UNAVAILABLE for too many at a time, 429 or RESOURCE_EXHAUSTED for too many in a
-/// second; with <c>Retry-After</c>, and with the header <c>x-envoy-overloaded</c>, by which MeshClient and Envoy know not to
-/// try another instance.
+/// second; with <c>Retry-After</c>, and with the headers <c>mesh-shed</c> and <c>x-envoy-overloaded</c>, by which MeshClient and
+/// Envoy know not to try another instance.
 /// </summary>
 /// <remarks>
 /// Only requests from callers of the mesh that intentions have let through count. What may be called without the mesh, such

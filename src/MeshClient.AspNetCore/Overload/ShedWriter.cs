@@ -3,7 +3,7 @@ using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Identity;
-using MeshClient.Overload;
+using MeshClient.Outbound;
 using MeshClient.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -35,6 +35,7 @@ internal sealed partial class ShedWriter(
         }
 
         var seconds = Math.Max(1, (long)Math.Ceiling((shed.RetryAfter ?? options.Value.Overload.RetryAfter).TotalSeconds));
+        var reason = OverloadMetrics.Name(shed.Reason);
         var isRate = shed.Reason == ShedReason.Rate;
         var what = isRate ? "more requests per second than it serves" : "more requests at a time than it serves";
         return new Refusal(
@@ -45,9 +46,10 @@ internal sealed partial class ShedWriter(
             $"{destination} got {what} ({shed.Setting}). The request was not executed. Try again after {seconds} s.",
             request.Source,
             destination,
-            OverloadMetrics.Name(shed.Reason)).WriteAsync(
+            reason).WriteAsync(
                 context,
-                new(ShedMarker.HeaderName, ShedMarker.Value),
+                new(ShedMarker.HeaderName, reason),
+                new(ShedMarker.EnvoyHeaderName, "true"),
                 new("Retry-After", seconds.ToString(CultureInfo.InvariantCulture)),
                 new("grpc-retry-pushback-ms", "-1"));
     }

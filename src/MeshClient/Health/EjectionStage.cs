@@ -1,5 +1,4 @@
 using MeshClient.Outbound;
-using MeshClient.Overload;
 
 namespace MeshClient.Health;
 
@@ -37,12 +36,6 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         }
     }
 
-<<<<<<< HEAD
-    private static bool IsFailure(OutboundAttempt attempt) =>
-        attempt.Response is { } response
-            ? response.StatusCode >= HttpStatusCode.InternalServerError && !ShedMarker.IsOn(attempt)
-            : attempt.FailedAtInstance;
-=======
     private static void Report(OutboundAttempt attempt, Admission admission, long now)
     {
         var outcome = attempt.Outcome;
@@ -52,5 +45,4 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
             attempt.Instance.Ejection.Failed(admission, now);
         }
     }
->>>>>>> main
 }

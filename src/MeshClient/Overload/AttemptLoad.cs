@@ -1,4 +1,3 @@
-using System.Net;
 using MeshClient.Outbound;
 
 namespace MeshClient.Overload;
@@ -12,7 +11,7 @@ internal enum LoadSign
     /// <summary>It was served, in the time it took.</summary>
     Served,
 
-    /// <summary>It was refused because the service has too much to do.</summary>
+    /// <summary>It was refused because the service has too much to do, or cannot serve at all.</summary>
     Refused,
 
     /// <summary>It was not answered in time.</summary>
@@ -22,20 +21,18 @@ internal enum LoadSign
     GivenUp,
 }
 
-/// <summary>Judges that.</summary>
+/// <summary>Reads that out of an attempt's outcome.</summary>
 internal static class AttemptLoad
 {
-    public static LoadSign Of(OutboundAttempt attempt)
-    {
-        if (attempt.Response is { } response)
-        {
-            return response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable || ShedMarker.IsOn(attempt)
-                ? LoadSign.Refused
-                : response.StatusCode >= HttpStatusCode.InternalServerError ? LoadSign.None : LoadSign.Served;
-        }
+    public static LoadSign Of(OutboundAttempt attempt) =>
+        attempt.Response is not null ? OfAnswer(attempt.Outcome)
+        : attempt.Failure is not OperationCanceledException || attempt.Pool is null || attempt.IsSuperseded ? LoadSign.None
+        : attempt.Call.Cancellation.IsCancellationRequested ? LoadSign.GivenUp
+        : LoadSign.TimedOut;
 
-        return attempt.Failure is not OperationCanceledException || attempt.Pool is null ? LoadSign.None
-            : attempt.Call.Cancellation.IsCancellationRequested ? LoadSign.GivenUp
-            : LoadSign.TimedOut;
-    }
+    // A gRPC answer whose status has still to come has been taken in, whatever comes of it.
+    private static LoadSign OfAnswer(in AttemptOutcome outcome) =>
+        outcome.IsOverload || outcome.Verdict == AttemptVerdict.Unavailable ? LoadSign.Refused
+        : outcome.IsSuccess || !outcome.IsFinal ? LoadSign.Served
+        : LoadSign.None;
 }

@@ -4,10 +4,10 @@ namespace MeshClient.Overload;
 public static class MeshPriorityExtensions
 {
     /// <summary>
-    /// The header a priority is sent in: <c>meshclient-priority</c>, with <c>low</c>, <c>normal</c> or <c>high</c>. A gRPC client
+    /// The header a priority is sent in: <c>mesh-priority</c>, with <c>low</c>, <c>normal</c> or <c>high</c>. A gRPC client
     /// sets it as metadata of the call. A service heeds it only from callers of the mesh, and only where it has shares per priority.
     /// </summary>
-    public const string HeaderName = "meshclient-priority";
+    public const string HeaderName = "mesh-priority";
 
     private const string Low = "low";
     private const string Normal = "normal";

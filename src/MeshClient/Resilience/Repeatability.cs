@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using MeshClient.Outbound;
-using MeshClient.Overload;
 
 namespace MeshClient.Resilience;
 
@@ -21,28 +20,9 @@ internal static class Repeatability
     private const string IdempotencyKeyHeader = "Idempotency-Key";
 
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
-<<<<<<< HEAD
-    public static bool Allows(OutboundAttempt attempt)
-    {
-        if (attempt.Failure is null)
-        {
-            return !ShedMarker.IsOn(attempt)
-                && attempt.Response!.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
-                && MayRunTwice(attempt.Call.Request);
-        }
-
-        if (attempt.Call.Cancellation.IsCancellationRequested || attempt.Failure is MeshCallException)
-        {
-            return false;
-        }
-
-        return NeverLeft(attempt) || MayRunTwice(attempt.Call.Request);
-    }
-=======
     public static bool Allows(OutboundAttempt attempt) =>
         attempt.Outcome is { MayDoBetterElsewhere: true, ForbidsRetry: false }
         && ((attempt.Failure is not null && NeverLeft(attempt)) || MayRunTwice(attempt.Call.Request));
->>>>>>> main
 
     /// <summary>Whether the request surely did not leave this process.</summary>
     public static bool NeverLeft(OutboundAttempt attempt) =>

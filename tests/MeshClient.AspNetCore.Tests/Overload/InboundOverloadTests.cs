@@ -42,6 +42,7 @@ public sealed class InboundOverloadTests : IDisposable
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, shed.StatusCode);
         Assert.Equal("true", Assert.Single(shed.Headers.GetValues("x-envoy-overloaded")));
+        Assert.Equal("concurrency", Assert.Single(shed.Headers.GetValues("mesh-shed")));
         Assert.Equal(TimeSpan.FromSeconds(3), shed.Headers.RetryAfter!.Delta);
         Assert.Equal("application/problem+json", shed.Content.Headers.ContentType?.MediaType);
         using var problem = JsonDocument.Parse(await shed.Content.ReadAsStringAsync(Token));
@@ -117,6 +118,7 @@ public sealed class InboundOverloadTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, shed.StatusCode);
         Assert.Equal(status, Assert.Single(shed.Headers.GetValues("grpc-status")));
         Assert.Equal("true", Assert.Single(shed.Headers.GetValues("x-envoy-overloaded")));
+        Assert.Equal(byRate ? "rate" : "concurrency", Assert.Single(shed.Headers.GetValues("mesh-shed")));
         Assert.Equal("-1", Assert.Single(shed.Headers.GetValues("grpc-retry-pushback-ms")));
         Assert.NotNull(shed.Headers.RetryAfter);
         Assert.Empty(await shed.Content.ReadAsByteArrayAsync(Token));

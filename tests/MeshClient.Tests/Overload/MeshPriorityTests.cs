@@ -12,7 +12,7 @@ public sealed class MeshPriorityTests
     {
         using var request = new HttpRequestMessage().SetMeshPriority(MeshPriority.High).SetMeshPriority(priority);
 
-        Assert.Equal(expected, Assert.Single(request.Headers.GetValues("meshclient-priority")));
+        Assert.Equal(expected, Assert.Single(request.Headers.GetValues("mesh-priority")));
         Assert.Equal(priority, MeshPriorityExtensions.Parse(expected.ToUpperInvariant()));
     }
 

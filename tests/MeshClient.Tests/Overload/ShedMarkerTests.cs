@@ -1,7 +1,7 @@
 using System.Net;
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
-using MeshClient.Overload;
+using MeshClient.Outbound;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 
@@ -72,12 +72,12 @@ public sealed class ShedMarkerTests
         var instance = env.Instance("orders", refusing.Port);
         Assert.Equal(!sheds, instance.Ejection.IsEjected);
         // But it counts as slow, so that others are picked meanwhile.
-        Assert.True(instance.Load.Cost(TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
+        Assert.True(instance.Load.Cost(1, TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
     }
 
     private static Task ShedAsync(HttpContext context)
     {
-        context.Response.Headers[ShedMarker.HeaderName] = ShedMarker.Value;
+        context.Response.Headers[ShedMarker.HeaderName] = "concurrency";
         return BusyAsync(context);
     }
 
