@@ -45,13 +45,13 @@ public sealed class LoadStageTests
 
     private void Respond(Admission admission, HttpResponseMessage? response)
     {
-        var destination = new Destination(default, null!);
-        destination.Replace(_instances, needsIdentity: false, default);
+        var destination = new Destination(default, TestInstances.State(_time, _random));
+        destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), needsIdentity: false, default);
         using var request = new HttpRequestMessage();
         var startedAt = _time.GetTimestamp();
         // As slow as a probe is that has to connect first.
         _time.Advance(TimeSpan.FromMilliseconds(80));
-        _stage.Responded(new OutboundAttempt(new OutboundCall(request, destination, startedAt, rejection: null, default), 1)
+        var attempt = new OutboundAttempt(new OutboundCall(request, destination, startedAt, rejection: null, default), 1)
         {
             Instance = _instances[0],
             Admission = admission,
@@ -59,7 +59,9 @@ public sealed class LoadStageTests
             RespondedAt = _time.GetTimestamp(),
             Response = response,
             Failure = response is null ? new HttpRequestException() : null,
-        });
+        };
+        attempt.JudgeHead(_time);
+        _stage.Responded(attempt);
         response?.Dispose();
     }
 }
