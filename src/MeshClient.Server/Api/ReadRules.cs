@@ -44,9 +44,8 @@ internal static class ReadRules
             throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
         }
 
-        var stale = request.Has("stale") || request.Has("max_stale");
         var consistent = request.Has("consistent");
-        if (stale && consistent)
+        if (IsStale(request) && consistent)
         {
             throw RequestRefusedException.Invalid("Cannot specify ?stale with ?consistent, conflicting semantics.");
         }
@@ -61,8 +60,14 @@ internal static class ReadRules
             SetCacheHit(request);
         }
 
-        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+        request.SetHeader("X-Consul-Effective-Consistency", ConsistencyOf(request));
     }
+
+    /// <summary>The name of the consistency asked for.</summary>
+    public static string ConsistencyOf(ApiRequest request) =>
+        IsStale(request) ? "stale" : request.Has("consistent") ? "consistent" : "leader";
+
+    private static bool IsStale(ApiRequest request) => request.Has("stale") || request.Has("max_stale");
 
     /// <summary>Says that the answer came from here, as an agent says of its cache.</summary>
     public static void SetCacheHit(ApiRequest request)

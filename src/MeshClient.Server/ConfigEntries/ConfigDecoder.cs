@@ -19,10 +19,26 @@ internal static class ConfigDecoder
         }
         catch (InvalidOperationException)
         {
-            // Half of a surrogate pair somewhere, in a key or a value.
-            throw new JsonDecodeException("invalid surrogate pair in string");
+            throw NoText();
         }
     }
+
+    /// <summary>Reads a value of a form.</summary>
+    /// <exception cref="JsonDecodeException">There is something in it that is no text.</exception>
+    public static JsonNode? Read(ConfigShape shape, JsonElement element, ConfigProblems problems)
+    {
+        try
+        {
+            return shape.Read(element, string.Empty, problems);
+        }
+        catch (InvalidOperationException)
+        {
+            throw NoText();
+        }
+    }
+
+    // Half of a surrogate pair somewhere, in a key or a value.
+    private static JsonDecodeException NoText() => new("invalid surrogate pair in string");
 
     private static (string Kind, string Name, JsonObject Body) DecodeBody(JsonElement element)
     {

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshClient.Server.Api;
@@ -9,16 +7,7 @@ namespace MeshClient.Server.ConfigEntries;
 /// <summary>Reads entries in their one form, in which names are exact and values have the right type.</summary>
 internal static class ConfigJson
 {
-    public static string ToText(JsonNode node)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer, JsonAnswer.Compact))
-        {
-            node.WriteTo(writer);
-        }
-
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
+    public static string ToText(JsonNode node) => JsonAnswer.ToText(writer => node.WriteTo(writer));
 
     /// <summary>A part of an object; undefined when it is not there.</summary>
     public static JsonElement Part(this JsonElement element, string name) =>

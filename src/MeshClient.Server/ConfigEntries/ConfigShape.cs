@@ -253,7 +253,7 @@ internal sealed class ListShape(ConfigShape item) : ConfigShape
         return list.Count == 0 ? null : list;
     }
 
-    private JsonNode EmptyItem() => item.Empty ?? JsonValue.Create(item is TextShape ? (JsonNode)string.Empty : 0)!;
+    private JsonNode EmptyItem() => item.Empty ?? (item is TextShape ? JsonValue.Create(string.Empty) : JsonValue.Create(0));
 }
 
 /// <summary>A map from names to values of one shape; names are kept as they are.</summary>

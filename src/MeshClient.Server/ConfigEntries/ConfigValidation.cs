@@ -6,11 +6,13 @@ namespace MeshClient.Server.ConfigEntries;
 
 /// <summary>
 /// Judges an entry by itself, in Consul's words where Consul refuses it too. Whether it fits the other entries is for
-/// <see cref="ChainValidation"/>.
+/// <see cref="DiscoveryChains.ChainValidation"/>.
 /// </summary>
 internal static class ConfigValidation
 {
     private const int MaxNameLength = 512;
+
+    private static readonly string[] TokenPlaces = ["Header", "QueryParam", "Cookie"];
 
     /// <summary>Judges an entry and gives it back as it is kept.</summary>
     /// <exception cref="RequestRefusedException">It makes no sense.</exception>
@@ -97,7 +99,7 @@ internal static class ConfigValidation
             return "must specify exactly one of String or filename for local keyset";
         }
 
-        return body.Items("Locations").Any(place => new[] { "Header", "QueryParam", "Cookie" }.Count(part => place.Part(part).Exists()) != 1)
+        return body.Items("Locations").Any(place => TokenPlaces.Count(part => place.Part(part).Exists()) != 1)
             ? "must set exactly one of: JWT location header, query param or cookie"
             : null;
     }

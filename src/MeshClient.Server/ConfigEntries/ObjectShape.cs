@@ -25,6 +25,9 @@ internal sealed class ObjectShape : ConfigShape
         _positions = fields.Select((field, i) => (field, i)).ToDictionary(pair => Plain(pair.field.Name), pair => pair.i, StringComparer.Ordinal);
     }
 
+    /// <summary>Whether keys that nobody knows are read over.</summary>
+    public bool IgnoresUnknown { get; init; }
+
     public override JsonNode Empty => Build(new JsonNode?[_fields.Length]);
 
     protected override bool IsObject => true;
@@ -50,7 +53,11 @@ internal sealed class ObjectShape : ConfigShape
             var full = path.Length == 0 ? property.Name : $"{path}.{property.Name}";
             if (!_positions.TryGetValue(Plain(property.Name), out var i))
             {
-                RefuseUnknown(property, full, problems);
+                if (!IgnoresUnknown)
+                {
+                    RefuseUnknown(property, full, problems);
+                }
+
                 continue;
             }
 

@@ -121,7 +121,9 @@ internal sealed class ServerCore : IDisposable
         new CatalogHandlers(queries, options).Map(routes);
         new IntentionHandlers(Store, queries, options, time).Map(routes);
         new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options).Map(routes);
+        new ConfigHandlers(Store, queries, options, time).Map(routes);
+        new ChainHandlers(Store, queries, options).Map(routes);
+        new QueryHandlers(Store, queries, options, new Random()).Map(routes);
         return routes;
     }
 }

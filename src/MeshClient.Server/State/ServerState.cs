@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.PreparedQueries;
 
 namespace MeshClient.Server.State;
 
@@ -21,8 +23,9 @@ internal sealed record ServerState
     /// <summary>The certificates in use, by exact service name. Never stored: their keys live in memory only.</summary>
     public ImmutableDictionary<string, LeafRecord> Leaves { get; init; } = ImmutableDictionary.Create<string, LeafRecord>(StringComparer.Ordinal);
 
-    /// <summary>The index of the config entries, which cannot be written yet.</summary>
-    public required ulong ConfigIndex { get; init; }
+    public required ConfigTable Config { get; init; }
+
+    public required QueryTable Queries { get; init; }
 
     public ServerState WithAuthority(AuthorityState authority, StateChange change)
     {
@@ -35,6 +38,7 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
-        ConfigIndex = index,
+        Config = ConfigTable.CreateEmpty(index),
+        Queries = QueryTable.CreateEmpty(index),
     };
 }

@@ -1,7 +1,9 @@
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.PreparedQueries;
 
 namespace MeshClient.Server.State;
 
@@ -13,8 +15,11 @@ internal static class StateTables
     public static readonly InstanceRows Instances = new();
     public static readonly AuthorityRows Authority = new();
     public static readonly IntentionRows Intentions = new();
+    public static readonly IntentionEntryRows IntentionEntries = new();
+    public static readonly ConfigRows Config = new();
+    public static readonly QueryRows Queries = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions];
+    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions, IntentionEntries, Config, Queries];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

@@ -22,13 +22,13 @@ public sealed class FilterPropertyTests
     private static readonly Gen<Thing> Things =
         from name in Word
         from port in Gen.Elements(0, 1, 80)
-        from on in Gen.Elements(true, false)
+        from isOn in Gen.Elements(true, false)
         from tags in Word.ArrayOf()
         from keys in Gen.Elements("a", "b", "and").ArrayOf()
         from value in Word
         from parts in Word.ArrayOf()
         select new Thing(
-            name, port, on, EquatableArray.From(tags), keys.Distinct().ToDictionary(key => key, _ => value),
+            name, port, isOn, EquatableArray.From(tags), keys.Distinct().ToDictionary(key => key, _ => value),
             parts.Select(part => new Thing(part, part.Length, false, default, [], [])).ToArray());
 
     [Fact]
