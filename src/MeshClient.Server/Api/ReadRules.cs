@@ -39,17 +39,7 @@ internal static class ReadRules
     /// <summary>Checks the consistency asked for and names it in the answer; here all three are the same.</summary>
     public static void SetConsistency(ApiRequest request)
     {
-        if (request.Query("max_stale") is { Length: > 0 } maxStale && !GoDuration.TryParse(maxStale, out _, out _))
-        {
-            throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
-        }
-
-        var consistent = request.Has("consistent");
-        if (IsStale(request) && consistent)
-        {
-            throw RequestRefusedException.Invalid("Cannot specify ?stale with ?consistent, conflicting semantics.");
-        }
-
+        var (_, consistent) = CheckConsistency(request);
         if (request.Has("cached"))
         {
             if (consistent)
@@ -61,6 +51,24 @@ internal static class ReadRules
         }
 
         request.SetHeader("X-Consul-Effective-Consistency", ConsistencyOf(request));
+    }
+
+    /// <summary>Checks the consistency asked for.</summary>
+    public static (bool Stale, bool Consistent) CheckConsistency(ApiRequest request)
+    {
+        if (request.Query("max_stale") is { Length: > 0 } maxStale && !GoDuration.TryParse(maxStale, out _, out _))
+        {
+            throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
+        }
+
+        var stale = IsStale(request);
+        var consistent = request.Has("consistent");
+        if (stale && consistent)
+        {
+            throw RequestRefusedException.Invalid("Cannot specify ?stale with ?consistent, conflicting semantics.");
+        }
+
+        return (stale, consistent);
     }
 
     /// <summary>The name of the consistency asked for.</summary>

@@ -3,7 +3,9 @@ using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
 using MeshClient.Server.PreparedQueries;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -16,6 +18,10 @@ internal sealed record ServerState
     public required CatalogState Catalog { get; init; }
 
     public required IntentionTable Intentions { get; init; }
+
+    public required KeyValueState Keys { get; init; }
+
+    public required SessionState Sessions { get; init; }
 
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }
@@ -40,5 +46,7 @@ internal sealed record ServerState
         Intentions = IntentionTable.CreateEmpty(index),
         Config = ConfigTable.CreateEmpty(index),
         Queries = QueryTable.CreateEmpty(index),
+        Keys = KeyValueState.CreateEmpty(index),
+        Sessions = SessionState.CreateEmpty(index),
     };
 }
