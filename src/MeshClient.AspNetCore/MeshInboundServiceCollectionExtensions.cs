@@ -66,6 +66,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<ExemptEndpoints>();
         services.AddSingleton<DenialWriter>();
         services.AddSingleton<TelemetryMiddleware>();
+        services.AddSingleton<DeadlineMiddleware>();
         services.AddSingleton<IntentionsMiddleware>();
         services.AddSingleton<InboundPipeline>();
         services.AddSingleton<InboundStartup>();

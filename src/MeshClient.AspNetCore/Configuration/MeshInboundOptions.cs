@@ -50,4 +50,7 @@ public sealed class MeshInboundOptions
     /// intentions. Default: none.
     /// </summary>
     public IList<string> ExemptEndpoints { get; set; } = [];
+
+    /// <summary>Until when requests are of use to their callers.</summary>
+    public MeshInboundDeadlineOptions Deadline { get; set; } = new();
 }

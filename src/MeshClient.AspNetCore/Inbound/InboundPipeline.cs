@@ -7,7 +7,7 @@ namespace MeshClient.AspNetCore.Inbound;
 /// <summary>The way of a request into the app. The order is written here and nowhere else.</summary>
 internal sealed class InboundPipeline
 {
-    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, IntentionsMiddleware intentions) =>
+    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, DeadlineMiddleware deadline, IntentionsMiddleware intentions) =>
         Stages =
         [
             // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
@@ -19,6 +19,10 @@ internal sealed class InboundPipeline
 
             // Above Intentions because they decide about the caller; below Telemetry because it only fills what that set up.
             InboundStage.ForRequest("PeerIdentity", PeerIdentityMiddleware.Wrap),
+
+            // Below PeerIdentity because only callers in the mesh are believed; above all that works, because nothing is to be done
+            // for a caller that has given up.
+            InboundStage.ForRequest("Deadline", deadline.Wrap),
 
             // Right above the app: everything the app does, its own middleware included, lies behind the decision.
             InboundStage.ForRequest("Intentions", intentions.Wrap),
