@@ -11,7 +11,7 @@ public sealed class MeshCircuitBreakerOptions
     /// <summary>Whether. Default: false.</summary>
     public bool? Enabled { get; set; }
 
-    /// <summary>The share of failed calls at which it opens. Above 0, to 1. Default: <see cref="MeshDefaults.BreakerFailureRatio"/>.</summary>
+    /// <summary>The share of failed calls at which it opens. 0.001 to 1. Default: <see cref="MeshDefaults.BreakerFailureRatio"/>.</summary>
     public double? FailureRatio { get; set; }
 
     /// <summary>

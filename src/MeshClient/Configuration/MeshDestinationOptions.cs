@@ -51,20 +51,23 @@ public sealed class MeshDestinationOptions
     /// </summary>
     public bool? PreferHttp2 { get; set; }
 
+    /// <summary>How the instance of each attempt is chosen.</summary>
+    public MeshBalancingOptions Balancing { get; set; } = new();
+
     /// <summary>
     /// What holds where this entry leaves a value open: values set here win over its profile, and both over
     /// <see cref="MeshOptions.Defaults"/>. Default: none.
     /// </summary>
     public MeshProfile? Profile { get; set; }
 
-    /// <summary>What is tried again, and when. Null: as the defaults say.</summary>
-    public MeshRetryOptions? Retry { get; set; }
+    /// <summary>What is tried again, and when.</summary>
+    public MeshRetryOptions Retry { get; set; } = new();
 
-    /// <summary>Whether slow calls are made a second time. Null: as the defaults say, which is no.</summary>
-    public MeshHedgingOptions? Hedging { get; set; }
+    /// <summary>Whether slow calls are made a second time.</summary>
+    public MeshHedgingOptions Hedging { get; set; } = new();
 
-    /// <summary>Whether calls are refused while too many fail. Null: as the defaults say, which is no.</summary>
-    public MeshCircuitBreakerOptions? CircuitBreaker { get; set; }
+    /// <summary>Whether calls are refused while too many fail.</summary>
+    public MeshCircuitBreakerOptions CircuitBreaker { get; set; } = new();
 
     /// <summary>
     /// What answers in place of a call that failed: with an exception other than its caller's cancellation, or by an answer that

@@ -25,7 +25,7 @@ public sealed class MeshHedgingOptions
 
     /// <summary>
     /// Second calls allowed per call made, on average: a share of its own, and every one is taken from the retry budget as
-    /// well. Above 0, to 1. Null: what <see cref="Percentile"/> leaves, 0.05 for 95. Default: null.
+    /// well. 0.001 to 1. Null: what <see cref="Percentile"/> leaves, 0.05 for 95. Default: null.
     /// </summary>
     public double? BudgetRatio { get; set; }
 

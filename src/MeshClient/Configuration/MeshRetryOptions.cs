@@ -38,8 +38,8 @@ public sealed class MeshRetryOptions
     public int? MaxReplayBytes { get; set; }
 
     /// <summary>
-    /// The first retry comes after a random time up to twice this, the next after up to twice that. 0 (at once) to 1 min.
-    /// Default: <see cref="MeshDefaults.RetryBaseDelay"/>.
+    /// The first retry comes after a random time up to this, each further one after up to twice as long as the one before. 0 (at
+    /// once) to 1 min. Default: <see cref="MeshDefaults.RetryBaseDelay"/>.
     /// </summary>
     public TimeSpan? BaseDelay { get; set; }
 

@@ -30,7 +30,7 @@ internal sealed record CircuitBreakerSettings
     /// <summary>Finds what is wrong with the options.</summary>
     public static void Check(OptionChecks checks, string key, MeshCircuitBreakerOptions? options)
     {
-        checks.Range($"{key}:FailureRatio", options?.FailureRatio, double.Epsilon, 1);
+        checks.Range($"{key}:FailureRatio", options?.FailureRatio, 0.001, 1);
         checks.Range($"{key}:MinimumThroughput", options?.MinimumThroughput, 2, 1_000_000);
         checks.Range($"{key}:SamplingDuration", options?.SamplingDuration, Least, Most);
         checks.Range($"{key}:BreakDuration", options?.BreakDuration, Least, Most);

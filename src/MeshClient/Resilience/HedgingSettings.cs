@@ -43,7 +43,7 @@ internal sealed record HedgingSettings
     {
         checks.Range($"{key}:Delay", options?.Delay, LeastDelay, LongestDelay);
         checks.Range($"{key}:Percentile", options?.Percentile, 50, 99.9);
-        checks.Range($"{key}:BudgetRatio", options?.BudgetRatio, double.Epsilon, 1);
+        checks.Range($"{key}:BudgetRatio", options?.BudgetRatio, 0.001, 1);
         checks.Range($"{key}:MaxHedges", options?.MaxHedges, 1, 4);
     }
 }

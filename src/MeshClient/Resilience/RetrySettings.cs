@@ -84,7 +84,7 @@ internal sealed class RetrySettings
 
     // Written as gRPC does, RESOURCE_EXHAUSTED; numbers are not taken, since nobody can tell a mistake in one.
     private static GrpcStatus? ParseGrpcStatus(string? text) =>
-        text is not null && !text.Any(char.IsAsciiDigit)
+        text is not null && text.All(c => char.IsAsciiLetter(c) || c == '_')
         && Enum.TryParse<GrpcStatus>(text.Replace("_", string.Empty, StringComparison.Ordinal), ignoreCase: true, out var status)
             ? status
             : null;
