@@ -4,6 +4,7 @@ using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.AspNetCore.Inbound;

@@ -23,7 +23,6 @@ internal sealed record DestinationSettings
 
     public required bool PreferHttp2 { get; init; }
 
-<<<<<<< HEAD
     public required RetrySettings Retry { get; init; }
 
     /// <summary>Null: no call is made a second time for being slow.</summary>
@@ -35,15 +34,12 @@ internal sealed record DestinationSettings
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
 
+    public required BalancingSettings Balancing { get; init; }
+
     /// <summary>
     /// Order of precedence, first wins: the service's own entry, the profile it names, <see cref="MeshOptions.Defaults"/>, the profile
     /// these name, <see cref="MeshDefaults"/>.
     /// </summary>
-=======
-    public required BalancingSettings Balancing { get; init; }
-
-    /// <summary>Order of precedence, first wins: the service's own entry, <see cref="MeshOptions.Defaults"/>, <see cref="MeshDefaults"/>.</summary>
->>>>>>> main
     public static DestinationSettings For(MeshOptions options, string service)
     {
         var own = DestinationProfiles.Complete(options.Destinations.GetValueOrDefault(service));
@@ -59,14 +55,11 @@ internal sealed record DestinationSettings
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
             PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
-<<<<<<< HEAD
             Retry = RetrySettings.For(own?.Retry, common.Retry),
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
             Fallback = own?.Fallback ?? common.Fallback,
-=======
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
->>>>>>> main
         };
     }
 }

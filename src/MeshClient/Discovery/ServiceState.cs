@@ -52,6 +52,7 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -66,6 +67,12 @@ internal sealed class ServiceState : IAsyncDisposable
     public ServiceBalancer Balancer { get; }
 
     public RetryBudget RetryBudget { get; }
+
+    /// <summary>Null: no call is made a second time for being slow.</summary>
+    public HedgingState? Hedging { get; }
+
+    /// <summary>Null: nothing ever refuses calls for the failures of others.</summary>
+    public CircuitBreaker? Breaker { get; init; }
 
     /// <summary>What the source last said; null until it has said something.</summary>
     public ServiceSnapshot? Snapshot => _snapshot;
