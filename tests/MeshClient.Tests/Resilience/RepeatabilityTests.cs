@@ -122,16 +122,22 @@ public sealed class RepeatabilityTests
         "name" => new HttpRequestException(HttpRequestError.NameResolutionError),
         "tls" => new HttpRequestException(HttpRequestError.SecureConnectionError),
         // As the runtime words them: RetriesOverHttp2Tests has them from the wire.
-        "refused stream" => new HttpRequestException(HttpRequestError.HttpProtocolError, "aborted", new HttpProtocolException(7, "stream", null)),
-        "goaway above" => new HttpRequestException(HttpRequestError.HttpProtocolError, "aborted", new HttpProtocolException(0, "closed", null)),
-        "stream error" => new HttpRequestException(HttpRequestError.HttpProtocolError, "stream", new HttpProtocolException(2, "stream", null)),
-        "goaway below" => new HttpRequestException(HttpRequestError.HttpProtocolError, "closed", new HttpProtocolException(0, "closed", null)),
+        "refused stream" => Protocol(7, wording: "aborted"),
+        "goaway above" => Protocol(0, wording: "aborted"),
+        "stream error" => Protocol(2, wording: null),
+        "goaway below" => Protocol(0, wording: null),
         "reset" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("reset", new SocketException())),
         "ended" => new HttpRequestException(HttpRequestError.ResponseEnded),
         "timeout" or "cancelled" => new TaskCanceledException(),
         "mesh" => new MeshCallException(MeshFailureReason.NoInstances, "orders", "Pick", "none"),
         _ => new InvalidOperationException(),
     };
+
+    private static HttpRequestException Protocol(long code, string? wording)
+    {
+        var cause = new HttpProtocolException(code, "the server said so", null);
+        return new HttpRequestException(HttpRequestError.HttpProtocolError, wording ?? cause.Message, cause);
+    }
 
     private sealed class Custom : HttpContent
     {
