@@ -7,6 +7,7 @@ using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
@@ -130,6 +131,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<MeshCircuitBreakers>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
         services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
         services.TryAddSingleton(provider =>
         {

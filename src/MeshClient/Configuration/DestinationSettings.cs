@@ -34,6 +34,8 @@ internal sealed record DestinationSettings
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
 
+    public required OverloadSettings Overload { get; init; }
+
     public required BalancingSettings Balancing { get; init; }
 
     /// <summary>
@@ -59,6 +61,7 @@ internal sealed record DestinationSettings
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
             Fallback = own?.Fallback ?? common.Fallback,
+            Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
         };
     }

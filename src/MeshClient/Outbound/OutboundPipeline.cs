@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
 using MeshClient.Discovery;
 using MeshClient.Health;
+using MeshClient.Overload;
 using MeshClient.Resilience;
 using MeshClient.Routing;
 using MeshClient.Telemetry;
@@ -21,7 +22,7 @@ internal sealed class OutboundPipeline
     private readonly Func<OutboundCall, ValueTask<OutboundAttempt>> _attemptsAsync;
     private readonly TimeProvider _time;
 
-    public OutboundPipeline(MeshTelemetry telemetry, TimeProvider time, MeshRandom random)
+    public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
         _fallback = new FallbackStage(telemetry);
@@ -37,7 +38,7 @@ internal sealed class OutboundPipeline
             new TelemetryStage(telemetry), // above all that follows, because its span and figures have to cover every retry and every rejection
             new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
             new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
-            new AdmissionStage(), // above retry, because a call that is shed must not be repeated
+            new AdmissionStage(time, random, shed), // above retry, because a call that is shed must not be repeated
             new CircuitBreakerStage(), // below admission, because a call that is shed tells nothing of the service and must not use up the probe; above retry, because it judges what retries could not mend
             _retry, // below the breaker, so that only calls that are made pay into the budget; above hedge and pick, because each attempt picks afresh and avoids what this call has tried
             _hedge, // below retry, because a second attempt beside a slow first is no failure; what no attempt of the race mended may be retried
@@ -191,8 +192,11 @@ internal sealed class OutboundPipeline
         }
     }
 
-    private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call) =>
-        call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
+    private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
+    {
+        RetryStage.Count(call);
+        return call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
+    }
 
     private ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
     {

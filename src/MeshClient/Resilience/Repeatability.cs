@@ -17,6 +17,7 @@ namespace MeshClient.Resilience;
 /// <see cref="MeshRequestOptions.Idempotent"/> or <see cref="Configuration.MeshRetryOptions.RepeatableEndpoints"/>.
 /// A body can be sent again when nothing of it was read, when its content holds its bytes or makes them anew, or when it was
 /// kept (<see cref="ReplayContent"/>).
+/// An answer that carries the <see cref="ShedMarker"/> is never worth another attempt.
 /// </remarks>
 internal static class Repeatability
 {

@@ -47,11 +47,10 @@ internal sealed class RetryStage : CallStage
             .Build();
     }
 
-    /// <summary>Counts the call into the budget of its service: only a call that goes on to be sent may pay for retries.</summary>
+    /// <summary>Has the body kept while it is being sent, where that was asked for.</summary>
     public override ValueTask EnterAsync(OutboundCall call)
     {
         var service = call.Destination.Service;
-        service.RetryBudget.Deposit(call.StartedAt);
         if (call.IsUpload && call.Request.Content is { } content and not (ByteArrayContent or ReadOnlyMemoryContent)
             && (call.Request.Options.TryGetValue(MeshRequestOptions.ReplayBody, out var asked) ? asked : service.Settings.Retry.ReplayStreams)
             && service.Settings.MaxRetries > 0)
@@ -70,6 +69,9 @@ internal sealed class RetryStage : CallStage
             call.Request.Content = replay.Inner;
         }
     }
+
+    /// <summary>Counts a call into the budget of its service: only one that is being sent may pay for retries.</summary>
+    public static void Count(OutboundCall call) => call.Destination.Service.RetryBudget.Deposit(call.StartedAt);
 
     /// <summary>Whether an attempt failed in a way that another attempt could mend. Spends nothing.</summary>
     public bool IsWanted(OutboundAttempt attempt)
