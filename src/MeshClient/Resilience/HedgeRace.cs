@@ -24,9 +24,15 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
     public bool IsStopped => _isStopped;
 
     /// <summary>Sees an attempt through that has been sent.</summary>
-    public async ValueTask<Outcome<OutboundAttempt>> RunAsync(OutboundAttempt attempt, Task<HttpResponseMessage>? sending)
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="sending">The answer to come; null when the attempt failed on the way.</param>
+    /// <param name="lost">Fires when another has won.</param>
+    public async ValueTask<Outcome<OutboundAttempt>> RunAsync(
+        OutboundAttempt attempt, Task<HttpResponseMessage>? sending, CancellationToken lost)
     {
         _attempts.Add(attempt);
+        // Polly lets nobody go before all attempts have come to their end.
+        await using var registration = lost.UnsafeRegister(static state => SupersedeUnlessGivenUp((OutboundAttempt)state!), attempt).ConfigureAwait(false);
         await pipeline.FinishAsync(attempt, sending).ConfigureAwait(false);
         Call.Destination.Service.Hedging!.Record(attempt);
         _isStopped |= attempt.Outcome.ForbidsRetry || attempt.Outcome.Verdict == AttemptVerdict.Shed;
@@ -46,7 +52,8 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
     }
 
     /// <summary>Makes a further attempt, at an instance none of the others went to.</summary>
-    public ValueTask<Outcome<OutboundAttempt>> HedgeAsync()
+    /// <param name="lost">Fires when another has won.</param>
+    public ValueTask<Outcome<OutboundAttempt>> HedgeAsync(CancellationToken lost)
     {
         foreach (var other in _attempts)
         {
@@ -54,7 +61,7 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
         }
 
         var attempt = new OutboundAttempt(Call, ++Call.Attempts) { Request = RequestCopy.Of(_attempts[0], address), IsHedge = true };
-        return RunAsync(attempt, pipeline.Begin(attempt));
+        return RunAsync(attempt, pipeline.Begin(attempt), lost);
     }
 
     /// <summary>Ends it.</summary>
@@ -96,5 +103,14 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
         }
 
         return (_attempts.Count - 1, winner is { IsHedge: true });
+    }
+
+    // The same token fires when the app gives up, of which every attempt hears by itself.
+    private static void SupersedeUnlessGivenUp(OutboundAttempt attempt)
+    {
+        if (!attempt.Call.Cancellation.IsCancellationRequested)
+        {
+            attempt.Supersede();
+        }
     }
 }

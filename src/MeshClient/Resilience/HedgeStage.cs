@@ -75,7 +75,7 @@ internal sealed class HedgeStage : CallStage
         {
             context.Properties.Set(RaceKey, race);
             var outcome = await _pipelines[hedging.MaxHedges - 1].ExecuteOutcomeAsync(
-                static (_, state) => state.race.RunAsync(state.first, state.sending), context, (race, first, sending)).ConfigureAwait(false);
+                static (inner, state) => state.race.RunAsync(state.first, state.sending, inner.CancellationToken), context, (race, first, sending)).ConfigureAwait(false);
             outcome.ThrowIfException();
             return winner = outcome.Result!;
         }
@@ -103,7 +103,8 @@ internal sealed class HedgeStage : CallStage
                 ActionGenerator = arguments =>
                 {
                     var race = RaceOf(arguments.PrimaryContext);
-                    return !race.IsStopped && (race.Call.Attempts == 1 || TrySpend(race.Call)) ? race.HedgeAsync : null;
+                    var lost = arguments.ActionContext.CancellationToken;
+                    return !race.IsStopped && (race.Call.Attempts == 1 || TrySpend(race.Call)) ? () => race.HedgeAsync(lost) : null;
                 },
             })
             .Build();

@@ -15,8 +15,18 @@ public sealed class HedgingTests
     public async Task GetAsync_FirstInstanceHangs_TheOtherAnswersAndTheLoserIsCancelled()
     {
         using var meters = new MetricRecorder();
-        await using var env = Make(services: meters.Attach);
-        var (peers, seen) = await StartAsync(env, hang: 1);
+        await using var env = Make(options => options.Defaults.Hedging.Delay = TimeSpan.FromMilliseconds(50), meters.Attach);
+        var (peers, seen) = await StartAsync(env, hang: 0);
+        // So that both have a connection, and the first attempt is the first to arrive.
+        for (var i = 0; i < 100 && peers.Any(peer => peer.Requests == 0); i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        var before = (Hedges: meters.Of("meshclient.hedges").Count, Attempts: meters.Of("meshclient.attempt.duration").Count, Calls: meters.Of("meshclient.call.duration").Count);
+        var requests = peers.Select(peer => peer.Requests).ToList();
+        seen.Headers.Clear();
+        seen.Hang = seen.Requests + 1;
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
         request.Headers.Add("x-one", "1");
         request.Headers.Add("x-two", ["a", "b"]);
@@ -24,7 +34,7 @@ public sealed class HedgingTests
         Assert.Equal("answer", await response.Content.ReadAsStringAsync(Token));
         Assert.Same(request, response.RequestMessage);
         Assert.Equal("http://orders/", request.RequestUri!.ToString());
-        Assert.Equal([1, 1], peers.Select(peer => peer.Requests));
+        Assert.Equal(requests.Select(before => before + 1), peers.Select(peer => peer.Requests));
         Assert.Equal(2, seen.Headers.Count);
         Assert.All(seen.Headers, headers => Assert.Equal("1|a,b", headers));
         await Eventually.HoldsAsync(() => seen.Aborted == 1, "the loser is cancelled");
@@ -33,10 +43,10 @@ public sealed class HedgingTests
         // Neither ejected for it, nor a retry.
         Assert.Equal(0, env.State("orders").Ejected);
         Assert.Empty(meters.Of("meshclient.retries"));
-        var hedge = Assert.Single(meters.Of("meshclient.hedges"));
+        var hedge = Assert.Single(meters.Of("meshclient.hedges").Skip(before.Hedges));
         Assert.Equal((1, "orders", "won"), (hedge.Value, hedge.Tag("meshclient.service"), hedge.Tag("meshclient.outcome")));
-        Assert.Equal(["cancelled", "success"], meters.Of("meshclient.attempt.duration").Select(one => one.Tag("meshclient.outcome")).Order());
-        Assert.Equal("success", Assert.Single(meters.Of("meshclient.call.duration")).Tag("meshclient.outcome"));
+        Assert.Equal(["cancelled", "success"], meters.Of("meshclient.attempt.duration").Skip(before.Attempts).Select(one => one.Tag("meshclient.outcome")).Order());
+        Assert.Equal("success", Assert.Single(meters.Of("meshclient.call.duration").Skip(before.Calls)).Tag("meshclient.outcome"));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -200,9 +210,17 @@ public sealed class HedgingTests
     public async Task GetAsync_SeveralHedgesAllowed_EachGoesToAnotherInstance()
     {
         await using var env = Make(options => options.Defaults.Hedging.MaxHedges = 3);
-        var (peers, _) = await StartAsync(env, hang: 3, count: 4);
+        var (peers, seen) = await StartAsync(env, hang: 0, count: 4);
+        // A share has to come together first: three calls that are not slow.
+        for (var i = 0; i < 20; i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        var before = peers.Select(peer => peer.Requests).ToList();
+        seen.Hang = seen.Requests + 3;
         Assert.Equal("answer", await env.Client().GetStringAsync("http://orders/", Token));
-        Assert.All(peers, peer => Assert.Equal(1, peer.Requests));
+        Assert.Equal(before.Select(requests => requests + 1), peers.Select(peer => peer.Requests));
         await Eventually.HoldsAsync(() => peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
     }
 
@@ -267,7 +285,7 @@ public sealed class HedgingTests
     private static async Task<(List<HttpPeer> Peers, Seen Seen)> StartAsync(
         MeshTestEnvironment env, int hang, int count = 2, TimeSpan slow = default)
     {
-        var seen = new Seen();
+        var seen = new Seen { Hang = hang };
         var peers = new List<HttpPeer>();
         for (var i = 0; i < count; i++)
         {
@@ -278,7 +296,7 @@ public sealed class HedgingTests
                     seen.Headers.Add($"{context.Request.Headers["x-one"]}|{string.Join(',', context.Request.Headers["x-two"].ToString().Split(", "))}");
                 }
 
-                if (Interlocked.Increment(ref seen.Requests) <= hang)
+                if (Interlocked.Increment(ref seen.Requests) <= seen.Hang)
                 {
                     try
                     {
@@ -308,6 +326,8 @@ public sealed class HedgingTests
     {
         public int Requests;
         public int Aborted;
+
+        public int Hang { get; set; }
 
         public List<string> Headers { get; } = [];
     }

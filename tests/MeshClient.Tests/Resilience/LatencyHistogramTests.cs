@@ -22,9 +22,10 @@ public sealed class LatencyHistogramTests
                 Record(histogram, TimeSpan.FromMicroseconds(one));
             }
 
+            // A microsecond is lost in the rounding of timestamps.
             var exact = microseconds.Order().ElementAt((int)Math.Ceiling(microseconds.Count * permille / 1000.0) - 1);
             var told = histogram.Quantile(permille / 1000.0, 1, _time.GetTimestamp())!.Value.TotalMicroseconds;
-            return told >= exact && told <= exact + (exact / 32.0) + 1;
+            return told >= exact - 1 && told <= exact + (exact / 32.0) + 1;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
     }
 
