@@ -1,4 +1,5 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
@@ -52,5 +53,6 @@ internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider 
         }
 
         store.Apply(new RetireRoots(now));
+        store.Apply(new DropExpiredTokens(now));
     }
 }

@@ -1,7 +1,9 @@
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Federation;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 using Microsoft.AspNetCore.Http;
@@ -17,6 +19,8 @@ internal sealed class ServerCore : IDisposable
     private readonly IStateStorage _storage;
     private readonly TtlMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly BlockingQuery _queries;
+    private readonly DatacenterForwarder _forwarder;
     private readonly ApiDispatcher _dispatcher;
 
     /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
@@ -29,12 +33,20 @@ internal sealed class ServerCore : IDisposable
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
             Store.Apply(new BeginRun());
+            _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
             _monitor = new TtlMonitor(Store, time);
             _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
+            Access.Initialize(Store, options, time);
+            Certificate = new ServerCertificate(options, Store, time);
+            _forwarder = new DatacenterForwarder(options, time, logs.CreateLogger<DatacenterForwarder>());
+            var agentTokens = new AgentTokens();
+            var resolver = new TokenResolver(Store, options, agentTokens, time);
             Routes = MapRoutes(authority, options, time);
-            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
+            new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
+            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
+            _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
@@ -57,6 +69,9 @@ internal sealed class ServerCore : IDisposable
 
     public MeshServerOptions Options { get; }
 
+    /// <summary>What HTTPS is served with.</summary>
+    public ServerCertificate Certificate { get; }
+
     public StateStore Store { get; }
 
     public RouteTable Routes { get; }
@@ -71,6 +86,8 @@ internal sealed class ServerCore : IDisposable
         BeginStop();
         _reaper.Dispose();
         _monitor.Dispose();
+        _forwarder.Dispose();
+        Certificate.Dispose();
         Store.Dispose();
         _storage.Dispose();
     }
@@ -114,14 +131,13 @@ internal sealed class ServerCore : IDisposable
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
-        var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
         new AgentHandlers(Store, options).Map(routes);
-        new AgentServiceHandlers(Store, queries, _monitor, time).Map(routes);
+        new AgentServiceHandlers(Store, _queries, _monitor, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
-        new CatalogHandlers(queries, options).Map(routes);
-        new IntentionHandlers(Store, queries, options, time).Map(routes);
-        new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options).Map(routes);
+        new CatalogHandlers(_queries, _forwarder, options).Map(routes);
+        new IntentionHandlers(Store, _queries, options, time).Map(routes);
+        new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
+        new ConfigHandlers(Store, _queries, options).Map(routes);
         return routes;
     }
 }

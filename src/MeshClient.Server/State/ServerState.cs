@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Intentions;
@@ -14,6 +15,9 @@ internal sealed record ServerState
     public required CatalogState Catalog { get; init; }
 
     public required IntentionTable Intentions { get; init; }
+
+    /// <summary>Who may call what.</summary>
+    public AccessState Access { get; init; } = new();
 
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.HealthChecks;
@@ -13,8 +14,16 @@ internal static class StateTables
     public static readonly InstanceRows Instances = new();
     public static readonly AuthorityRows Authority = new();
     public static readonly IntentionRows Intentions = new();
+    public static readonly AccessPolicyRows AccessPolicies = new();
+    public static readonly AccessTokenRows AccessTokens = new();
+    public static readonly AccessBootstrapRows AccessBootstrap = new();
+    public static readonly AuthMethodRows AuthMethods = new();
+    public static readonly BindingRuleRows BindingRules = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions];
+    private static readonly StateRows[] All =
+    [
+        Nodes, NodeChecks, Instances, Authority, Intentions, AccessPolicies, AccessTokens, AccessBootstrap, AuthMethods, BindingRules,
+    ];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

@@ -12,6 +12,10 @@ internal enum TopicKind
     Service,
     Connect,
     Leaf,
+    AccessPolicies,
+    AccessTokens,
+    AuthMethods,
+    BindingRules,
 }
 
 /// <summary>Something that changes, and for whose change a parked query waits.</summary>
@@ -23,6 +27,10 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+    public static readonly Topic AccessPolicies = new(TopicKind.AccessPolicies, string.Empty);
+    public static readonly Topic AccessTokens = new(TopicKind.AccessTokens, string.Empty);
+    public static readonly Topic AuthMethods = new(TopicKind.AuthMethods, string.Empty);
+    public static readonly Topic BindingRules = new(TopicKind.BindingRules, string.Empty);
 
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());
