@@ -3,8 +3,10 @@ using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Events;
 using MeshClient.Server.Federation;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -21,6 +23,7 @@ internal sealed class ServerCore : IDisposable
     private readonly Reaper _reaper;
     private readonly BlockingQuery _queries;
     private readonly DatacenterForwarder _forwarder;
+    private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
 
     /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
@@ -31,10 +34,11 @@ internal sealed class ServerCore : IDisposable
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
-            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
+            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
             _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
             _monitor = new TtlMonitor(Store, time);
+            _sessions = new SessionClocks(Store, time);
             _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
@@ -58,6 +62,7 @@ internal sealed class ServerCore : IDisposable
                 _monitor.Follow(checkId);
             }
 
+            _sessions.FollowAll();
             _reaper.Start();
         }
         catch
@@ -85,6 +90,7 @@ internal sealed class ServerCore : IDisposable
     {
         BeginStop();
         _reaper.Dispose();
+        _sessions.Dispose();
         _monitor.Dispose();
         _forwarder.Dispose();
         Certificate.Dispose();
@@ -128,6 +134,16 @@ internal sealed class ServerCore : IDisposable
         }
     }
 
+    private void FollowRestored(ServerState before)
+    {
+        foreach (var checkId in before.Catalog.CheckOwners.Keys.Union(Store.Current.Catalog.CheckOwners.Keys))
+        {
+            _monitor.Follow(checkId);
+        }
+
+        _sessions.FollowAll();
+    }
+
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
@@ -138,6 +154,11 @@ internal sealed class ServerCore : IDisposable
         new IntentionHandlers(Store, _queries, options, time).Map(routes);
         new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
         new ConfigHandlers(Store, _queries, options).Map(routes);
+        new KeyHandlers(Store, _queries, options, time).Map(routes);
+        new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
+        new TransactionHandlers(Store, options, time).Map(routes);
+        new EventHandlers(new EventLog(Store.Watches), _queries, options).Map(routes);
+        new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }
 }

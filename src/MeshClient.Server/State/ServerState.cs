@@ -3,6 +3,8 @@ using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -18,6 +20,9 @@ internal sealed record ServerState
 
     /// <summary>Who may call what.</summary>
     public AccessState Access { get; init; } = new();
+    public required KeyValueState Keys { get; init; }
+
+    public required SessionState Sessions { get; init; }
 
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }
@@ -39,6 +44,8 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
+        Keys = KeyValueState.CreateEmpty(index),
+        Sessions = SessionState.CreateEmpty(index),
         ConfigIndex = index,
     };
 }

@@ -3,6 +3,8 @@ using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -20,9 +22,13 @@ internal static class StateTables
     public static readonly AuthMethodRows AuthMethods = new();
     public static readonly BindingRuleRows BindingRules = new();
 
+    public static readonly SessionRows Sessions = new();
+    public static readonly KeyEntryRows Keys = new();
+
     private static readonly StateRows[] All =
     [
-        Nodes, NodeChecks, Instances, Authority, Intentions, AccessPolicies, AccessTokens, AccessBootstrap, AuthMethods, BindingRules,
+        Nodes, NodeChecks, Instances, Authority, Intentions, Sessions, Keys,
+        AccessPolicies, AccessTokens, AccessBootstrap, AuthMethods, BindingRules,
     ];
 
     /// <summary>All rows of a state.</summary>

@@ -16,6 +16,10 @@ internal enum TopicKind
     AccessTokens,
     AuthMethods,
     BindingRules,
+    Key,
+    KeyPrefix,
+    Sessions,
+    Events,
 }
 
 /// <summary>Something that changes, and for whose change a parked query waits.</summary>
@@ -31,6 +35,15 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     public static readonly Topic AccessTokens = new(TopicKind.AccessTokens, string.Empty);
     public static readonly Topic AuthMethods = new(TopicKind.AuthMethods, string.Empty);
     public static readonly Topic BindingRules = new(TopicKind.BindingRules, string.Empty);
+
+    public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
+    public static readonly Topic Events = new(TopicKind.Events, string.Empty);
+
+    /// <summary>A key. Touching it wakes the watchers of its prefixes too.</summary>
+    public static Topic Key(string key) => new(TopicKind.Key, key);
+
+    /// <summary>All keys that begin with a text; only to be watched.</summary>
+    public static Topic KeyPrefix(string prefix) => new(TopicKind.KeyPrefix, prefix);
 
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());
