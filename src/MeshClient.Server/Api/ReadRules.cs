@@ -4,9 +4,13 @@ namespace MeshClient.Server.Api;
 internal static class ReadRules
 {
     /// <summary>Refuses what is asked of another datacenter.</summary>
-    public static void CheckDatacenter(ApiRequest request, string datacenter)
+    public static void CheckDatacenter(ApiRequest request, string datacenter) =>
+        CheckDatacenter(request.Query("dc") ?? string.Empty, datacenter);
+
+    /// <summary>Refuses what is asked of another datacenter; the empty text asks for none.</summary>
+    public static void CheckDatacenter(string asked, string datacenter)
     {
-        if (request.Query("dc") is { Length: > 0 } asked && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
+        if (asked.Length > 0 && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
         {
             throw new RequestRefusedException(500, "No path to datacenter");
         }
@@ -66,9 +70,8 @@ internal static class ReadRules
     };
 
     /// <summary>The output of a check, cut as an agent cuts it.</summary>
-    public static string CutOutput(string output)
+    public static string CutOutput(string output, int maxLength)
     {
-        const int maxLength = 4096;
         if (output.Length <= maxLength)
         {
             return output;

@@ -6,11 +6,16 @@ namespace MeshClient.Server.Api;
 internal delegate Task ApiHandler(ApiRequest request);
 
 /// <summary>The methods of one path.</summary>
-internal sealed class Route
+internal sealed class Route(string pattern)
 {
     private readonly Dictionary<string, ApiHandler> _handlers = new(StringComparer.Ordinal);
 
+    /// <summary>The path as it was mapped: what metrics and the description of the API name it by.</summary>
+    public string Pattern => pattern;
+
     public string Allow { get; private set; } = "OPTIONS";
+
+    public IReadOnlyCollection<string> Methods => _handlers.Keys;
 
     public void Add(string method, ApiHandler handler)
     {
@@ -29,14 +34,14 @@ internal sealed class RouteTable
 {
     private readonly Dictionary<string, Route> _routes = new(StringComparer.Ordinal);
 
-    /// <summary>All patterns, for tests.</summary>
-    public IReadOnlyCollection<string> Patterns => _routes.Keys;
+    /// <summary>All routes.</summary>
+    public IReadOnlyCollection<Route> Routes => _routes.Values;
 
     public void Map(string method, string pattern, ApiHandler handler)
     {
         if (!_routes.TryGetValue(pattern, out var route))
         {
-            _routes.Add(pattern, route = new Route());
+            _routes.Add(pattern, route = new Route(pattern));
         }
 
         route.Add(method, handler);
