@@ -29,22 +29,22 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
         }
 
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
-        store.Apply(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow()));
+        await store.ApplyAsync(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow())).ConfigureAwait(false);
         monitor.Follow(definition.CheckId);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task DeregisterAsync(ApiRequest request)
+    private async Task DeregisterAsync(ApiRequest request)
     {
-        store.Apply(new DeregisterCheck(CheckIdOf(request)));
+        await store.ApplyAsync(new DeregisterCheck(CheckIdOf(request))).ConfigureAwait(false);
         monitor.Follow(request.Rest);
-        return request.AnswerEmptyAsync();
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task BeatAsync(ApiRequest request, CheckStatus status)
+    private async Task BeatAsync(ApiRequest request, CheckStatus status)
     {
-        monitor.Beat(CheckIdOf(request), status, ReadRules.CutOutput(request.Query("note") ?? string.Empty));
-        return request.AnswerEmptyAsync();
+        await monitor.BeatAsync(CheckIdOf(request), status, ReadRules.CutOutput(request.Query("note") ?? string.Empty)).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private async Task UpdateAsync(ApiRequest request)
@@ -55,7 +55,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             throw RequestRefusedException.Invalid($"Invalid check status: '{statusText}'");
         }
 
-        monitor.Beat(CheckIdOf(request), status, ReadRules.CutOutput(output));
+        await monitor.BeatAsync(CheckIdOf(request), status, ReadRules.CutOutput(output)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 

@@ -26,12 +26,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
             ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
         var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
-        var after = store.Apply(new RegisterService(definition, checks, replace, time.GetUtcNow())).Catalog.Instances[definition.Id];
-        FollowChecks(before, after);
+        var after = await store.ApplyAsync(new RegisterService(definition, checks, replace, time.GetUtcNow())).ConfigureAwait(false);
+        FollowChecks(before, after.Catalog.Instances[definition.Id]);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task DeregisterAsync(ApiRequest request)
+    private async Task DeregisterAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -39,12 +39,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
-        store.Apply(new DeregisterService(request.Rest));
+        await store.ApplyAsync(new DeregisterService(request.Rest)).ConfigureAwait(false);
         FollowChecks(before, null);
-        return request.AnswerEmptyAsync();
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task SetMaintenanceAsync(ApiRequest request)
+    private async Task SetMaintenanceAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -58,8 +58,9 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
-        store.Apply(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow()));
-        return request.AnswerEmptyAsync();
+        var reason = request.Query("reason") ?? string.Empty;
+        await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, reason, time.GetUtcNow())).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private Task ListAsync(ApiRequest request)

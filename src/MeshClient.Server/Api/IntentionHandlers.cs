@@ -108,7 +108,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
         var intention = IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow());
-        store.Apply(new CreateIntention(intention));
+        await store.ApplyAsync(new CreateIntention(intention)).ConfigureAwait(false);
         await AnswerIdAsync(request, intention.Id).ConfigureAwait(false);
     }
 
@@ -126,15 +126,15 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         CheckIdForm(request);
         var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
-        store.Apply(new ReplaceIntention(IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow())));
+        await store.ApplyAsync(new ReplaceIntention(IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow()))).ConfigureAwait(false);
         await AnswerIdAsync(request, request.Rest).ConfigureAwait(false);
     }
 
-    private Task DeleteAsync(ApiRequest request)
+    private async Task DeleteAsync(ApiRequest request)
     {
         CheckIdForm(request);
-        store.Apply(new DeleteIntention(request.Rest));
-        return AnswerTrueAsync(request);
+        await store.ApplyAsync(new DeleteIntention(request.Rest)).ConfigureAwait(false);
+        await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
     private async Task GetExactAsync(ApiRequest request)
@@ -154,15 +154,15 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         }
 
         (input.Source, input.Destination) = (source, destination);
-        store.Apply(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow())));
+        await store.ApplyAsync(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow()))).ConfigureAwait(false);
         await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
-    private Task DeleteExactAsync(ApiRequest request)
+    private async Task DeleteExactAsync(ApiRequest request)
     {
         var (source, destination) = PairOf(request);
-        store.Apply(new DeleteExactIntention(source, destination));
-        return AnswerTrueAsync(request);
+        await store.ApplyAsync(new DeleteExactIntention(source, destination)).ConfigureAwait(false);
+        await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -12,6 +12,8 @@ namespace MeshClient.Server.HealthChecks;
 internal sealed record SetCheckStatus(
     string CheckId, CheckStatus Status, string Output, DateTimeOffset At, ProbeDefinition? Probe = null) : StateCommand
 {
+    public override bool IsSoft => true;
+
     public override ServerState Apply(ServerState state, StateChange change)
     {
         var check = state.Catalog.FindCheck(CheckId, out var instance)
