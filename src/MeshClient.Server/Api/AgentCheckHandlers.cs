@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
@@ -61,7 +62,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
 
     private Task ListAsync(ApiRequest request)
     {
-        ReadRules.RefuseFilter(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Check, prefix: string.Empty);
         var catalog = store.Current.Catalog;
         return request.AnswerJsonAsync(writer =>
         {
@@ -69,7 +70,8 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             foreach (var checkId in catalog.CheckOwners.Keys.Order(StringComparer.Ordinal))
             {
                 // The node's own sign of life is known to the catalog only.
-                if (checkId != CheckRecord.NodeAliveId && catalog.FindCheck(checkId, out var instance) is { } check)
+                if (checkId != CheckRecord.NodeAliveId && catalog.FindCheck(checkId, out var instance) is { } check
+                    && filter?.Invoke(new CheckSubject(catalog.Node, instance, check)) != false)
                 {
                     writer.WritePropertyName(checkId);
                     writer.WriteCheck(catalog.Node, instance, check, withIndexes: false);

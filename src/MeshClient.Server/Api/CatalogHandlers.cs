@@ -1,4 +1,5 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
@@ -22,6 +23,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     {
         var passingOnly = ReadRules.ParseFlag(request.Query("passing"))
             ?? throw RequestRefusedException.Invalid("Invalid value for ?passing");
+        var filter = ReadRules.FilterOf(request, FilterFields.Health);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
         var hidden = !MatchesNode(request, catalog.Node) || (passingOnly && !AllPass(catalog.NodeChecks.Values));
         await request.AnswerJsonAsync(writer =>
@@ -29,7 +31,8 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance))
+                if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance)
+                    && filter?.Invoke(new HealthSubject(catalog.Node, instance, catalog.NodeChecks.Values)) != false)
                 {
                     writer.WriteHealthEntry(catalog, instance);
                 }
@@ -41,6 +44,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 
     private async Task GetServiceAsync(ApiRequest request, bool connect)
     {
+        var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
         var hidden = !MatchesNode(request, catalog.Node);
         await request.AnswerJsonAsync(writer =>
@@ -48,7 +52,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if (MatchesTags(request, instance))
+                if (MatchesTags(request, instance) && filter?.Invoke(new InstanceSubject(catalog.Node, instance)) != false)
                 {
                     writer.WriteCatalogEntry(catalog.Node, instance);
                 }
@@ -83,6 +87,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private async Task ListServicesAsync(ApiRequest request)
     {
         CheckRead(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, index) = await queries
             .ReadAsync(request, [Topic.Services], state => (state.Catalog, state.Catalog.ServicesIndex)).ConfigureAwait(false);
         request.SetIndex(index);
@@ -92,8 +97,16 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartObject();
             foreach (var group in hidden ? [] : catalog.Services.Values)
             {
+                var instances = filter is null
+                    ? group.Instances
+                    : group.Instances.RemoveAll(instance => !filter(new InstanceSubject(catalog.Node, instance)));
+                if (instances.IsEmpty)
+                {
+                    continue;
+                }
+
                 writer.WriteStartArray(group.Name);
-                foreach (var tag in group.Instances.SelectMany(instance => (IEnumerable<string>)instance.Definition.Tags).Distinct(StringComparer.Ordinal))
+                foreach (var tag in instances.SelectMany(instance => (IEnumerable<string>)instance.Definition.Tags).Distinct(StringComparer.Ordinal))
                 {
                     writer.WriteStringValue(tag);
                 }
@@ -108,13 +121,14 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private async Task ListNodesAsync(ApiRequest request)
     {
         CheckRead(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Node);
         var (node, index) = await queries
             .ReadAsync(request, [], state => (state.Catalog.Node, state.Catalog.Node.ModifyIndex)).ConfigureAwait(false);
         request.SetIndex(index);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            if (MatchesNode(request, node))
+            if (MatchesNode(request, node) && filter?.Invoke(node) != false)
             {
                 writer.WriteNode(node);
             }
@@ -133,7 +147,6 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private void CheckRead(ApiRequest request)
     {
         ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.RefuseFilter(request);
         ReadRules.SetConsistency(request);
     }
 

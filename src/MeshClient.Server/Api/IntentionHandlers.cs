@@ -1,5 +1,6 @@
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
+using MeshClient.Server.Filters;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.State;
 
@@ -31,14 +32,17 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private async Task ListAsync(ApiRequest request)
     {
-        ReadRules.RefuseFilter(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Intention);
         var table = await ReadTableAsync(request).ConfigureAwait(false);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
             foreach (var intention in table.All())
             {
-                writer.WriteIntention(intention);
+                if (filter?.Invoke(intention) != false)
+                {
+                    writer.WriteIntention(intention);
+                }
             }
 
             writer.WriteEndArray();

@@ -1,3 +1,5 @@
+using MeshClient.Server.Filters;
+
 namespace MeshClient.Server.Api;
 
 /// <summary>What the parameters shared by all reads mean.</summary>
@@ -16,12 +18,25 @@ internal static class ReadRules
         }
     }
 
-    /// <summary>Refuses filters, which this version cannot apply: an unfiltered answer would be a wrong one.</summary>
-    public static void RefuseFilter(ApiRequest request)
+    /// <summary>The filter asked for, ready to be applied; null when there is none.</summary>
+    /// <param name="request">The call.</param>
+    /// <param name="fields">What can be filtered by.</param>
+    /// <param name="prefix">How the sentence begins when the filter is none.</param>
+    public static Predicate<T>? FilterOf<T>(
+        ApiRequest request, FilterObject<T> fields, string prefix = "Failed to create boolean expression evaluator: ")
     {
-        if (request.Query("filter") is { Length: > 0 })
+        if (request.Query("filter") is not { Length: > 0 } filter)
         {
-            throw RequestRefusedException.Invalid("This version of the server does not support the filter parameter.");
+            return null;
+        }
+
+        try
+        {
+            return fields.Compile(filter);
+        }
+        catch (FilterException e)
+        {
+            throw RequestRefusedException.Invalid(prefix + e.Message);
         }
     }
 

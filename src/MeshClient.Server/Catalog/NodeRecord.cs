@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using MeshClient.Core;
 
 namespace MeshClient.Server.Catalog;
@@ -19,7 +17,7 @@ internal sealed record NodeRecord(string Id, string Name, string Address, string
     /// <summary>The server's own node, with the metadata and addresses an agent gives itself.</summary>
     public static NodeRecord Local(string id, string name, string address, string datacenter, ulong index)
     {
-        var family = IPAddress.TryParse(address, out var ip) && ip.AddressFamily == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4";
+        var family = AddressFamilyText.Of(address);
         return new NodeRecord(id, name, address, datacenter, index, index)
         {
             IsLocal = true,
