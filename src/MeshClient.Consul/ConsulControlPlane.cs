@@ -57,6 +57,7 @@ public sealed class ConsulControlPlane
         {
             Address = options.Address,
             Token = options.Token,
+            CaFile = options.CaFile,
             Datacenter = options.Datacenter,
             Wait = options.Wait,
             RequestTimeout = options.RequestTimeout,

@@ -1,3 +1,5 @@
+using MeshClient.Consul.Wire;
+
 namespace MeshClient.Consul;
 
 /// <summary>How a Consul agent, or a MeshClient.Server, is reached.</summary>
@@ -14,6 +16,12 @@ public sealed class ConsulOptions
     /// the agent's own default token holds.
     /// </summary>
     public string? Token { get; set; }
+
+    /// <summary>
+    /// A PEM file of the roots that an <c>https</c> agent is known by; read once, when the control plane is made. Its names are
+    /// checked all the same. Default: null, the machine's own roots.
+    /// </summary>
+    public string? CaFile { get; set; }
 
     /// <summary>
     /// The datacenter whose instances are read. Registration, certificates and intentions are always those of the agent's
@@ -50,6 +58,11 @@ public sealed class ConsulOptions
         if (Token is not null && (Token.Length == 0 || Token.Any(c => c is <= ' ' or > '~')))
         {
             problems.Add($"{nameof(Token)} is empty or has a character that cannot be sent in a header (its value is not shown).");
+        }
+
+        if (CaFile is not null && TrustedRoots.FindProblem(CaFile) is { } caProblem)
+        {
+            problems.Add($"{nameof(CaFile)} {caProblem}.");
         }
 
         if (Datacenter is not null && (Datacenter.Length == 0 || !Datacenter.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')))

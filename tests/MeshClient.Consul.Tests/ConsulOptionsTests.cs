@@ -50,6 +50,7 @@ public sealed class ConsulOptionsTests
         {
             Address = new Uri("/relative", UriKind.Relative),
             Token = "secret\r\nX-Evil: 1",
+            CaFile = "/no/such/roots.pem",
             Datacenter = "dc1&stale",
             Wait = TimeSpan.FromMilliseconds(999),
             RequestTimeout = TimeSpan.Zero,
@@ -58,9 +59,9 @@ public sealed class ConsulOptionsTests
 
         var e = Assert.Throws<ArgumentException>(() => new ConsulControlPlane(options, TimeProvider.System));
 
-        Assert.Equal(6, options.FindProblems().Count);
+        Assert.Equal(7, options.FindProblems().Count);
         Assert.All(
-            ["Address", "Token", "Datacenter", "Wait", "RequestTimeout", "MaxParkedQueries"],
+            ["Address", "Token", "CaFile", "Datacenter", "Wait", "RequestTimeout", "MaxParkedQueries"],
             name => Assert.Contains(name, e.Message, StringComparison.Ordinal));
         Assert.DoesNotContain("secret", e.Message, StringComparison.Ordinal);
     }
@@ -77,5 +78,21 @@ public sealed class ConsulOptionsTests
         using var plane = new ConsulControlPlane(new ConsulOptions { Address = new Uri(address) }, TimeProvider.System, logger);
 
         Assert.Equal(warnings, logger.Entries.Count);
+    }
+
+    [Fact]
+    public void FindProblems_CaFileWithoutCertificate_SaysSo()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            var problem = Assert.Single(new ConsulOptions { CaFile = file }.FindProblems());
+
+            Assert.Contains("holds no certificate", problem, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 }

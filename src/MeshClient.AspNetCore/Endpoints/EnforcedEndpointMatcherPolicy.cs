@@ -1,6 +1,7 @@
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Telemetry;
+using MeshClient.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Matching;

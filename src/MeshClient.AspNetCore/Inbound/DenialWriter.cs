@@ -1,6 +1,6 @@
-using System.Text.Json;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Identity;
+using MeshClient.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -13,7 +13,7 @@ namespace MeshClient.AspNetCore.Inbound;
 internal sealed partial class DenialWriter(MeshIdentity identity, TimeProvider time, ILogger<DenialWriter> logger)
 {
     private const string ProblemType = "urn:meshclient:problem:denied";
-    private const string GrpcContentType = "application/grpc";
+    private const string Title = "The mesh does not allow this call.";
     private const string GrpcPermissionDenied = "7";
 
     private readonly LogLimiter<(string Source, string Rule)> _limiter = new(time);
@@ -33,50 +33,9 @@ internal sealed partial class DenialWriter(MeshIdentity identity, TimeProvider t
                 ? "Try again, or check the connection to the control plane."
                 : "Whoever may change intentions can allow it.";
         var detail = $"{(request.Peer is null ? "A caller without mesh identity" : request.Source)} may not call {destination} this way (rule {rule}). {request.Verdict.Reason} {advice}";
-        var response = context.Response;
-        response.Clear();
-        if (IsGrpc(context.Request.ContentType))
-        {
-            // Trailers-only: the status stands in the headers of an answer without a body.
-            response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = GrpcContentType;
-            response.Headers["grpc-status"] = GrpcPermissionDenied;
-            response.Headers["grpc-message"] = Uri.EscapeDataString(detail);
-            return;
-        }
-
-        response.StatusCode = StatusCodes.Status403Forbidden;
-        response.ContentType = "application/problem+json";
-        var body = Problem(request.Source, destination, rule, detail);
-        response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-        {
-            await response.Body.WriteAsync(body, context.RequestAborted).ConfigureAwait(false);
-        }
-    }
-
-    private static bool IsGrpc(string? contentType) =>
-        contentType is not null
-        && contentType.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase)
-        && (contentType.Length == GrpcContentType.Length || contentType[GrpcContentType.Length] is '+' or '-' or ';' or ' ');
-
-    private static ReadOnlyMemory<byte> Problem(string source, string destination, string rule, string detail)
-    {
-        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("type", ProblemType);
-            writer.WriteString("title", "The mesh does not allow this call.");
-            writer.WriteNumber("status", StatusCodes.Status403Forbidden);
-            writer.WriteString("detail", detail);
-            writer.WriteString("source", source);
-            writer.WriteString("destination", destination);
-            writer.WriteString("rule", rule);
-            writer.WriteEndObject();
-        }
-
-        return buffer.WrittenMemory;
+        await new Refusal(
+            StatusCodes.Status403Forbidden, GrpcPermissionDenied, ProblemType, Title, detail, request.Source, destination, rule)
+            .WriteAsync(context).ConfigureAwait(false);
     }
 
     [LoggerMessage(

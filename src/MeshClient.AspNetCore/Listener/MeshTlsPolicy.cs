@@ -7,6 +7,7 @@ using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Core.Identity;
 using MeshClient.Identity;
+using MeshClient.Telemetry;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;

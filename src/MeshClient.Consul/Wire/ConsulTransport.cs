@@ -98,16 +98,25 @@ internal sealed class ConsulTransport : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private static SocketsHttpHandler CreateHandler(ConsulOptions options) => new()
+    private static SocketsHttpHandler CreateHandler(ConsulOptions options)
     {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        ConnectTimeout = ConsulDefaults.ConnectTimeout,
-        PooledConnectionLifetime = ConsulDefaults.ConnectionLifetime,
-        MaxConnectionsPerServer = options.MaxParkedQueries + ConsulDefaults.SpareConnections,
-        ConnectCallback = ConnectAsync,
-    };
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            ConnectTimeout = ConsulDefaults.ConnectTimeout,
+            PooledConnectionLifetime = ConsulDefaults.ConnectionLifetime,
+            MaxConnectionsPerServer = options.MaxParkedQueries + ConsulDefaults.SpareConnections,
+            ConnectCallback = ConnectAsync,
+        };
+        if (options.CaFile is { } roots)
+        {
+            handler.SslOptions.CertificateChainPolicy = TrustedRoots.CreatePolicy(roots);
+        }
+
+        return handler;
+    }
 
     // A parked query is silent for minutes. Without probes, an agent that vanished without a word (a pulled cable, a forgotten
     // entry in an address translator) would be noticed only at the end of the wait.

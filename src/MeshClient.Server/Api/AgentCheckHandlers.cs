@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -12,13 +13,13 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
 
     public void Map(RouteTable routes)
     {
-        routes.Map("PUT", "/v1/agent/check/register", RegisterAsync);
-        routes.Map("PUT", "/v1/agent/check/deregister/", DeregisterAsync);
-        routes.Map("PUT", "/v1/agent/check/pass/", request => BeatAsync(request, CheckStatus.Passing));
-        routes.Map("PUT", "/v1/agent/check/warn/", request => BeatAsync(request, CheckStatus.Warning));
-        routes.Map("PUT", "/v1/agent/check/fail/", request => BeatAsync(request, CheckStatus.Critical));
-        routes.Map("PUT", "/v1/agent/check/update/", UpdateAsync);
-        routes.Map("GET", "/v1/agent/checks", ListAsync);
+        routes.Map("PUT", "/v1/agent/check/register", RouteAccess.Asked, RegisterAsync);
+        routes.Map("PUT", "/v1/agent/check/deregister/", RouteAccess.Asked, DeregisterAsync);
+        routes.Map("PUT", "/v1/agent/check/pass/", RouteAccess.Asked, request => BeatAsync(request, CheckStatus.Passing));
+        routes.Map("PUT", "/v1/agent/check/warn/", RouteAccess.Asked, request => BeatAsync(request, CheckStatus.Warning));
+        routes.Map("PUT", "/v1/agent/check/fail/", RouteAccess.Asked, request => BeatAsync(request, CheckStatus.Critical));
+        routes.Map("PUT", "/v1/agent/check/update/", RouteAccess.Asked, UpdateAsync);
+        routes.Map("GET", "/v1/agent/checks", RouteAccess.Filtered, ListAsync);
     }
 
     private async Task RegisterAsync(ApiRequest request)
@@ -30,6 +31,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
         }
 
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
+        request.Access.DemandCheckRegistration(store.Current.Catalog, definition.CheckId, input.ServiceId);
         await store.ApplyAsync(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow())).ConfigureAwait(false);
         monitor.Follow(definition.CheckId);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
@@ -37,14 +39,16 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
 
     private async Task DeregisterAsync(ApiRequest request)
     {
-        await store.ApplyAsync(new DeregisterCheck(CheckIdOf(request))).ConfigureAwait(false);
+        request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
+        await store.ApplyAsync(new DeregisterCheck(request.Rest)).ConfigureAwait(false);
         monitor.Follow(request.Rest);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private async Task BeatAsync(ApiRequest request, CheckStatus status)
     {
-        await monitor.BeatAsync(CheckIdOf(request), status, ReadRules.CutOutput(request.Query("note") ?? string.Empty)).ConfigureAwait(false);
+        request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
+        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(request.Query("note") ?? string.Empty)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
@@ -56,7 +60,8 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             throw RequestRefusedException.Invalid($"Invalid check status: '{statusText}'");
         }
 
-        await monitor.BeatAsync(CheckIdOf(request), status, ReadRules.CutOutput(output)).ConfigureAwait(false);
+        request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
+        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(output)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
@@ -71,6 +76,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             {
                 // The node's own sign of life is known to the catalog only.
                 if (checkId != CheckRecord.NodeAliveId && catalog.FindCheck(checkId, out var instance) is { } check
+                    && request.Access.ShowsCheckOfAgent(catalog.Node.Name, instance)
                     && filter?.Invoke(new CheckSubject(catalog.Node, instance, check)) != false)
                 {
                     writer.WritePropertyName(checkId);

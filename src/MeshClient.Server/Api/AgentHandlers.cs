@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;
@@ -14,10 +15,11 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
 
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/agent/self", GetSelfAsync);
-        routes.Map("GET", "/v1/agent/members", GetMembersAsync);
-        routes.Map("GET", "/v1/status/leader", GetLeaderAsync);
-        routes.Map("GET", "/v1/status/peers", GetPeersAsync);
+        var status = RouteAccess.Open("clients look for a leader before they have a token");
+        routes.Map("GET", "/v1/agent/self", RouteAccess.NeedsOnNode(ResourceKind.Agent, AccessLevel.Read, options.NodeName), GetSelfAsync);
+        routes.Map("GET", "/v1/agent/members", RouteAccess.Filtered, GetMembersAsync);
+        routes.Map("GET", "/v1/status/leader", status, GetLeaderAsync);
+        routes.Map("GET", "/v1/status/peers", status, GetPeersAsync);
     }
 
     private Task GetSelfAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
@@ -57,7 +59,11 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
     private Task GetMembersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
     {
         writer.WriteStartArray();
-        WriteMember(writer, store.Current);
+        if (request.Access.Shows(ResourceKind.Node, options.NodeName))
+        {
+            WriteMember(writer, store.Current);
+        }
+
         writer.WriteEndArray();
     });
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
@@ -13,17 +14,18 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
 
     public void Map(RouteTable routes)
     {
-        routes.Map("PUT", "/v1/agent/service/register", RegisterAsync);
-        routes.Map("PUT", "/v1/agent/service/deregister/", DeregisterAsync);
-        routes.Map("PUT", "/v1/agent/service/maintenance/", SetMaintenanceAsync);
-        routes.Map("GET", "/v1/agent/services", ListAsync);
-        routes.Map("GET", "/v1/agent/service/", GetAsync);
+        routes.Map("PUT", "/v1/agent/service/register", RouteAccess.Asked, RegisterAsync);
+        routes.Map("PUT", "/v1/agent/service/deregister/", RouteAccess.Asked, DeregisterAsync);
+        routes.Map("PUT", "/v1/agent/service/maintenance/", RouteAccess.Asked, SetMaintenanceAsync);
+        routes.Map("GET", "/v1/agent/services", RouteAccess.Filtered, ListAsync);
+        routes.Map("GET", "/v1/agent/service/", RouteAccess.Asked, GetAsync);
     }
 
     private async Task RegisterAsync(ApiRequest request)
     {
         var input = await request.DecodeAsync(ServiceDecoder.Decode, DecodePrefix).ConfigureAwait(false);
         var (definition, checks) = ServiceDecoder.ToDefinition(input, request.Caller);
+        request.Access.DemandRegistration(store.Current.Catalog, definition, checks);
         var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
             ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
         var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
@@ -40,6 +42,7 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
+        request.Access.DemandInstance(before);
         await store.ApplyAsync(new DeregisterService(request.Rest)).ConfigureAwait(false);
         FollowChecks(before, null);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
@@ -59,8 +62,8 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         }
 
         var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
-        var reason = request.Query("reason") ?? string.Empty;
-        await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, reason, time.GetUtcNow())).ConfigureAwait(false);
+        request.Access.DemandInstance(store.Current.Catalog.Instances.GetValueOrDefault(request.Rest));
+        await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow())).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
@@ -73,7 +76,7 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
             writer.WriteStartObject();
             foreach (var instance in instances.Values.OrderBy(instance => instance.Id, StringComparer.Ordinal))
             {
-                if (filter?.Invoke(instance.Definition) != false)
+                if (request.Access.Shows(ResourceKind.Service, instance.Name) && filter?.Invoke(instance.Definition) != false)
                 {
                     writer.WritePropertyName(instance.Id);
                     writer.WriteAgentService(instance.Definition);
@@ -90,10 +93,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         var wait = BlockingQuery.WaitOf(request);
         var hash = request.Query("hash");
         var found = Find(request.Rest);
+        request.Access.Demand(ResourceKind.Service, found.Service.Name, AccessLevel.Read);
         if (hash is { Length: > 0 } && hash == found.Hash)
         {
             found = await queries.WaitAsync(
                 request, [Topic.Service(found.Service.Name)], wait, () => Find(request.Rest), now => now.Hash != hash).ConfigureAwait(false);
+            request.Access.Demand(ResourceKind.Service, found.Service.Name, AccessLevel.Read);
         }
 
         request.SetHeader("X-Consul-Contenthash", found.Hash);

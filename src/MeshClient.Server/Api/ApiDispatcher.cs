@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
 using Microsoft.AspNetCore.Authorization;
@@ -14,7 +15,7 @@ namespace MeshClient.Server.Api;
 /// that never hold more than the sender may know.
 /// </summary>
 internal sealed class ApiDispatcher(
-    RouteTable routes, StateStore store, MeshServerOptions options, ILogger<ApiDispatcher> logger)
+    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ILogger<ApiDispatcher> logger)
 {
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
@@ -22,7 +23,7 @@ internal sealed class ApiDispatcher(
     {
         http.Response.Headers.Vary = "Accept-Encoding";
         http.Response.Headers["X-Consul-Default-ACL-Policy"] = _defaultPolicy;
-        var request = new ApiRequest(http, string.Empty);
+        var request = new ApiRequest(http, string.Empty, RequestAccess.Nobody());
         try
         {
             await HandleAsync(http, request).ConfigureAwait(false);
@@ -78,9 +79,9 @@ internal sealed class ApiDispatcher(
         }
 
         var method = http.Request.Method;
-        if (route.TryGet(method, out var handler))
+        if (route.Find(method) is { } action)
         {
-            await handler(new ApiRequest(http, decoded)).ConfigureAwait(false);
+            await CallAsync(http, decoded, action).ConfigureAwait(false);
             return;
         }
 
@@ -93,6 +94,18 @@ internal sealed class ApiDispatcher(
 
         var text = method == HttpMethods.Head ? string.Empty : $"method {method} not allowed";
         await bare.AnswerTextAsync(StatusCodes.Status405MethodNotAllowed, text).ConfigureAwait(false);
+    }
+
+    private async Task CallAsync(HttpContext http, string rest, RouteMethod action)
+    {
+        var request = new ApiRequest(http, rest, action.Access.IsOpen ? RequestAccess.Nobody() : resolver.Resolve(http));
+        action.Access.Check(request);
+        await action.Handler(request).ConfigureAwait(false);
+        if (http.Response.StatusCode < StatusCodes.Status400BadRequest)
+        {
+            // For handlers that write their answers themselves.
+            request.ThrowIfNotAsked();
+        }
     }
 
     private async Task RefuseAsync(ApiRequest request, int statusCode, string message)

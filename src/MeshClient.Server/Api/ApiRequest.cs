@@ -3,12 +3,16 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Net;
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.Server.Api;
 
 /// <summary>One call of the API and the ways to answer it.</summary>
-internal sealed class ApiRequest(HttpContext http, string rest)
+/// <param name="http">The exchange.</param>
+/// <param name="rest">What follows the route's own path, decoded.</param>
+/// <param name="access">What the sender may do.</param>
+internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess access)
 {
     /// <summary>How large a body may be, as for Consul's own limits on values and transactions.</summary>
     public const int MaxBodyBytes = 512 * 1024;
@@ -16,7 +20,13 @@ internal sealed class ApiRequest(HttpContext http, string rest)
     /// <summary>Below this an answer fits into one packet as it is.</summary>
     private const int MinCompressedBytes = 1024;
 
+    /// <summary>Says that things were left out of an answer because the sender may not see them (Consul 1.11 and later).</summary>
+    private const string FilteredHeader = "X-Consul-Results-Filtered-By-ACLs";
+
     public HttpContext Http => http;
+
+    /// <summary>What the sender may do. To be asked before anything is answered or changed.</summary>
+    public RequestAccess Access => access;
 
     /// <summary>What follows the route's own path, decoded; empty when nothing does.</summary>
     public string Rest => rest;
@@ -92,6 +102,7 @@ internal sealed class ApiRequest(HttpContext http, string rest)
 
     public Task AnswerEmptyAsync()
     {
+        ThrowIfNotAsked();
         http.Response.ContentLength = 0;
         return Task.CompletedTask;
     }
@@ -102,6 +113,12 @@ internal sealed class ApiRequest(HttpContext http, string rest)
     public async Task AnswerJsonAsync(Action<Utf8JsonWriter> write, bool isSecret = false)
     {
         using var buffer = JsonAnswer.Write(write, Has("pretty"));
+        ThrowIfNotAsked();
+        if (access.HasFiltered)
+        {
+            Headers[FilteredHeader] = "true";
+        }
+
         http.Response.ContentType = "application/json";
         if (!isSecret && buffer.Written.Length > MinCompressedBytes && TakesGzip())
         {
@@ -119,6 +136,11 @@ internal sealed class ApiRequest(HttpContext http, string rest)
 
     public async Task AnswerTextAsync(int statusCode, string text, string contentType = "text/plain; charset=utf-8")
     {
+        if (statusCode < StatusCodes.Status400BadRequest)
+        {
+            ThrowIfNotAsked();
+        }
+
         var bytes = System.Text.Encoding.UTF8.GetBytes(text);
         http.Response.StatusCode = statusCode;
         http.Response.ContentLength = bytes.Length;
@@ -126,6 +148,15 @@ internal sealed class ApiRequest(HttpContext http, string rest)
         {
             http.Response.ContentType = contentType;
             await http.Response.BodyWriter.WriteAsync(bytes, Aborted).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Keeps an answer back that nobody has judged. Refusals may go out without: they tell nothing.</summary>
+    public void ThrowIfNotAsked()
+    {
+        if (!access.WasAsked)
+        {
+            throw new InvalidOperationException($"{http.Request.Method} {http.Request.Path} answers without having asked what its sender may do.");
         }
     }
 

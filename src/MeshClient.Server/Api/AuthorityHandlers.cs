@@ -1,5 +1,6 @@
 using System.Text;
 using MeshClient.Core.Naming;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.State;
 
@@ -14,12 +15,14 @@ internal sealed class AuthorityHandlers(
 
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/agent/connect/ca/roots", GetRootsAsync);
-        routes.Map("GET", "/v1/connect/ca/roots", GetRootsAsync);
-        routes.Map("GET", "/v1/agent/connect/ca/leaf/", GetLeafAsync);
-        routes.Map("POST", "/v1/agent/connect/ca/sign/", SignAsync);
-        routes.Map("GET", "/v1/connect/ca/configuration", GetConfigurationAsync);
-        routes.Map("PUT", "/v1/connect/ca/configuration", PutConfigurationAsync);
+        var roots = RouteAccess.Open("a member trusts nobody before it has the roots");
+        var sign = RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Write);
+        routes.Map("GET", "/v1/agent/connect/ca/roots", roots, GetRootsAsync);
+        routes.Map("GET", "/v1/connect/ca/roots", roots, GetRootsAsync);
+        routes.Map("GET", "/v1/agent/connect/ca/leaf/", sign, GetLeafAsync);
+        routes.Map("POST", "/v1/agent/connect/ca/sign/", sign, SignAsync);
+        routes.Map("GET", "/v1/connect/ca/configuration", RouteAccess.Needs(ResourceKind.Operator, AccessLevel.Read), GetConfigurationAsync);
+        routes.Map("PUT", "/v1/connect/ca/configuration", RouteAccess.Needs(ResourceKind.Operator, AccessLevel.Write), PutConfigurationAsync);
     }
 
     private async Task GetRootsAsync(ApiRequest request)

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
@@ -10,13 +11,13 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/health/service/", request => GetHealthAsync(request, connect: false));
-        routes.Map("GET", "/v1/health/connect/", request => GetHealthAsync(request, connect: true));
-        routes.Map("GET", "/v1/catalog/service/", request => GetServiceAsync(request, connect: false));
-        routes.Map("GET", "/v1/catalog/connect/", request => GetServiceAsync(request, connect: true));
-        routes.Map("GET", "/v1/catalog/services", ListServicesAsync);
-        routes.Map("GET", "/v1/catalog/nodes", ListNodesAsync);
-        routes.Map("GET", "/v1/catalog/datacenters", ListDatacentersAsync);
+        routes.Map("GET", "/v1/health/service/", RouteAccess.Filtered, request => GetHealthAsync(request, connect: false));
+        routes.Map("GET", "/v1/health/connect/", RouteAccess.Filtered, request => GetHealthAsync(request, connect: true));
+        routes.Map("GET", "/v1/catalog/service/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: false));
+        routes.Map("GET", "/v1/catalog/connect/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: true));
+        routes.Map("GET", "/v1/catalog/services", RouteAccess.Filtered, ListServicesAsync);
+        routes.Map("GET", "/v1/catalog/nodes", RouteAccess.Filtered, ListNodesAsync);
+        routes.Map("GET", "/v1/catalog/datacenters", RouteAccess.Open("the names of datacenters are part of every identity"), ListDatacentersAsync);
     }
 
     private async Task GetHealthAsync(ApiRequest request, bool connect)
@@ -32,6 +33,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
                 if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance)
+                    && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
                     && filter?.Invoke(new HealthSubject(catalog.Node, instance, catalog.NodeChecks.Values)) != false)
                 {
                     writer.WriteHealthEntry(catalog, instance);
@@ -52,7 +54,8 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if (MatchesTags(request, instance) && filter?.Invoke(new InstanceSubject(catalog.Node, instance)) != false)
+                if (MatchesTags(request, instance) && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
+                    && filter?.Invoke(new InstanceSubject(catalog.Node, instance)) != false)
                 {
                     writer.WriteCatalogEntry(catalog.Node, instance);
                 }
@@ -97,6 +100,11 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartObject();
             foreach (var group in hidden ? [] : catalog.Services.Values)
             {
+                if (!request.Access.Shows(ResourceKind.Service, group.Name))
+                {
+                    continue;
+                }
+
                 var instances = filter is null
                     ? group.Instances
                     : group.Instances.RemoveAll(instance => !filter(new InstanceSubject(catalog.Node, instance)));
@@ -128,7 +136,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            if (MatchesNode(request, node) && filter?.Invoke(node) != false)
+            if (MatchesNode(request, node) && request.Access.Shows(ResourceKind.Node, node.Name) && filter?.Invoke(node) != false)
             {
                 writer.WriteNode(node);
             }

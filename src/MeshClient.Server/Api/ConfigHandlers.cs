@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.State;
 
@@ -9,9 +10,9 @@ internal sealed class ConfigHandlers(StateStore store, BlockingQuery queries, Me
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/config/", GetConfigAsync);
-        routes.Map("GET", "/v1/discovery-chain/", GetChainAsync);
-        routes.Map("POST", "/v1/discovery-chain/", PostChainAsync);
+        routes.Map("GET", "/v1/config/", RouteAccess.Filtered, GetConfigAsync);
+        routes.Map("GET", "/v1/discovery-chain/", RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Read), GetChainAsync);
+        routes.Map("POST", "/v1/discovery-chain/", RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Read), PostChainAsync);
     }
 
     private async Task GetConfigAsync(ApiRequest request)

@@ -1,5 +1,6 @@
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Filters;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.State;
@@ -17,17 +18,17 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/connect/intentions", ListAsync);
-        routes.Map("POST", "/v1/connect/intentions", CreateAsync);
-        routes.Map("GET", "/v1/connect/intentions/match", MatchAsync);
-        routes.Map("GET", "/v1/connect/intentions/check", CheckAsync);
-        routes.Map("GET", "/v1/connect/intentions/exact", GetExactAsync);
-        routes.Map("PUT", "/v1/connect/intentions/exact", PutExactAsync);
-        routes.Map("DELETE", "/v1/connect/intentions/exact", DeleteExactAsync);
-        routes.Map("GET", "/v1/connect/intentions/", GetAsync);
-        routes.Map("PUT", "/v1/connect/intentions/", ReplaceAsync);
-        routes.Map("DELETE", "/v1/connect/intentions/", DeleteAsync);
-        routes.Map("POST", "/v1/agent/connect/authorize", AuthorizeAsync);
+        routes.Map("GET", "/v1/connect/intentions", RouteAccess.Filtered, ListAsync);
+        routes.Map("POST", "/v1/connect/intentions", RouteAccess.Asked, CreateAsync);
+        routes.Map("GET", "/v1/connect/intentions/match", RouteAccess.Asked, MatchAsync);
+        routes.Map("GET", "/v1/connect/intentions/check", RouteAccess.Asked, CheckAsync);
+        routes.Map("GET", "/v1/connect/intentions/exact", RouteAccess.Asked, GetExactAsync);
+        routes.Map("PUT", "/v1/connect/intentions/exact", RouteAccess.Asked, PutExactAsync);
+        routes.Map("DELETE", "/v1/connect/intentions/exact", RouteAccess.Asked, DeleteExactAsync);
+        routes.Map("GET", "/v1/connect/intentions/", RouteAccess.Asked, GetAsync);
+        routes.Map("PUT", "/v1/connect/intentions/", RouteAccess.Asked, ReplaceAsync);
+        routes.Map("DELETE", "/v1/connect/intentions/", RouteAccess.Asked, DeleteAsync);
+        routes.Map("POST", "/v1/agent/connect/authorize", RouteAccess.Asked, AuthorizeAsync);
     }
 
     private async Task ListAsync(ApiRequest request)
@@ -39,7 +40,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
             writer.WriteStartArray();
             foreach (var intention in table.All())
             {
-                if (filter?.Invoke(intention) != false)
+                if (request.Access.Shows(ResourceKind.Intention, intention.Destination) && filter?.Invoke(intention) != false)
                 {
                     writer.WriteIntention(intention);
                 }
@@ -61,6 +62,11 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         if (names.Count == 0)
         {
             throw MissingParameter("name");
+        }
+
+        foreach (var name in names)
+        {
+            request.Access.Demand(ResourceKind.Intention, WithoutNamespace(name ?? string.Empty), AccessLevel.Read);
         }
 
         var table = await ReadTableAsync(request).ConfigureAwait(false);
@@ -99,6 +105,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
             throw RequestRefusedException.Invalid($"unsupported SourceType: \"{type}\"");
         }
 
+        request.Access.Demand(ResourceKind.Service, destination, AccessLevel.Read);
         var allowed = Decide(source, destination).IsAllowed;
         return request.AnswerJsonAsync(writer =>
         {
@@ -112,6 +119,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
         var intention = IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow());
+        request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
         await store.ApplyAsync(new CreateIntention(intention)).ConfigureAwait(false);
         await AnswerIdAsync(request, intention.Id).ConfigureAwait(false);
     }
@@ -130,13 +138,17 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         CheckIdForm(request);
         var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
-        await store.ApplyAsync(new ReplaceIntention(IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow()))).ConfigureAwait(false);
+        var intention = IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow());
+        DemandWrite(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
+        request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
+        await store.ApplyAsync(new ReplaceIntention(intention)).ConfigureAwait(false);
         await AnswerIdAsync(request, request.Rest).ConfigureAwait(false);
     }
 
     private async Task DeleteAsync(ApiRequest request)
     {
         CheckIdForm(request);
+        DemandWrite(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
         await store.ApplyAsync(new DeleteIntention(request.Rest)).ConfigureAwait(false);
         await AnswerTrueAsync(request).ConfigureAwait(false);
     }
@@ -158,6 +170,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         }
 
         (input.Source, input.Destination) = (source, destination);
+        request.Access.Demand(ResourceKind.Intention, destination, AccessLevel.Write);
         await store.ApplyAsync(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow()))).ConfigureAwait(false);
         await AnswerTrueAsync(request).ConfigureAwait(false);
     }
@@ -165,6 +178,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     private async Task DeleteExactAsync(ApiRequest request)
     {
         var (source, destination) = PairOf(request);
+        request.Access.Demand(ResourceKind.Intention, destination, AccessLevel.Write);
         await store.ApplyAsync(new DeleteExactIntention(source, destination)).ConfigureAwait(false);
         await AnswerTrueAsync(request).ConfigureAwait(false);
     }
@@ -181,6 +195,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
             throw RequestRefusedException.Invalid("Bad request: Target service must be specified");
         }
 
+        request.Access.Demand(ResourceKind.Service, target, AccessLevel.Write);
         if (!SpiffeId.TryParse(uri, out var id))
         {
             throw RequestRefusedException.Invalid("Bad request: ClientCertURI not a valid Connect identifier");
@@ -251,10 +266,25 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         return (target, uri);
     }
 
-    private static Task AnswerOneAsync(ApiRequest request, StoredIntention? intention) =>
-        intention is null
-            ? throw RequestRefusedException.NotFound("Intention not found")
-            : request.AnswerJsonAsync(writer => writer.WriteIntention(intention));
+    private static Task AnswerOneAsync(ApiRequest request, StoredIntention? intention)
+    {
+        if (intention is null)
+        {
+            throw RequestRefusedException.NotFound("Intention not found");
+        }
+
+        request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Read);
+        return request.AnswerJsonAsync(writer => writer.WriteIntention(intention));
+    }
+
+    // The command itself refuses one that is not there.
+    private static void DemandWrite(ApiRequest request, StoredIntention? present)
+    {
+        if (present is not null)
+        {
+            request.Access.Demand(ResourceKind.Intention, present.Destination, AccessLevel.Write);
+        }
+    }
 
     private static Task AnswerIdAsync(ApiRequest request, string id) => request.AnswerJsonAsync(writer =>
     {

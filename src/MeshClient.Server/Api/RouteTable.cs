@@ -1,29 +1,32 @@
-using System.Diagnostics.CodeAnalysis;
+using MeshClient.Server.AccessControl;
 
 namespace MeshClient.Server.Api;
 
 /// <summary>One call of the API.</summary>
 internal delegate Task ApiHandler(ApiRequest request);
 
-/// <summary>The methods of one path.</summary>
-internal sealed class Route(string pattern)
-{
-    private readonly Dictionary<string, ApiHandler> _handlers = new(StringComparer.Ordinal);
+/// <summary>One method of one path.</summary>
+/// <param name="Access">What it demands of its callers.</param>
+/// <param name="Handler">What it does.</param>
+internal sealed record RouteMethod(RouteAccess Access, ApiHandler Handler);
 
-    /// <summary>The path as it was mapped: what metrics and the description of the API name it by.</summary>
-    public string Pattern => pattern;
+/// <summary>The methods of one path.</summary>
+internal sealed class Route
+{
+    private readonly Dictionary<string, RouteMethod> _methods = new(StringComparer.Ordinal);
 
     public string Allow { get; private set; } = "OPTIONS";
 
-    public IReadOnlyCollection<string> Methods => _handlers.Keys;
+    /// <summary>All methods, by name.</summary>
+    public IReadOnlyDictionary<string, RouteMethod> Methods => _methods;
 
-    public void Add(string method, ApiHandler handler)
+    public void Add(string method, RouteMethod action)
     {
-        _handlers.Add(method, handler);
+        _methods.Add(method, action);
         Allow += "," + method;
     }
 
-    public bool TryGet(string method, [NotNullWhen(true)] out ApiHandler? handler) => _handlers.TryGetValue(method, out handler);
+    public RouteMethod? Find(string method) => _methods.GetValueOrDefault(method);
 }
 
 /// <summary>
@@ -34,17 +37,28 @@ internal sealed class RouteTable
 {
     private readonly Dictionary<string, Route> _routes = new(StringComparer.Ordinal);
 
-    /// <summary>All routes.</summary>
-    public IReadOnlyCollection<Route> Routes => _routes.Values;
+    /// <summary>All patterns, for tests.</summary>
+    public IReadOnlyCollection<string> Patterns => _routes.Keys;
 
-    public void Map(string method, string pattern, ApiHandler handler)
+    /// <summary>All routes by pattern, for tests and for the description of the API.</summary>
+    public IReadOnlyDictionary<string, Route> All => _routes;
+
+    /// <summary>Maps a route of which nobody has said yet what it demands; see <see cref="RouteAccess.Undecided"/>.</summary>
+    public void Map(string method, string pattern, ApiHandler handler) => Map(method, pattern, RouteAccess.Undecided, handler);
+
+    /// <summary>Maps a route.</summary>
+    /// <param name="method">The HTTP method.</param>
+    /// <param name="pattern">The path, or its beginning when it ends in a slash.</param>
+    /// <param name="access">What it demands of its callers.</param>
+    /// <param name="handler">What it does.</param>
+    public void Map(string method, string pattern, RouteAccess access, ApiHandler handler)
     {
         if (!_routes.TryGetValue(pattern, out var route))
         {
-            _routes.Add(pattern, route = new Route(pattern));
+            _routes.Add(pattern, route = new Route());
         }
 
-        route.Add(method, handler);
+        route.Add(method, new RouteMethod(access, handler));
     }
 
     /// <summary>Finds a route and the part of the path below its pattern.</summary>

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
@@ -33,7 +34,7 @@ internal sealed class ServerCore : IDisposable
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
             Routes = MapRoutes(authority, options, time);
-            _dispatcher = new ApiDispatcher(Routes, Store, options, logs.CreateLogger<ApiDispatcher>());
+            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());

@@ -7,11 +7,13 @@ internal sealed class EnvironmentMeshOptions : IPostConfigureOptions<MeshOptions
 {
     private const string AddressVariable = "CONSUL_HTTP_ADDR";
     private const string TokenVariable = "CONSUL_HTTP_TOKEN";
+    private const string CaFileVariable = "CONSUL_CACERT";
 
     public void PostConfigure(string? name, MeshOptions options)
     {
         options.ControlPlane.Address = FirstSet(options.ControlPlane.Address, AddressVariable);
         options.ControlPlane.Token = FirstSet(options.ControlPlane.Token, TokenVariable);
+        options.ControlPlane.CaFile = FirstSet(options.ControlPlane.CaFile, CaFileVariable);
     }
 
     private static string? FirstSet(string? value, string variable) =>

@@ -15,6 +15,12 @@ public sealed class MeshControlPlaneOptions
     /// <summary>The token shown to it. Null: what <c>CONSUL_HTTP_TOKEN</c> says, or none. Default: null.</summary>
     public string? Token { get; set; }
 
+    /// <summary>
+    /// A PEM file of the roots that an <c>https</c> control plane is known by. Null: what <c>CONSUL_CACERT</c> says, else the
+    /// machine's own roots. Default: null.
+    /// </summary>
+    public string? CaFile { get; set; }
+
     /// <summary>The datacenter to look in. Null: the one the agent is in. Default: null.</summary>
     public string? Datacenter { get; set; }
 
@@ -28,7 +34,7 @@ public sealed class MeshControlPlaneOptions
     /// <exception cref="FormatException">The address is none.</exception>
     internal ConsulOptions ToConsulOptions()
     {
-        var options = new ConsulOptions { Token = Token, Datacenter = Datacenter, MaxParkedQueries = MaxParkedQueries };
+        var options = new ConsulOptions { Token = Token, CaFile = CaFile, Datacenter = Datacenter, MaxParkedQueries = MaxParkedQueries };
         if (Address is not null)
         {
             options.Address = ConsulAddress.Parse(Address);

@@ -58,6 +58,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
             consul = new MeshControlPlaneOptions
             {
                 Token = options.Token,
+                CaFile = options.CaFile,
                 Datacenter = options.Datacenter,
                 MaxParkedQueries = options.MaxParkedQueries,
             }.ToConsulOptions();

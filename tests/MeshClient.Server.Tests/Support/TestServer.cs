@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using MeshClient.Server.Api;
 using MeshClient.Server.State;
 using MeshClient.Testing;
 
@@ -28,6 +29,8 @@ internal sealed class TestServer : IAsyncDisposable
     public StateStore Store => _server.Core.Store;
 
     public ServerState State => Store.Current;
+
+    public RouteTable Routes => _server.Core.Routes;
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

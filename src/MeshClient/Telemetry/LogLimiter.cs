@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace MeshClient.AspNetCore.Telemetry;
+namespace MeshClient.Telemetry;
 
 /// <summary>
 /// Lets one log line of a kind pass every ten seconds and counts the others, so that a caller that keeps knocking cannot

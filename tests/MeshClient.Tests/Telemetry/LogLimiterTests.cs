@@ -1,7 +1,7 @@
-using MeshClient.AspNetCore.Telemetry;
+using MeshClient.Telemetry;
 using MeshClient.Testing;
 
-namespace MeshClient.AspNetCore.Tests.Telemetry;
+namespace MeshClient.Tests.Telemetry;
 
 public sealed class LogLimiterTests
 {
