@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -16,8 +17,8 @@ internal sealed class AgentHealthHandlers(StateStore store)
 
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/agent/health/service/id/", GetByIdAsync);
-        routes.Map("GET", "/v1/agent/health/service/name/", GetByNameAsync);
+        routes.Map("GET", "/v1/agent/health/service/id/", RouteAccess.Asked, GetByIdAsync);
+        routes.Map("GET", "/v1/agent/health/service/name/", RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Read), GetByNameAsync);
     }
 
     private Task GetByIdAsync(ApiRequest request)
@@ -26,6 +27,7 @@ internal sealed class AgentHealthHandlers(StateStore store)
         var local = store.Current.Catalog.Local;
         if (!local.Instances.TryGetValue(id, out var instance))
         {
+            request.Access.NeedNothing();
             return AnswerAsync(request, StatusCodes.Status404NotFound, $"ServiceId {id} not found", "critical", static writer =>
             {
                 writer.WriteStartObject();
@@ -36,6 +38,7 @@ internal sealed class AgentHealthHandlers(StateStore store)
             });
         }
 
+        request.Access.Demand(ResourceKind.Service, instance.Name, AccessLevel.Read);
         var status = StatusOf(local, instance);
         return AnswerAsync(request, CodeOf(status), status, status, writer => Write(writer, local, instance, status));
     }

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -13,8 +14,8 @@ internal sealed class CatalogWriteHandlers(StateStore store, HealthMonitor monit
 
     public void Map(RouteTable routes)
     {
-        routes.Map("PUT", "/v1/catalog/register", RegisterAsync);
-        routes.Map("PUT", "/v1/catalog/deregister", DeregisterAsync);
+        routes.Map("PUT", "/v1/catalog/register", RouteAccess.Asked, RegisterAsync);
+        routes.Map("PUT", "/v1/catalog/deregister", RouteAccess.Asked, DeregisterAsync);
     }
 
     private async Task RegisterAsync(ApiRequest request)
@@ -22,6 +23,7 @@ internal sealed class CatalogWriteHandlers(StateStore store, HealthMonitor monit
         ReadRules.CheckDatacenter(request, options.Datacenter);
         var command = await request
             .DecodeAsync(element => _decoder.DecodeRegistration(element, time.GetUtcNow()), DecodePrefix).ConfigureAwait(false);
+        request.Access.DemandRegistration(store.Current.Catalog, command);
         await ApplyAsync(request, command, command.Node.Name).ConfigureAwait(false);
     }
 
@@ -29,6 +31,7 @@ internal sealed class CatalogWriteHandlers(StateStore store, HealthMonitor monit
     {
         ReadRules.CheckDatacenter(request, options.Datacenter);
         var command = await request.DecodeAsync(_decoder.DecodeDeregistration, DecodePrefix).ConfigureAwait(false);
+        request.Access.DemandDeregistration(store.Current.Catalog, command);
         await ApplyAsync(request, command, command.Node).ConfigureAwait(false);
     }
 

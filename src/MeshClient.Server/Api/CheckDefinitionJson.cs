@@ -63,7 +63,7 @@ internal static class CheckDefinitionJson
             }
         }
 
-        return (type, Write(parts.Values));
+        return (type, Write(parts));
     }
 
     private static int Find(string[] names, string key) =>
@@ -75,7 +75,7 @@ internal static class CheckDefinitionJson
         _ => null,
     };
 
-    private static string Write(IReadOnlyCollection<(string Name, Action<Utf8JsonWriter> Write)> parts)
+    private static string Write(SortedDictionary<int, (string Name, Action<Utf8JsonWriter> Write)> parts)
     {
         if (parts.Count == 0)
         {
@@ -86,7 +86,7 @@ internal static class CheckDefinitionJson
         using (var writer = new Utf8JsonWriter(buffer, JsonAnswer.Compact))
         {
             writer.WriteStartObject();
-            foreach (var (name, write) in parts)
+            foreach (var (name, write) in parts.Values)
             {
                 writer.WritePropertyName(name);
                 write(writer);

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
@@ -10,11 +11,11 @@ internal sealed class CheckListHandlers(BlockingQuery queries, MeshServerOptions
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/health/node/", request => AnswerAsync(
+        routes.Map("GET", "/v1/health/node/", RouteAccess.Filtered, request => AnswerAsync(
             request, "Missing node name", catalog => catalog.Nodes.TryGetValue(request.Rest, out var entry) ? AllOf(entry) : []));
-        routes.Map("GET", "/v1/health/checks/", request => AnswerAsync(
+        routes.Map("GET", "/v1/health/checks/", RouteAccess.Filtered, request => AnswerAsync(
             request, "Missing service name", catalog => OfService(catalog, request.Rest)));
-        routes.Map("GET", "/v1/health/state/", request => AnswerAsync(
+        routes.Map("GET", "/v1/health/state/", RouteAccess.Filtered, request => AnswerAsync(
             request, "Missing check state", catalog => InState(catalog, request.Rest)));
     }
 
@@ -35,7 +36,9 @@ internal sealed class CheckListHandlers(BlockingQuery queries, MeshServerOptions
             writer.WriteStartArray();
             foreach (var found in find(catalog))
             {
-                if (ReadRules.MatchesNodeMeta(request, found.Node) && filter?.Invoke(found) != false)
+                if (ReadRules.MatchesNodeMeta(request, found.Node)
+                    && request.Access.ShowsCheck(found.Node.Name, found.Instance?.Name ?? string.Empty)
+                    && filter?.Invoke(found) != false)
                 {
                     writer.WriteCheck(found.Node, found.Instance, found.Check, withIndexes: true);
                 }

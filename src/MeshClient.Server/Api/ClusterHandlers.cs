@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;
@@ -11,26 +12,29 @@ internal sealed class ClusterHandlers(StateStore store, BlockingQuery queries, M
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("PUT", "/v1/agent/reload", static request => request.AnswerEmptyAsync());
-        routes.Map("PUT", "/v1/agent/leave", _ => throw new RequestRefusedException(
+        var agent = RouteAccess.NeedsOnNode(ResourceKind.Agent, AccessLevel.Write, options.NodeName);
+        var operatorRead = RouteAccess.Needs(ResourceKind.Operator, AccessLevel.Read);
+        var operatorWrite = RouteAccess.Needs(ResourceKind.Operator, AccessLevel.Write);
+        routes.Map("PUT", "/v1/agent/reload", agent, static request => request.AnswerEmptyAsync());
+        routes.Map("PUT", "/v1/agent/leave", agent, _ => throw new RequestRefusedException(
             500, "This server is a cluster of one and cannot leave it; stop its process instead."));
-        routes.Map("PUT", "/v1/agent/join/", _ => throw new RequestRefusedException(
+        routes.Map("PUT", "/v1/agent/join/", agent, _ => throw new RequestRefusedException(
             500, "This server is a cluster of one and joins no other; use a Consul cluster where several servers are needed."));
-        routes.Map("PUT", "/v1/agent/force-leave/", request => throw new RequestRefusedException(
+        routes.Map("PUT", "/v1/agent/force-leave/", operatorWrite, request => throw new RequestRefusedException(
             500, $"agent: No node found with name '{request.Rest}'"));
-        routes.Map("GET", "/v1/operator/raft/configuration", GetRaftAsync);
-        routes.Map("DELETE", "/v1/operator/raft/peer", request => throw new RequestRefusedException(
+        routes.Map("GET", "/v1/operator/raft/configuration", operatorRead, GetRaftAsync);
+        routes.Map("DELETE", "/v1/operator/raft/peer", operatorWrite, request => throw new RequestRefusedException(
             500, $"address \"{request.Query("address")}\" was not found in the Raft configuration"));
-        routes.Map("GET", "/v1/operator/autopilot/configuration", GetAutopilotAsync);
-        routes.Map("PUT", "/v1/operator/autopilot/configuration", _ => throw new RequestRefusedException(
+        routes.Map("GET", "/v1/operator/autopilot/configuration", operatorRead, GetAutopilotAsync);
+        routes.Map("PUT", "/v1/operator/autopilot/configuration", operatorWrite, _ => throw new RequestRefusedException(
             500, "This server is a cluster of one: there is nothing that autopilot could be told."));
-        routes.Map("GET", "/v1/operator/autopilot/health", GetHealthAsync);
-        routes.Map("GET", "/v1/operator/keyring", _ => throw new RequestRefusedException(
+        routes.Map("GET", "/v1/operator/autopilot/health", operatorRead, GetHealthAsync);
+        routes.Map("GET", "/v1/operator/keyring", RouteAccess.Needs(ResourceKind.Keyring, AccessLevel.Read), _ => throw new RequestRefusedException(
             500, "Keyring is empty (encryption not enabled)"));
-        routes.Map("GET", "/v1/coordinate/nodes", GetCoordinatesAsync);
-        routes.Map("GET", "/v1/coordinate/node/", GetCoordinateAsync);
-        routes.Map("GET", "/v1/coordinate/datacenters", GetDatacentersAsync);
-        routes.Map("PUT", "/v1/coordinate/update", static request => request.AnswerEmptyAsync());
+        routes.Map("GET", "/v1/coordinate/nodes", RouteAccess.Filtered, GetCoordinatesAsync);
+        routes.Map("GET", "/v1/coordinate/node/", RouteAccess.NeedsOnRest(ResourceKind.Node, AccessLevel.Read), GetCoordinateAsync);
+        routes.Map("GET", "/v1/coordinate/datacenters", RouteAccess.Open("the servers' coordinates are the origin"), GetDatacentersAsync);
+        routes.Map("PUT", "/v1/coordinate/update", RouteAccess.NeedsOnNode(ResourceKind.Node, AccessLevel.Write, options.NodeName), static request => request.AnswerEmptyAsync());
     }
 
     private Task GetRaftAsync(ApiRequest request)
@@ -112,7 +116,8 @@ internal sealed class ClusterHandlers(StateStore store, BlockingQuery queries, M
         ReadRules.CheckDatacenter(request, options.Datacenter);
         var (node, index) = await ReadAsync(request).ConfigureAwait(false);
         request.SetIndex(index);
-        await request.AnswerJsonAsync(writer => WriteList(writer, node)).ConfigureAwait(false);
+        var shown = request.Access.Shows(ResourceKind.Node, node);
+        await request.AnswerJsonAsync(writer => WriteList(writer, shown ? node : null)).ConfigureAwait(false);
     }
 
     private async Task GetCoordinateAsync(ApiRequest request)
@@ -144,14 +149,18 @@ internal sealed class ClusterHandlers(StateStore store, BlockingQuery queries, M
     private Task<(string Node, ulong Index)> ReadAsync(ApiRequest request) =>
         queries.ReadAsync(request, [], state => (state.Catalog.LocalName, state.Catalog.Node.CreateIndex));
 
-    private static void WriteList(Utf8JsonWriter writer, string node)
+    private static void WriteList(Utf8JsonWriter writer, string? node)
     {
         writer.WriteStartArray();
-        writer.WriteStartObject();
-        writer.WriteString("Node", node);
-        writer.WriteString("Segment", string.Empty);
-        AgentHandlers.WriteCoordinate(writer);
-        writer.WriteEndObject();
+        if (node is not null)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("Node", node);
+            writer.WriteString("Segment", string.Empty);
+            AgentHandlers.WriteCoordinate(writer);
+            writer.WriteEndObject();
+        }
+
         writer.WriteEndArray();
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 using MeshClient.Server.State;
@@ -10,11 +11,11 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/catalog/nodes", ListAsync);
-        routes.Map("GET", "/v1/catalog/node/", GetAsync);
-        routes.Map("GET", "/v1/catalog/node-services/", GetServicesAsync);
-        routes.Map("GET", "/v1/internal/ui/nodes", ListForUiAsync);
-        routes.Map("GET", "/v1/internal/ui/node/", GetForUiAsync);
+        routes.Map("GET", "/v1/catalog/nodes", RouteAccess.Filtered, ListAsync);
+        routes.Map("GET", "/v1/catalog/node/", RouteAccess.Filtered, GetAsync);
+        routes.Map("GET", "/v1/catalog/node-services/", RouteAccess.Filtered, GetServicesAsync);
+        routes.Map("GET", "/v1/internal/ui/nodes", RouteAccess.Filtered, ListForUiAsync);
+        routes.Map("GET", "/v1/internal/ui/node/", RouteAccess.Filtered, GetForUiAsync);
     }
 
     private async Task ListAsync(ApiRequest request)
@@ -29,7 +30,7 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
             writer.WriteStartArray();
             foreach (var entry in catalog.Nodes.Values)
             {
-                if (ReadRules.MatchesNodeMeta(request, entry.Node) && filter?.Invoke(entry.Node) != false)
+                if (ReadRules.MatchesNodeMeta(request, entry.Node) && request.Access.Shows(ResourceKind.Node, entry.Node.Name) && filter?.Invoke(entry.Node) != false)
                 {
                     writer.WriteNode(entry.Node);
                 }
@@ -55,7 +56,7 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
             writer.WritePropertyName("Node");
             writer.WriteNode(entry.Node);
             writer.WriteStartObject("Services");
-            foreach (var instance in InstancesOf(entry, filter))
+            foreach (var instance in InstancesOf(request, entry, filter))
             {
                 writer.WritePropertyName(instance.Id);
                 writer.WriteCatalogService(instance);
@@ -82,7 +83,7 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
             {
                 writer.WritePropertyName("Node");
                 writer.WriteNode(entry.Node);
-                WriteServices(writer, InstancesOf(entry, filter));
+                WriteServices(writer, InstancesOf(request, entry, filter));
             }
 
             writer.WriteEndObject();
@@ -100,9 +101,9 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            foreach (var entry in catalog.Nodes.Values)
+            foreach (var entry in catalog.Nodes.Values.Where(entry => request.Access.Shows(ResourceKind.Node, entry.Node.Name)))
             {
-                WriteForUi(writer, entry);
+                WriteForUi(writer, request, entry);
             }
 
             writer.WriteEndArray();
@@ -120,7 +121,7 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
             }
             else
             {
-                WriteForUi(writer, entry);
+                WriteForUi(writer, request, entry);
             }
         }).ConfigureAwait(false);
     }
@@ -138,12 +139,12 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
                 return (found, found?.Index ?? state.Catalog.NodesIndex);
             }).ConfigureAwait(false);
         request.SetIndex(index);
-        return entry;
+        return entry is not null && request.Access.Shows(ResourceKind.Node, entry.Node.Name) ? entry : null;
     }
 
-    private static IEnumerable<InstanceRecord> InstancesOf(NodeEntry entry, Predicate<ServiceDefinition>? filter) =>
+    private static IEnumerable<InstanceRecord> InstancesOf(ApiRequest request, NodeEntry entry, Predicate<ServiceDefinition>? filter) =>
         entry.Instances.Values
-            .Where(instance => filter?.Invoke(instance.Definition) != false)
+            .Where(instance => request.Access.Shows(ResourceKind.Service, instance.Name) && filter?.Invoke(instance.Definition) != false)
             .OrderBy(instance => instance.Id, StringComparer.Ordinal);
 
     private static void WriteServices(Utf8JsonWriter writer, IEnumerable<InstanceRecord> instances)
@@ -157,16 +158,19 @@ internal sealed class NodeHandlers(BlockingQuery queries, MeshServerOptions opti
         writer.WriteEndArray();
     }
 
-    private static void WriteForUi(Utf8JsonWriter writer, NodeEntry entry)
+    private static void WriteForUi(Utf8JsonWriter writer, ApiRequest request, NodeEntry entry)
     {
         writer.WriteStartObject();
         writer.WriteNodeHead(entry.Node, withDatacenter: false);
         writer.WriteMap("Meta", entry.Node.Meta);
-        WriteServices(writer, InstancesOf(entry, filter: null));
+        WriteServices(writer, InstancesOf(request, entry, filter: null));
         writer.WriteStartArray("Checks");
         foreach (var (check, instance) in entry.AllChecks())
         {
-            writer.WriteCheck(entry.Node, instance, check, withIndexes: true);
+            if (instance is null || request.Access.Shows(ResourceKind.Service, instance.Name))
+            {
+                writer.WriteCheck(entry.Node, instance, check, withIndexes: true);
+            }
         }
 
         writer.WriteEndArray();

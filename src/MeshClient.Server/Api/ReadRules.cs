@@ -1,3 +1,4 @@
+using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 
 namespace MeshClient.Server.Api;
@@ -16,6 +17,31 @@ internal static class ReadRules
         {
             throw new RequestRefusedException(500, "No path to datacenter");
         }
+    }
+
+    /// <summary>Judges the parameters that reads of the catalog share.</summary>
+    public static void CheckRead(ApiRequest request, string datacenter)
+    {
+        CheckDatacenter(request, datacenter);
+        SetConsistency(request);
+    }
+
+    /// <summary>Whether a node has all the metadata asked for; a key without a value asks for an empty one.</summary>
+    public static bool MatchesNodeMeta(ApiRequest request, NodeRecord node)
+    {
+        foreach (var pair in request.QueryAll("node-meta"))
+        {
+            var colon = pair?.IndexOf(':', StringComparison.Ordinal) ?? -1;
+            var wanted = colon < 0
+                ? new KeyValuePair<string, string>(pair ?? string.Empty, string.Empty)
+                : new KeyValuePair<string, string>(pair![..colon], pair[(colon + 1)..]);
+            if (!((IEnumerable<KeyValuePair<string, string>>)node.Meta).Contains(wanted))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>The filter asked for, ready to be applied; null when there is none.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -8,7 +9,7 @@ namespace MeshClient.Server.Api;
 /// <summary>The summary of services that Consul's web page shows.</summary>
 internal sealed class UiServiceHandlers(BlockingQuery queries, MeshServerOptions options)
 {
-    public void Map(RouteTable routes) => routes.Map("GET", "/v1/internal/ui/services", ListAsync);
+    public void Map(RouteTable routes) => routes.Map("GET", "/v1/internal/ui/services", RouteAccess.Filtered, ListAsync);
 
     private async Task ListAsync(ApiRequest request)
     {
@@ -21,7 +22,7 @@ internal sealed class UiServiceHandlers(BlockingQuery queries, MeshServerOptions
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            foreach (var group in catalog.Services.Values)
+            foreach (var group in catalog.Services.Values.Where(group => request.Access.Shows(ResourceKind.Service, group.Name)))
             {
                 Write(writer, catalog, group);
             }

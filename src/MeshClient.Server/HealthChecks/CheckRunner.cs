@@ -52,7 +52,7 @@ internal sealed class CheckRunner(
                 }
 
                 _loops.Remove(checkId);
-                loop.Stop();
+                loop.Dispose();
             }
 
             if (probe is not null)
@@ -71,7 +71,7 @@ internal sealed class CheckRunner(
             _stopped = true;
             foreach (var loop in _loops.Values)
             {
-                loop.Stop();
+                loop.Dispose();
             }
 
             _loops.Clear();
@@ -135,7 +135,14 @@ internal sealed class CheckRunner(
         await Task.Yield();
         while (true)
         {
-            using var watch = store.Watches.Begin([TopicOf(loop.Probe)]);
+            var topic = TopicOf(loop.Probe);
+            using var watch = store.Watches.Begin([topic]);
+            if (TopicOf(loop.Probe) != topic)
+            {
+                // It came, went or changed its name before the watch began.
+                continue;
+            }
+
             var catalog = store.Current.Catalog;
             await ReportAsync(loop, AliasVerdict.Of(catalog, catalog.LocalName, loop.CheckId, loop.Probe)).ConfigureAwait(false);
             var outcome = await watch.WaitAsync(AliasWait, time, loop.Stopping).ConfigureAwait(false);
@@ -173,21 +180,31 @@ internal sealed class CheckRunner(
 
         if (before != result.Status)
         {
-            Log.CheckTurned(logger, result.Status == CheckStatus.Critical ? LogLevel.Warning : LogLevel.Information, loop.CheckId, result.Status.ToText());
+            Log.CheckTurned(logger, result.Status == CheckStatus.Critical ? LogLevel.Warning : LogLevel.Information, loop.CheckId, result.Status);
         }
     }
 
-    private sealed class Loop(string checkId, ProbeDefinition probe)
+    private sealed class Loop : IDisposable
     {
         private readonly CancellationTokenSource _stopping = new();
 
-        public string CheckId => checkId;
+        public Loop(string checkId, ProbeDefinition probe)
+        {
+            (CheckId, Probe) = (checkId, probe);
+            Stopping = _stopping.Token;
+        }
 
-        public ProbeDefinition Probe => probe;
+        public string CheckId { get; }
 
-        public CancellationToken Stopping => _stopping.Token;
+        public ProbeDefinition Probe { get; }
 
-        // Not disposed: its token may still be in use, and it holds nothing that has to be given back.
-        public void Stop() => _stopping.Cancel();
+        public CancellationToken Stopping { get; }
+
+        /// <summary>Tells it to end.</summary>
+        public void Dispose()
+        {
+            _stopping.Cancel();
+            _stopping.Dispose();
+        }
     }
 }

@@ -5,6 +5,10 @@ namespace MeshClient.Server.HealthChecks;
 /// <summary>A host and a port, as <c>host:port</c>; an IPv6 address stands in brackets.</summary>
 internal readonly record struct HostPort(string Host, int Port)
 {
+    /// <exception cref="FormatException">It is not that.</exception>
+    public static HostPort Parse(string text) =>
+        TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not host:port.");
+
     public static bool TryParse(string text, out HostPort address)
     {
         address = default;

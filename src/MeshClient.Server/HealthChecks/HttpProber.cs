@@ -62,7 +62,7 @@ internal sealed class HttpProber(ProbeDefinition probe) : Prober
     }
 
     /// <summary>For checks that were registered with TLSSkipVerify.</summary>
-    public static readonly RemoteCertificateValidationCallback AnyCertificate = static (_, _, _, _) => true;
+    public static readonly RemoteCertificateValidationCallback AnyCertificate = static (_, certificate, _, _) => certificate is not null;
 
     private HttpRequestMessage CreateRequest()
     {

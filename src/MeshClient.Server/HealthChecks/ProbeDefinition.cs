@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using MeshClient.Core;
 
 namespace MeshClient.Server.HealthChecks;
@@ -42,6 +44,7 @@ internal sealed record ProbeDefinition
 
     public string Method { get; init; } = "GET";
 
+    [JsonConverter(typeof(ProbeHeadersConverter))]
     public EquatableArray<ProbeHeader> Headers { get; init; }
 
     public string Body { get; init; } = string.Empty;
@@ -71,6 +74,37 @@ internal sealed record ProbeDefinition
 
     /// <summary>The id of the instance an alias follows; empty: the node.</summary>
     public string AliasService { get; init; } = string.Empty;
+}
+
+/// <summary>Stores headers as a list of pairs.</summary>
+internal sealed class ProbeHeadersConverter : JsonConverter<EquatableArray<ProbeHeader>>
+{
+    public override EquatableArray<ProbeHeader> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        using var document = JsonDocument.ParseValue(ref reader);
+        try
+        {
+            return EquatableArray.From(document.RootElement.EnumerateArray().Select(pair => new ProbeHeader(pair[0].GetString()!, pair[1].GetString()!)));
+        }
+        catch (Exception e) when (e is InvalidOperationException or IndexOutOfRangeException)
+        {
+            throw new JsonException("headers are not pairs of texts");
+        }
+    }
+
+    public override void Write(Utf8JsonWriter writer, EquatableArray<ProbeHeader> value, JsonSerializerOptions options)
+    {
+        writer.WriteStartArray();
+        foreach (var header in value)
+        {
+            writer.WriteStartArray();
+            writer.WriteStringValue(header.Name);
+            writer.WriteStringValue(header.Value);
+            writer.WriteEndArray();
+        }
+
+        writer.WriteEndArray();
+    }
 }
 
 /// <summary>What a probe found out.</summary>

@@ -15,7 +15,5 @@ internal abstract class Prober : IDisposable
     /// <param name="cancellationToken">Ends it, when its time is over too.</param>
     public abstract Task<ProbeResult> ProbeAsync(CancellationToken cancellationToken);
 
-    public virtual void Dispose()
-    {
-    }
+    public abstract void Dispose();
 }

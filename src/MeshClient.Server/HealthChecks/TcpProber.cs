@@ -7,16 +7,17 @@ namespace MeshClient.Server.HealthChecks;
 /// <summary>Opens a connection, with TLS if asked to, and closes it.</summary>
 internal sealed class TcpProber(ProbeDefinition probe) : Prober
 {
+    private readonly HostPort _target = HostPort.Parse(probe.Target);
+
     public override async Task<ProbeResult> ProbeAsync(CancellationToken cancellationToken)
     {
-        HostPort.TryParse(probe.Target, out var address);
         try
         {
             using var client = new TcpClient();
-            await client.ConnectAsync(address.Host, address.Port, cancellationToken).ConfigureAwait(false);
+            await client.ConnectAsync(_target.Host, _target.Port, cancellationToken).ConfigureAwait(false);
             if (probe.UseTls)
             {
-                await HandshakeAsync(client.GetStream(), address.Host, cancellationToken).ConfigureAwait(false);
+                await HandshakeAsync(client.GetStream(), cancellationToken).ConfigureAwait(false);
             }
 
             return new ProbeResult(CheckStatus.Passing, $"TCP connect {probe.Target}: Success");
@@ -29,14 +30,18 @@ internal sealed class TcpProber(ProbeDefinition probe) : Prober
         }
     }
 
-    private async Task HandshakeAsync(NetworkStream network, string host, CancellationToken cancellationToken)
+    public override void Dispose()
+    {
+    }
+
+    private async Task HandshakeAsync(NetworkStream network, CancellationToken cancellationToken)
     {
         var tls = new SslStream(network);
         await using var closing = tls.ConfigureAwait(false);
         await tls.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
             {
-                TargetHost = probe.ServerName.Length > 0 ? probe.ServerName : host,
+                TargetHost = probe.ServerName.Length > 0 ? probe.ServerName : _target.Host,
                 RemoteCertificateValidationCallback = probe.SkipVerify ? HttpProber.AnyCertificate : null,
             },
             cancellationToken).ConfigureAwait(false);

@@ -30,6 +30,9 @@ internal sealed class TtlMonitor(
     private int _overdue;
     private int _wasPreserving;
 
+    /// <summary>How many clocks run.</summary>
+    public int Count => _clocks.Count;
+
     /// <summary>How many checks are held back although their time is over.</summary>
     public int Overdue => Volatile.Read(ref _overdue);
 
@@ -185,7 +188,7 @@ internal sealed class TtlMonitor(
     private ITimer CreateTimer(Clock clock, TimeSpan due) =>
         time.CreateTimer(static state => ((Clock)state!).OnRing(), clock, due, Timeout.InfiniteTimeSpan);
 
-    private void Count(ClockState state, int step)
+    private void CountClock(ClockState state, int step)
     {
         if (state == ClockState.Alive)
         {
@@ -242,9 +245,9 @@ internal sealed class TtlMonitor(
 
         public void SetState(ClockState state)
         {
-            monitor.Count(State, -1);
+            monitor.CountClock(State, -1);
             State = state;
-            monitor.Count(State, 1);
+            monitor.CountClock(State, 1);
         }
 
         public void Ring(TimeSpan after)

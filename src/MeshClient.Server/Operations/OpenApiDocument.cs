@@ -19,14 +19,15 @@ internal static class OpenApiDocument
         writer.WriteString("version", typeof(OpenApiDocument).Assembly.GetName().Version?.ToString(3) ?? "0.0.0");
         writer.WriteEndObject();
         writer.WriteStartObject("paths");
-        foreach (var route in routes.Routes.OrderBy(route => route.Pattern, StringComparer.Ordinal))
+        foreach (var route in routes.All.Values.OrderBy(route => route.Pattern, StringComparer.Ordinal))
         {
             var path = RouteDescriptions.PathOf(route.Pattern);
             writer.WriteStartObject(path);
-            foreach (var method in route.Methods.Order(StringComparer.Ordinal))
+            foreach (var (method, action) in route.Methods.OrderBy(method => method.Key, StringComparer.Ordinal))
             {
                 writer.WriteStartObject(method.ToLowerInvariant());
                 WriteOperation(writer, method, route.Pattern, path);
+                writer.WriteString("x-access", action.Access.Description);
                 writer.WriteEndObject();
             }
 

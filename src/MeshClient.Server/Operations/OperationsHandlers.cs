@@ -1,4 +1,5 @@
 using System.Text;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api;
 using MeshClient.Server.State;
 using MeshClient.Server.Telemetry;
@@ -7,15 +8,20 @@ using Microsoft.AspNetCore.Http;
 namespace MeshClient.Server.Operations;
 
 /// <summary>What whoever runs the server asks it: metrics, logs, whether it lives, and what it serves.</summary>
-internal sealed class OperationsHandlers(StateStore store, MetricsCollector metrics, LogTap tap, TimeProvider time)
+internal sealed class OperationsHandlers(
+    StateStore store, MetricsCollector metrics, LogTap tap, MeshServerOptions options, TimeProvider time)
 {
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/agent/metrics", GetMetricsAsync);
-        routes.Map("GET", "/v1/agent/monitor", MonitorAsync);
-        routes.Map("GET", "/v1/status/live", request => request.AnswerTextAsync(StatusCodes.Status200OK, "live"));
-        routes.Map("GET", "/v1/status/ready", GetReadyAsync);
-        routes.Map("GET", "/v1/openapi.json", request => request.AnswerJsonAsync(writer => OpenApiDocument.Write(writer, routes)));
+        var agent = RouteAccess.NeedsOnNode(ResourceKind.Agent, AccessLevel.Read, options.NodeName);
+        var probe = RouteAccess.Open("whatever starts the process looks at it, without a token");
+        routes.Map("GET", "/v1/agent/metrics", agent, GetMetricsAsync);
+        routes.Map("GET", "/v1/agent/monitor", agent, MonitorAsync);
+        routes.Map("GET", "/v1/status/live", probe, request => request.AnswerTextAsync(StatusCodes.Status200OK, "live"));
+        routes.Map("GET", "/v1/status/ready", probe, GetReadyAsync);
+        routes.Map(
+            "GET", "/v1/openapi.json", RouteAccess.Open("it tells of the server's kind, not of what it holds"),
+            request => request.AnswerJsonAsync(writer => OpenApiDocument.Write(writer, routes)));
     }
 
     private Task GetMetricsAsync(ApiRequest request)

@@ -4,6 +4,7 @@ namespace MeshClient.Server.State;
 internal enum TopicKind
 {
     Services,
+    Nodes,
     Node,
     Checks,
     Intentions,
@@ -18,11 +19,14 @@ internal enum TopicKind
 internal readonly record struct Topic(TopicKind Kind, string Name)
 {
     public static readonly Topic Services = new(TopicKind.Services, string.Empty);
-    public static readonly Topic Node = new(TopicKind.Node, string.Empty);
+    public static readonly Topic Nodes = new(TopicKind.Nodes, string.Empty);
     public static readonly Topic Checks = new(TopicKind.Checks, string.Empty);
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+
+    /// <summary>A node and everything on it; names are looked up without regard to case.</summary>
+    public static Topic NodeNamed(string name) => new(TopicKind.Node, name.ToLowerInvariant());
 
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());

@@ -10,6 +10,18 @@ internal sealed class WatchHub
     private readonly HashSet<Watch> _all = [];
     private bool _closed;
 
+    /// <summary>Whether the server is stopping.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _closed;
+            }
+        }
+    }
+
     /// <summary>How many queries are parked.</summary>
     public int Count
     {
