@@ -1,4 +1,5 @@
 using MeshClient;
+using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
@@ -109,6 +110,9 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<ILogger<TransportFactory>>()));
+        services.TryAddSingleton(provider => new PickerFactory(
+            service => provider.GetKeyedService<IInstancePicker>(service.Value) ?? provider.GetService<IInstancePicker>(),
+            provider.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton(provider => new DestinationTable(
             provider.GetRequiredService<IOptions<MeshOptions>>(),
             provider.GetRequiredService<MeshControlPlane>(),
@@ -117,6 +121,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TransportFactory>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
+            provider.GetRequiredService<PickerFactory>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();

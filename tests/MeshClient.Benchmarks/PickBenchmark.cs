@@ -33,6 +33,7 @@ internal static class PickBenchmark
             1,
             new EjectionState(quota, TimeProvider.System, random),
             null!)).ToArray();
-        return new Variant($"{count} instances", () => _sink = PowerOfTwoPicker.Pick(instances, [], random, now));
+        var picker = new TwoChoicesPicker<LatencyCost>(instances);
+        return new Variant($"{count} instances", () => _sink = picker.TryPick(new PickCall([], anyOut: false, random, now)));
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using MeshClient.Server.Api;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
@@ -107,7 +106,6 @@ internal sealed class CheckRunner(
         }
     }
 
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever a target makes of a probe is a bad result, and the next one comes.")]
     private async Task<ProbeResult> AskAsync(Prober prober, Loop loop)
     {
         var started = time.GetTimestamp();

@@ -12,7 +12,12 @@ namespace MeshClient.Balancing;
 /// </summary>
 internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance)
 {
-    public override void Enter(OutboundAttempt attempt) => attempt.Instance.Load.Begin();
+    public override void Enter(OutboundAttempt attempt)
+    {
+        // The app's picker first: if it throws, nothing has been counted that would have to be taken back.
+        attempt.Call.Destination.Service.Balancer.UserPicker?.Started(new MeshInstance(attempt.Instance));
+        attempt.Instance.Load.Begin();
+    }
 
     public override void Responded(OutboundAttempt attempt)
     {
@@ -22,6 +27,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         {
             load.Restart(
                 StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+            attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
             return;
         }
 
@@ -30,7 +36,18 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         load.Observe(isPenalised ? Math.Max(latency, attempt.Instance.FailureLatency) : latency, now);
     }
 
-    public override void Ended(OutboundAttempt attempt) => attempt.Instance.Load.End();
+    public override void Ended(OutboundAttempt attempt)
+    {
+        attempt.Instance.Load.End();
+        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Outcome(attempt));
+    }
+
+    private PickOutcome Outcome(OutboundAttempt attempt) => new(
+        attempt.BodyFailure is not null || IsPenalised(attempt) ? PickOutcomeKind.Failure
+            : attempt.Response is not null ? PickOutcomeKind.Success
+            : PickOutcomeKind.Unknown,
+        time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
+        attempt.Response?.StatusCode);
 
     private static bool IsPenalised(OutboundAttempt attempt) =>
         attempt.Response is { } response

@@ -53,7 +53,9 @@ internal sealed class PeakEwma
     }
 
     /// <summary>The cost now, in timestamp ticks.</summary>
-    public double Cost(long now) => Average(now) * (Volatile.Read(ref _inFlight) + 1);
+    /// <param name="perWeight">What a call in flight counts as: more than 1 for an instance that can take less than others.</param>
+    /// <param name="now">The present timestamp.</param>
+    public double Cost(double perWeight, long now) => Average(now) * ((Volatile.Read(ref _inFlight) * perWeight) + 1);
 
     /// <summary>The average as it has decayed until now, in timestamp ticks.</summary>
     public double Average(long now) => Volatile.Read(ref _average) * Weight(now);

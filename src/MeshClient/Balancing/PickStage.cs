@@ -14,22 +14,33 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
     {
         var call = attempt.Call;
         var destination = call.Destination;
-        var callable = destination.Callable;
-        if (callable.IsEmpty)
-        {
-            throw NoInstances(destination);
-        }
 
         // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
         var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
         attempt.StartedAt = now;
+        var pick = new PickCall(call.Tried, destination.Service.Ejected > 0, random, now) { Request = call.Request };
         var picks = 0;
         do
         {
-            attempt.Instance = PowerOfTwoPicker.Pick(callable, call.Tried, random, now);
-            attempt.Admission = attempt.Instance.Ejection.TryEnter(now);
+            attempt.Instance = TryPick(destination, pick) ?? throw NoInstances(destination);
+            attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
+    }
+
+    private InstanceState? TryPick(Destination destination, in PickCall pick)
+    {
+        try
+        {
+            return destination.TryPick(pick);
+        }
+        catch (Exception e) when (destination.Service.Balancer.UserPicker is { } picker)
+        {
+            var service = destination.Name.Service.Value;
+            throw new MeshCallException(
+                MeshFailureReason.PickFailed, service, Descriptor.Name,
+                $"Call to '{service}' was not made: the app's picker {picker.GetType()} failed: {e.Message}", e);
+        }
     }
 
     private MeshCallException NoInstances(Destination destination)

@@ -21,6 +21,8 @@ internal sealed record DestinationSettings
 
     public required bool PreferHttp2 { get; init; }
 
+    public required BalancingSettings Balancing { get; init; }
+
     /// <summary>Order of precedence, first wins: the service's own entry, <see cref="MeshOptions.Defaults"/>, <see cref="MeshDefaults"/>.</summary>
     public static DestinationSettings For(MeshOptions options, string service)
     {
@@ -37,6 +39,7 @@ internal sealed record DestinationSettings
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
             PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+            Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
         };
     }
 }

@@ -42,6 +42,18 @@ public static class MeshDefaults
     /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 
+    /// <summary>10 %: the share of the full one with which a slow start begins (Envoy, min_weight_percent).</summary>
+    public const double SlowStartMinimum = 0.1;
+
+    /// <summary>1: a slow start grows in a straight line (Envoy, aggression).</summary>
+    public const double SlowStartAggression = 1;
+
+    /// <summary>1024: the least number of points on a hash ring (Envoy, minimum_ring_size; gRPC A42).</summary>
+    public const int MinRingSize = 1024;
+
+    /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
+    public const int MinAperture = 12;
+
     /// <summary>5: failures in a row after which an instance is ejected (Envoy consecutive_5xx, Finagle).</summary>
     public const int ConsecutiveFailures = 5;
 

@@ -48,4 +48,7 @@ public sealed class MeshDestinationOptions
     /// Default: true.
     /// </summary>
     public bool? PreferHttp2 { get; set; }
+
+    /// <summary>How the instance of each attempt is chosen.</summary>
+    public MeshBalancingOptions Balancing { get; set; } = new();
 }

@@ -15,6 +15,12 @@ public sealed class MeshOptions
     /// </summary>
     public string? Service { get; set; }
 
+    /// <summary>
+    /// The zone this app runs in, as its registry names zones: what <see cref="MeshBalancingOptions.Zone"/> prefers, and what the app
+    /// is registered with. Null: none. Default: null.
+    /// </summary>
+    public string? Zone { get; set; }
+
     /// <summary>Where the registry and certificate authority are.</summary>
     public MeshControlPlaneOptions ControlPlane { get; set; } = new();
 

@@ -1,3 +1,5 @@
+using MeshClient.Balancing;
+
 namespace MeshClient.Discovery;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace MeshClient.Discovery;
 /// </summary>
 internal sealed class Destination(DestinationName name, ServiceState service)
 {
-    private volatile InstanceState[] _callable = [];
+    private volatile CallableList _callable = CallableList.Empty;
     private long _lastUsed;
 
     public DestinationName Name { get; } = name;
@@ -17,7 +19,7 @@ internal sealed class Destination(DestinationName name, ServiceState service)
     public string MeshBase { get; } = $"https://{name.Service}";
 
     /// <summary>The instances that may be called now.</summary>
-    public ReadOnlySpan<InstanceState> Callable => _callable;
+    public ReadOnlySpan<InstanceState> Callable => _callable.Instances;
 
     /// <summary>Whether some instance can only be called with an identity of our own.</summary>
     public bool NeedsIdentity { get; private set; }
@@ -30,10 +32,23 @@ internal sealed class Destination(DestinationName name, ServiceState service)
 
     public void Touch(long now) => Volatile.Write(ref _lastUsed, now);
 
-    public void Replace(InstanceState[] callable, bool needsIdentity, Unavailable unavailable)
+    /// <summary>Chooses an instance; null when none may be called.</summary>
+    public InstanceState? TryPick(in PickCall call)
+    {
+        var callable = _callable;
+        return callable.Picker.TryPick(call) ?? (callable.Instances.Length == 0 ? null : LastResort.Pick(callable.Instances, call));
+    }
+
+    public void Replace(InstanceState[] callable, InstancePicker picker, bool needsIdentity, Unavailable unavailable)
     {
         NeedsIdentity = needsIdentity;
         Unavailable = unavailable;
-        _callable = callable;
+        _callable = new CallableList(callable, picker);
+    }
+
+    // One reference for both, so that no pick sees one of a newer list than the other.
+    private sealed record CallableList(InstanceState[] Instances, InstancePicker Picker)
+    {
+        public static readonly CallableList Empty = new([], new TwoChoicesPicker<LatencyCost>([]));
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
@@ -26,6 +27,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     private readonly TransportFactory _transports;
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
+    private readonly PickerFactory _pickers;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
     private readonly HashSet<ServiceName> _forgotten = [];
@@ -41,6 +43,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         TransportFactory transports,
         TimeProvider time,
         MeshRandom random,
+        PickerFactory pickers,
         ConfigurationInstanceSource? configuration = null)
     {
         _options = options.Value;
@@ -51,6 +54,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         _transports = transports;
         _time = time;
         _random = random;
+        _pickers = pickers;
         _byHost = new ConcurrentDictionary<string, Destination>[Schemes];
         for (var i = 0; i < Schemes; i++)
         {
@@ -134,8 +138,12 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var service = _services.GetOrAdd(name.Value.Service, key => new ServiceState(
-                key, source, DestinationSettings.For(_options, key.Value), _forgotten.Contains(key), _watches, _transports, _time, _random));
+            var service = _services.GetOrAdd(name.Value.Service, key =>
+            {
+                var settings = DestinationSettings.For(_options, key.Value);
+                return new ServiceState(
+                    key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random, _pickers.Create(key, settings.Balancing));
+            });
             destination = service.GetDestination(name.Value);
             destination.Touch(_time.GetTimestamp());
             _byHost[(int)scheme][uri.Host] = destination;

@@ -11,8 +11,8 @@ namespace MeshClient.Discovery;
 /// </summary>
 internal sealed class InstanceState
 {
-    private double _costFactor;
     private ServiceInstance _description;
+    private long _warmingSince = long.MinValue / 2;
 
     public InstanceState(
         ServiceInstance description,
@@ -31,7 +31,6 @@ internal sealed class InstanceState
         FailureLatency = failureLatency;
         Ejection = ejection;
         Transport = transport;
-        Describe(description);
     }
 
     /// <summary>What the registry last said of it.</summary>
@@ -54,13 +53,13 @@ internal sealed class InstanceState
 
     public InstanceTransport Transport { get; }
 
-    /// <summary>The cost of a call, smaller is better: the load, divided by the weight the registry gave.</summary>
-    public double Cost(long now) => Load.Cost(now) * Volatile.Read(ref _costFactor);
+    /// <summary>When it came, or came back, and had to begin slowly, as a timestamp; long ago when it never had to.</summary>
+    public long WarmingSince
+    {
+        get => Volatile.Read(ref _warmingSince);
+        set => Volatile.Write(ref _warmingSince, value);
+    }
 
     /// <summary>Takes in a newer description of the same instance.</summary>
-    public void Describe(ServiceInstance description)
-    {
-        Volatile.Write(ref _description, description);
-        Volatile.Write(ref _costFactor, 1.0 / Math.Max(1, description.Weight));
-    }
+    public void Describe(ServiceInstance description) => Volatile.Write(ref _description, description);
 }

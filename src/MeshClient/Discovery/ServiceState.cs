@@ -40,9 +40,11 @@ internal sealed class ServiceState : IAsyncDisposable
         WatchRunner watches,
         TransportFactory transports,
         TimeProvider time,
-        MeshRandom random)
+        MeshRandom random,
+        ServiceBalancer balancer)
     {
         Service = service;
+        Balancer = balancer;
         Settings = settings;
         IsKnown = isKnown;
         _transports = transports;
@@ -60,6 +62,8 @@ internal sealed class ServiceState : IAsyncDisposable
     public ServiceName Service { get; }
 
     public DestinationSettings Settings { get; }
+
+    public ServiceBalancer Balancer { get; }
 
     public RetryBudget RetryBudget { get; }
 
@@ -197,6 +201,7 @@ internal sealed class ServiceState : IAsyncDisposable
         var callable = new List<InstanceState>(snapshot.Instances.Count);
         int unhealthy = 0, refused = 0, unsuited = 0;
         var needsIdentity = false;
+        double? startingLatency = null;
         foreach (var instance in snapshot.Instances)
         {
             var endpoint = EndpointSelection.Choose(
@@ -210,8 +215,14 @@ internal sealed class ServiceState : IAsyncDisposable
             var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
-                state = CreateInstance(instance, endpoint, destination.Callable);
+                startingLatency ??= StartingLatency.Among(
+                    destination.Callable, null, _time.TimestampFrequency, _time.GetTimestamp());
+                state = CreateInstance(instance, endpoint, startingLatency.Value);
                 _instances.Add(key, state);
+                if (!destination.Callable.IsEmpty)
+                {
+                    Balancer.SlowStart?.Begin(state, _time.GetTimestamp());
+                }
             }
 
             state.Describe(instance);
@@ -226,17 +237,17 @@ internal sealed class ServiceState : IAsyncDisposable
             }
         }
 
-        destination.Replace([.. callable], needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+        InstanceState[] list = [.. callable];
+        destination.Replace(list, Balancer.Build(list), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
     }
 
-    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, ReadOnlySpan<InstanceState> peers)
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, double startingLatency)
     {
         var (now, frequency) = (_time.GetTimestamp(), _time.TimestampFrequency);
         return new InstanceState(
             instance,
             endpoint,
-            new PeakEwma(
-                StartingLatency.Among(peers, null, frequency, now), MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
+            new PeakEwma(startingLatency, MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(_quota, _time, _random),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));

@@ -35,6 +35,9 @@ public enum MeshFailureReason
 
     /// <summary>The call demands what calls into the mesh cannot do, such as HTTP/3. The request was not sent.</summary>
     Unsupported,
+
+    /// <summary>The app's own <see cref="Balancing.IInstancePicker"/> did not choose. The request was not sent.</summary>
+    PickFailed,
 }
 
 /// <summary>

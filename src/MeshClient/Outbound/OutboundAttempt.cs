@@ -10,6 +10,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 {
     public OutboundCall Call { get; } = call;
 
+    /// <summary>What is sent: the app's own request, or a copy of it where another attempt is still using that.</summary>
+    public HttpRequestMessage Request { get; init; } = call.Request;
+
     /// <summary>1 for the first.</summary>
     public int Number { get; } = number;
 

@@ -120,7 +120,27 @@ internal sealed class OutboundPipeline
     private async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
     {
         var attempt = new OutboundAttempt(call, ++call.Attempts);
-        call.Attempt = attempt;
+        if (Begin(attempt) is { } sending)
+        {
+            try
+            {
+                attempt.Response = await sending.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                attempt.Failure = e;
+            }
+        }
+
+        Complete(attempt);
+        return attempt;
+    }
+
+    /// <summary>Leads an attempt down its stages and sends it.</summary>
+    /// <returns>The answer to come; null when the attempt failed on the way.</returns>
+    private Task<HttpResponseMessage>? Begin(OutboundAttempt attempt)
+    {
+        attempt.Call.Attempt = attempt;
         try
         {
             for (; attempt.Entered < _attemptStages.Length; attempt.Entered++)
@@ -128,13 +148,18 @@ internal sealed class OutboundPipeline
                 _attemptStages[attempt.Entered].Enter(attempt);
             }
 
-            attempt.Response = await TransportStage.SendAsync(attempt).ConfigureAwait(false);
+            return TransportStage.SendAsync(attempt);
         }
         catch (Exception e)
         {
             attempt.Failure = e;
+            return null;
         }
+    }
 
+    /// <summary>Tells the stages what came of an attempt whose answer or failure is there.</summary>
+    private void Complete(OutboundAttempt attempt)
+    {
         Respond(attempt);
         if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
@@ -144,8 +169,6 @@ internal sealed class OutboundPipeline
         {
             End(attempt);
         }
-
-        return attempt;
     }
 
     private void Respond(OutboundAttempt attempt)

@@ -2,7 +2,7 @@ using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
 
-/// <summary>Bounds the calls in flight to a service, and counts each call into its retry budget.</summary>
+/// <summary>Bounds the calls in flight to a service.</summary>
 internal sealed class AdmissionStage() : CallStage("Admission")
 {
     public override ValueTask EnterAsync(OutboundCall call)
@@ -18,7 +18,6 @@ internal sealed class AdmissionStage() : CallStage("Admission")
                 + "(MaxConcurrency). A call is in flight until its answer has been read to the end or disposed.");
         }
 
-        service.RetryBudget.Deposit(call.StartedAt);
         return ValueTask.CompletedTask;
     }
 

@@ -39,7 +39,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
 
         var limit = call.Destination.Service.Settings.CallTimeout;
-        call.Request.Content = new UploadContent(call.Request.Content!, () =>
+        attempt.Request.Content = new UploadContent(attempt.Request.Content!, () =>
         {
             var now = time.GetTimestamp();
             if (limit > TimeSpan.Zero)
@@ -53,10 +53,10 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
     public override void Responded(OutboundAttempt attempt)
     {
-        (attempt.Call.Request.Content as UploadContent)?.Close();
+        (attempt.Request.Content as UploadContent)?.Close();
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
-        if (attempt.Response is null || attempt.Call.Request.Content is null)
+        if (attempt.Response is null || attempt.Request.Content is null)
         {
             GiveBack(attempt);
         }
@@ -71,9 +71,9 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         GiveBack(attempt);
         // Only where it was changed: by the time an answer has been read, the app may have disposed its request, which then
         // takes no content.
-        if (attempt.Call.Request.Content is UploadContent upload)
+        if (attempt.Request.Content is UploadContent upload)
         {
-            attempt.Call.Request.Content = upload.Inner;
+            attempt.Request.Content = upload.Inner;
         }
     }
 
@@ -115,7 +115,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         // First, because it must not fire into a source that serves another attempt.
         attempt.CallerCancellation.Dispose();
         attempt.Timer = null;
-        if (attempt.Call.Request.Content is null)
+        if (attempt.Request.Content is null)
         {
             _timers.Return(timer);
         }

@@ -45,6 +45,13 @@ internal sealed class RetryStage : CallStage
             .Build();
     }
 
+    /// <summary>Counts the call into the budget of its service: only a call that goes on to be sent may pay for retries.</summary>
+    public override ValueTask EnterAsync(OutboundCall call)
+    {
+        call.Destination.Service.RetryBudget.Deposit(call.StartedAt);
+        return ValueTask.CompletedTask;
+    }
+
     /// <summary>Whether an attempt failed in a way that another attempt could mend. Spends nothing.</summary>
     public bool IsWanted(OutboundAttempt attempt) =>
         (attempt.Failure is not null || (int)attempt.Response!.StatusCode >= 500)

@@ -12,7 +12,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             // Named by its parent, because an earlier attempt's span may still be the current one.
             attempt.Activity = telemetry.Source.StartActivity("attempt", ActivityKind.Client, call.Context);
-            attempt.AppSetTrace = HasTrace(attempt.Call.Request);
+            attempt.AppSetTrace = HasTrace(attempt.Request);
         }
     }
 
@@ -55,7 +55,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
             activity.Stop();
             if (!attempt.AppSetTrace)
             {
-                ForgetTrace(attempt.Call.Request);
+                ForgetTrace(attempt.Request);
             }
         }
     }

@@ -40,7 +40,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public static Task<HttpResponseMessage> SendAsync(OutboundAttempt attempt)
     {
-        var request = attempt.Call.Request;
+        var request = attempt.Request;
         var pool = attempt.Pool!;
         var invoker = request.Version.Major >= 2 ? pool.Invoker : pool.Http11Invoker;
         return invoker.SendAsync(request, attempt.Timer!.Token);
@@ -53,7 +53,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
     private static void Prepare(OutboundAttempt attempt)
     {
         var instance = attempt.Instance;
-        var request = attempt.Call.Request;
+        var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
         if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(request) && !IsUpgrade(request))
@@ -76,7 +76,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     private static void ChooseVersion(OutboundAttempt attempt)
     {
-        var request = attempt.Call.Request;
+        var request = attempt.Request;
         var isAtLeast = request.VersionPolicy != HttpVersionPolicy.RequestVersionOrLower;
         if (request.Version.Major >= 3)
         {
@@ -123,12 +123,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
     {
         if (attempt.OriginalUri is { } original)
         {
-            attempt.Call.Request.RequestUri = original;
+            attempt.Request.RequestUri = original;
         }
 
         if (attempt.AddedContent)
         {
-            attempt.Call.Request.Content = null;
+            attempt.Request.Content = null;
         }
     }
 

@@ -13,7 +13,7 @@ public sealed class PeakEwmaTests
 
     [Fact]
     public void Cost_Untried_IsTheInitialLatency() =>
-        Assert.Equal(0.030, Make(0.030).Cost(_time.GetTimestamp()) / _second, 9);
+        Assert.Equal(0.030, Make(0.030).Cost(1, _time.GetTimestamp()) / _second, 9);
 
     [Fact]
     public void Observe_SampleAboveTheAverage_ReplacesItAtOnce()
@@ -91,7 +91,7 @@ public sealed class PeakEwmaTests
     public void Cost_ClockOfAnEarlierMoment_DoesNotGrowTheAverage()
     {
         var load = Make(1);
-        Assert.Equal(1, load.Cost(_time.GetTimestamp() - (5 * _second)) / _second, 9);
+        Assert.Equal(1, load.Cost(1, _time.GetTimestamp() - (5 * _second)) / _second, 9);
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class PeakEwmaTests
         Assert.True(double.IsFinite(Seconds(load)) && Seconds(load) >= 0);
     }
 
-    private double Seconds(PeakEwma load) => load.Cost(_time.GetTimestamp()) / _second;
+    private double Seconds(PeakEwma load) => load.Cost(1, _time.GetTimestamp()) / _second;
 
     private PeakEwma Make(double initialSeconds) => new(initialSeconds * _second, Decay * _second, _time.GetTimestamp());
 }

@@ -30,7 +30,8 @@ public sealed class ServiceStateTests : IAsyncDisposable
             new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
             _transports,
             _time,
-            _random);
+            _random,
+            TestInstances.Balancer(_time));
     }
 
     public async ValueTask DisposeAsync()

@@ -2,15 +2,12 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Text;
-using MeshClient.Configuration;
-using MeshClient.ControlPlane;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using MeshClient.Transport;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Resilience;
 
@@ -96,19 +93,7 @@ public sealed class RepeatabilityTests
         }
     }
 
-    private static ServiceState MakeService()
-    {
-        var (time, random) = (new FakeTimeProvider(), new MeshRandom(1));
-        return new ServiceState(
-            TestInstances.Service,
-            new InMemoryControlPlane(),
-            DestinationSettings.For(new MeshOptions(), "orders"),
-            false,
-            new WatchRunner(time, random, NullLogger<WatchRunner>.Instance),
-            TestInstances.Transports(time, random),
-            time,
-            random);
-    }
+    private static ServiceState MakeService() => TestInstances.State(new FakeTimeProvider(), new MeshRandom(1));
 
     private static HttpContent? Content(string kind) => kind switch
     {

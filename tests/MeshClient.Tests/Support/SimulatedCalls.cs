@@ -21,9 +21,10 @@ internal static class SimulatedCalls
     public static int[] Run(InstanceState[] instances, int calls, double milliseconds, FakeTimeProvider time, MeshRandom random)
     {
         var share = new int[instances.Length];
+        var picker = new TwoChoicesPicker<LatencyCost>(instances);
         for (var i = 0; i < calls; i++)
         {
-            var picked = PowerOfTwoPicker.Pick(instances, [], random, time.GetTimestamp());
+            var picked = picker.TryPick(new PickCall([], anyOut: true, random, time.GetTimestamp()))!;
             share[Array.IndexOf(instances, picked)]++;
             time.Advance(TimeSpan.FromMilliseconds(milliseconds));
             picked.Load.Observe(milliseconds / 1000 * time.TimestampFrequency, time.GetTimestamp());

@@ -7,6 +7,7 @@ using MeshClient.Core.Naming;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
+using MeshClient.Testing;
 using MeshClient.Transport;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -49,6 +50,26 @@ internal static class TestInstances
                 new EjectionState(quota, time, random),
                 new InstanceTransport(factory, description, endpoint, MeshDefaults.ConnectTimeout));
         })];
+    }
+
+    public static ServiceBalancer Balancer(
+        TimeProvider time, MeshBalancingOptions? options = null, IInstancePicker? userPicker = null) =>
+        new(BalancingSettings.For(options, new MeshBalancingOptions()), userPicker, time);
+
+    /// <summary>A service with nothing listed, for what only looks at how it is called.</summary>
+    public static ServiceState State(TimeProvider time, MeshRandom random, MeshOptions? options = null, IInstancePicker? userPicker = null)
+    {
+        var settings = DestinationSettings.For(options ?? new MeshOptions(), Service.Value);
+        return new ServiceState(
+            Service,
+            new InMemoryControlPlane(),
+            settings,
+            false,
+            new WatchRunner(time, random, NullLogger<WatchRunner>.Instance),
+            Transports(time, random),
+            time,
+            random,
+            new ServiceBalancer(settings.Balancing, userPicker, time));
     }
 
     /// <summary>Fails an instance until it is ejected.</summary>

@@ -7,7 +7,7 @@ using MeshClient.Tests.Support;
 
 namespace MeshClient.Tests.Balancing;
 
-public sealed class PowerOfTwoPickerTests
+public sealed class TwoChoicesPickerTests
 {
     private const int Picks = 100_000;
     private readonly FakeTimeProvider _time = new();
@@ -107,7 +107,7 @@ public sealed class PowerOfTwoPickerTests
         var other = new MeshRandom(20250101);
         for (var i = 0; i < 1000; i++)
         {
-            Assert.Same(Pick(instances), PowerOfTwoPicker.Pick(instances, [], other, _time.GetTimestamp()));
+            Assert.Same(Pick(instances), Pick(instances, [], other));
         }
     }
 
@@ -130,7 +130,7 @@ public sealed class PowerOfTwoPickerTests
                 }
             }
 
-            var picked = PowerOfTwoPicker.Pick(instances, tried, new MeshRandom((ulong)seed), _time.GetTimestamp());
+            var picked = Pick(instances, tried, new MeshRandom((ulong)seed));
             var untried = instances.Except(tried).ToArray();
             var good = untried.Where(instance => !instance.Ejection.IsEjected).ToArray();
             return count == 1
@@ -191,14 +191,22 @@ public sealed class PowerOfTwoPickerTests
         Assert.Equal(Picks, CountPicks(instances, [])[0]);
     }
 
-    private InstanceState Pick(InstanceState[] instances) => PowerOfTwoPicker.Pick(instances, [], _random, _time.GetTimestamp());
+    private InstanceState Pick(InstanceState[] instances) => Pick(instances, [], _random);
+
+    private InstanceState Pick(InstanceState[] instances, InstanceState[] tried, MeshRandom random)
+    {
+        var picker = new TwoChoicesPicker<LatencyCost>(
+            instances, Array.ConvertAll(instances, instance => (double)instance.Description.Weight));
+        var call = new PickCall(tried, instances.Any(instance => instance.Ejection.IsEjected), random, _time.GetTimestamp());
+        return picker.TryPick(call) ?? LastResort.Pick(instances, call);
+    }
 
     private int[] CountPicks(InstanceState[] instances, InstanceState[] tried)
     {
         var share = new int[instances.Length];
         for (var i = 0; i < Picks; i++)
         {
-            share[Array.IndexOf(instances, PowerOfTwoPicker.Pick(instances, tried, _random, _time.GetTimestamp()))]++;
+            share[Array.IndexOf(instances, Pick(instances, tried, _random))]++;
         }
 
         return share;

@@ -1,0 +1,137 @@
+using MeshClient.Discovery;
+
+namespace MeshClient.Balancing;
+
+/// <summary>
+/// Draws two different instances at random and takes the cheaper, which keeps the greatest load within O(log log n) of the mean
+/// at constant cost (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001), and unlike
+/// "the best of all" does not send every client to the same instance at once. What an instance costs is the policy's own.
+/// </summary>
+/// <remarks>
+/// One that is ejected or has been tried by this call loses against one that is not. When both drawn are out, it draws
+/// again, four times in all: enough that half the instances may be out and still 99 % of picks find a good one (Finagle,
+/// P2CPick, maxEffort). Then the list is walked once.
+/// With unequal weights each is drawn in proportion to its weight, by an <see cref="AliasTable"/>, and the calls in flight are
+/// counted per weight: while instances are idle the draw alone keeps the shares, and when they are busy the comparison does.
+/// Dividing the whole cost by the weight instead would give nothing to a light instance for as long as a heavy one is idle.
+/// </remarks>
+internal sealed class TwoChoicesPicker<TCost> : InstancePicker
+    where TCost : struct, IInstanceCost
+{
+    private const int MaxEffort = 4;
+
+    private readonly InstanceState[] _instances;
+
+    // Beside the instances, because a pick then touches two cache lines for each drawn, however many instances there are.
+    private readonly PeakEwma[] _loads;
+    private readonly AliasTable? _draw;
+    private readonly double[] _perWeight = [];
+    private readonly SlowStart? _slowStart;
+
+    /// <param name="instances">Those that may be called.</param>
+    /// <param name="weights">Their weights, greater than 0; empty: all the same.</param>
+    /// <param name="slowStart">Holds back those that have just come; null: nothing does.</param>
+    public TwoChoicesPicker(InstanceState[] instances, ReadOnlySpan<double> weights = default, SlowStart? slowStart = null)
+    {
+        _instances = instances;
+        _loads = [.. instances.Select(instance => instance.Load)];
+        _slowStart = slowStart;
+        if (AliasTable.AreUnequal(weights))
+        {
+            _draw = new AliasTable(weights);
+            var greatest = double.MinValue;
+            foreach (var weight in weights)
+            {
+                greatest = Math.Max(greatest, weight);
+            }
+
+            _perWeight = new double[weights.Length];
+            for (var i = 0; i < weights.Length; i++)
+            {
+                _perWeight[i] = greatest / weights[i];
+            }
+        }
+    }
+
+    public override InstanceState? TryPick(in PickCall call)
+    {
+        var instances = _instances;
+        if (call.AllGood && _draw is null && instances.Length > 1 && _slowStart?.IsOver(call.Now) != false)
+        {
+            var (first, second) = DrawEvenly(call.Random, instances.Length);
+            var loads = _loads;
+            return TCost.Of(loads[first], 1, call.Now) <= TCost.Of(loads[second], 1, call.Now) ? instances[first] : instances[second];
+        }
+
+        return TryPickWithCare(call);
+    }
+
+    private InstanceState? TryPickWithCare(in PickCall call)
+    {
+        if (_instances.Length < 2)
+        {
+            return _instances.Length == 1 && call.IsGood(_instances[0]) ? _instances[0] : null;
+        }
+
+        for (var effort = 0; effort < MaxEffort; effort++)
+        {
+            var (first, second) = _draw is null ? DrawEvenly(call.Random, _instances.Length) : _draw.DrawTwo(call.Random);
+            var a = _instances[first];
+            var b = _instances[second];
+            var aGood = call.IsGood(a);
+            var bGood = call.IsGood(b);
+            if (aGood & bGood)
+            {
+                return PickOfTwo(first, second, call);
+            }
+
+            if (aGood | bGood)
+            {
+                return aGood ? a : b;
+            }
+        }
+
+        return Walk(call);
+    }
+
+    private InstanceState PickOfTwo(int first, int second, in PickCall call)
+    {
+        if (_slowStart is not null && !_slowStart.IsOver(call.Now))
+        {
+            var aReady = _slowStart.Admits(_instances[first], call);
+            var bReady = _slowStart.Admits(_instances[second], call);
+            if (aReady != bReady)
+            {
+                return _instances[aReady ? first : second];
+            }
+        }
+
+        return Cost(first, call.Now) <= Cost(second, call.Now) ? _instances[first] : _instances[second];
+    }
+
+    private double Cost(int index, long now) => TCost.Of(_loads[index], _perWeight.Length == 0 ? 1 : _perWeight[index], now);
+
+    private InstanceState? Walk(in PickCall call)
+    {
+        var start = call.Random.Next(_instances.Length);
+        for (var i = 0; i < _instances.Length; i++)
+        {
+            var candidate = _instances[(start + i) % _instances.Length];
+            if (call.IsGood(candidate))
+            {
+                return candidate;
+            }
+        }
+
+        return null;
+    }
+
+    // The second from one place fewer, and past the first: two different ones without bias, from one draw.
+    private static (int First, int Second) DrawEvenly(MeshRandom random, int count)
+    {
+        var bits = random.NextBits();
+        var first = MeshRandom.Scale((uint)bits, count);
+        var second = MeshRandom.Scale((uint)(bits >> 32), count - 1);
+        return (first, second >= first ? second + 1 : second);
+    }
+}
