@@ -170,10 +170,12 @@ internal static class CheckDecoder
             check.Name.Length > 0 ? check.Name : defaultName,
             check.Notes,
             check.TimeToLive > TimeSpan.Zero ? check.TimeToLive : null,
-            ToProbe(check),
-            MaxOutput(check),
             status,
-            check.DeregisterAfter > TimeSpan.Zero ? Max(check.DeregisterAfter, MinDeregisterAfter) : null);
+            check.DeregisterAfter > TimeSpan.Zero ? Max(check.DeregisterAfter, MinDeregisterAfter) : null)
+        {
+            Probe = ToProbe(check),
+            OutputMaxSize = MaxOutput(check),
+        };
     }
 
     private static string? FindProblem(CheckInput check)

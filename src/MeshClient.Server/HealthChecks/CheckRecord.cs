@@ -5,19 +5,17 @@ namespace MeshClient.Server.HealthChecks;
 /// <param name="Name">For people.</param>
 /// <param name="Notes">For people.</param>
 /// <param name="TimeToLive">How long it stays as it is without a sign of life; null: nobody has to beat it.</param>
-/// <param name="Probe">What the server does to learn how it is; null: it waits to be told.</param>
-/// <param name="OutputMaxSize">How many characters of its output are kept.</param>
 /// <param name="InitialStatus">What it says before the first sign of life; null: critical.</param>
 /// <param name="DeregisterAfter">How long it may be critical before its service is taken out; null: for ever.</param>
 internal sealed record CheckDefinition(
-    string CheckId,
-    string Name,
-    string Notes,
-    TimeSpan? TimeToLive,
-    ProbeDefinition? Probe,
-    int OutputMaxSize,
-    CheckStatus? InitialStatus,
-    TimeSpan? DeregisterAfter);
+    string CheckId, string Name, string Notes, TimeSpan? TimeToLive, CheckStatus? InitialStatus, TimeSpan? DeregisterAfter)
+{
+    /// <summary>What the server does to learn how it is; null: it waits to be told.</summary>
+    public ProbeDefinition? Probe { get; init; }
+
+    /// <summary>How many characters of its output are kept.</summary>
+    public int OutputMaxSize { get; init; } = ProbeDefinition.DefaultOutputMaxSize;
+}
 
 /// <summary>A check and what it says.</summary>
 internal sealed record CheckRecord
