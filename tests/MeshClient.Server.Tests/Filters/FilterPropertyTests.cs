@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using System.Text.RegularExpressions;
 using FsCheck;
 using FsCheck.Fluent;
@@ -24,13 +22,13 @@ public sealed class FilterPropertyTests
     private static readonly Gen<Thing> Things =
         from name in Word
         from port in Gen.Elements(0, 1, 80)
-        from on in Gen.Elements(true, false)
+        from isOn in Gen.Elements(true, false)
         from tags in Word.ArrayOf()
         from keys in Gen.Elements("a", "b", "and").ArrayOf()
         from value in Word
         from parts in Word.ArrayOf()
         select new Thing(
-            name, port, on, EquatableArray.From(tags), keys.Distinct().ToDictionary(key => key, _ => value),
+            name, port, isOn, EquatableArray.From(tags), keys.Distinct().ToDictionary(key => key, _ => value),
             parts.Select(part => new Thing(part, part.Length, false, default, [], [])).ToArray());
 
     [Fact]
@@ -97,42 +95,53 @@ public sealed class FilterPropertyTests
 
     private static string Wrapped(Expression expression) => $"( {expression.Text} )";
 
-    private static Gen<Expression> Comparisons() => Gen.OneOf(
+    private static Gen<Expression> Comparisons() =>
+        Gen.OneOf(OfTexts(), OfNumbers(), OfFlags(), OfLists(), OfKeys(), OfEmptiness());
+
+    private static Gen<Expression> OfTexts() =>
         from word in Word
         from comparison in Gen.Elements<(string Text, Func<string, string, bool> Holds)>(
             ("==", (left, right) => left == right),
             ("!=", (left, right) => left != right),
-            ("contains", (left, right) => left.IndexOf(right, StringComparison.Ordinal) >= 0),
-            ("not contains", (left, right) => left.IndexOf(right, StringComparison.Ordinal) < 0),
+            ("contains", (left, right) => left.Contains(right, StringComparison.Ordinal)),
+            ("not contains", (left, right) => !left.Contains(right, StringComparison.Ordinal)),
             ("matches", (left, right) => Regex.IsMatch(left, right, RegexOptions.CultureInvariant)),
             ("not matches", (left, right) => !Regex.IsMatch(left, right, RegexOptions.CultureInvariant)))
-        from where in Gen.Elements<(string Path, Func<Thing, IEnumerable<string?>> Values, bool IfMissing)>(
-            ("Name", thing => [thing.Name], false),
-            ("Meta.a", thing => [thing.Meta.GetValueOrDefault("a")], true),
-            ("Meta[\"b\"]", thing => [thing.Meta.GetValueOrDefault("b")], true),
-            ("Parts.Name", thing => thing.Parts.Select(part => part.Name), false))
+        from place in Gen.Elements<(string Path, Func<Thing, IEnumerable<string?>> Values)>(
+            ("Name", thing => [thing.Name]),
+            ("Meta.a", thing => [thing.Meta.GetValueOrDefault("a")]),
+            ("Meta[\"b\"]", thing => [thing.Meta.GetValueOrDefault("b")]),
+            ("Parts.Name", thing => thing.Parts.Select(part => part.Name)))
         select new Expression(
-            $"{where.Path} {comparison.Text} {Quoted(word)}",
-            thing => where.Values(thing).Any(value => value is null
+            $"{place.Path} {comparison.Text} {Quoted(word)}",
+            thing => place.Values(thing).Any(value => value is null
                 ? comparison.Text is not ("==" or "contains")
-                : comparison.Holds(value, word))),
+                : comparison.Holds(value, word)));
+
+    private static Gen<Expression> OfNumbers() =>
         from number in Gen.Elements(0, 1, 80)
-        from comparison in Gen.Elements("==", "!=")
-        from quoted in Gen.Elements(true, false)
-        select new Expression(
-            $"Port {comparison} {(quoted ? $"\"{number}\"" : number.ToString(CultureInfo.InvariantCulture))}",
-            thing => thing.Port == number == (comparison == "==")),
+        from equal in Gen.Elements(true, false)
+        from quote in Gen.Elements("", "\"", "`")
+        select new Expression($"Port {(equal ? "==" : "!=")} {quote}{number}{quote}", thing => thing.Port == number == equal);
+
+    private static Gen<Expression> OfFlags() =>
         from flag in Gen.Elements(true, false)
-        select new Expression($"On == {(flag ? "true" : "false")}", thing => thing.On == flag),
+        select new Expression($"On == {(flag ? "true" : "false")}", thing => thing.On == flag);
+
+    private static Gen<Expression> OfLists() =>
         from word in Word
-        from not in Gen.Elements(true, false)
-        select new Expression($"{Quoted(word)} {(not ? "not in" : "in")} Tags", thing => thing.Tags.Contains(word) != not),
+        from wanted in Gen.Elements(true, false)
+        select new Expression($"{Quoted(word)} {(wanted ? "in" : "not in")} Tags", thing => thing.Tags.Contains(word) == wanted);
+
+    private static Gen<Expression> OfKeys() =>
         from word in Gen.Elements("a", "b", "c")
-        select new Expression($"{word} in Meta", thing => thing.Meta.ContainsKey(word)),
-        from not in Gen.Elements(true, false)
+        select new Expression($"{word} in Meta", thing => thing.Meta.ContainsKey(word));
+
+    private static Gen<Expression> OfEmptiness() =>
+        from empty in Gen.Elements(true, false)
         from list in Gen.Elements<(string Name, Func<Thing, int> Count)>(
             ("Tags", thing => thing.Tags.Count), ("Meta", thing => thing.Meta.Count), ("Parts", thing => thing.Parts.Count))
-        select new Expression($"{list.Name} is {(not ? "not " : "")}empty", thing => list.Count(thing) == 0 != not));
+        select new Expression($"{list.Name} is {(empty ? "" : "not ")}empty", thing => list.Count(thing) == 0 == empty);
 
     private static string Quoted(string word) => word.Contains('`', StringComparison.Ordinal) ? $"\"{word}\"" : $"`{word}`";
 

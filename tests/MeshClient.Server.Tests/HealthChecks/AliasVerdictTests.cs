@@ -19,10 +19,11 @@ public sealed class AliasVerdictTests
     }
 
     [Theory]
-    [InlineData(CheckStatus.Warning)]
-    [InlineData(CheckStatus.Critical)]
-    public void Of_AServiceThatFails_SaysWhichCheck(CheckStatus status)
+    [InlineData("Warning")]
+    [InlineData("Critical")]
+    public void Of_AServiceThatFails_SaysWhichCheck(string expected)
     {
+        var status = Enum.Parse<CheckStatus>(expected);
         var catalog = With(Empty(), "web", status);
         Assert.Equal(new ProbeResult(status, "Aliased check \"check of web\" failing: out"), Verdict(catalog, "web"));
     }
