@@ -18,7 +18,6 @@ internal sealed class ConfigHandlers(StateStore store, BlockingQuery queries, Me
     private async Task GetConfigAsync(ApiRequest request)
     {
         ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.RefuseFilter(request);
         var slash = request.Rest.IndexOf('/', StringComparison.Ordinal);
         var kind = slash < 0 ? request.Rest : request.Rest[..slash];
         var name = slash < 0 ? string.Empty : request.Rest[(slash + 1)..];

@@ -62,6 +62,7 @@ internal readonly record struct JsonField(string Name, JsonElement Value, string
         IsNull ? null
         : Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out var number) && double.IsFinite(number) ? number
         : throw Mismatch("float32");
+
     public ulong LongNumber() =>
         IsNull ? 0
         : Value.ValueKind == JsonValueKind.Number && Value.TryGetUInt64(out var number) ? number

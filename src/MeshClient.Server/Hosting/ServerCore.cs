@@ -6,8 +6,10 @@ using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
 using MeshClient.Server.Federation;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Operations;
 using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -19,7 +21,10 @@ namespace MeshClient.Server.Hosting;
 internal sealed class ServerCore : IDisposable
 {
     private readonly IStateStorage _storage;
-    private readonly TtlMonitor _monitor;
+    private readonly ServerMetrics _metrics = new();
+    private readonly MetricsCollector _collector;
+    private readonly LogTap _tap;
+    private readonly HealthMonitor _monitor;
     private readonly Reaper _reaper;
     private readonly BlockingQuery _queries;
     private readonly DatacenterForwarder _forwarder;
@@ -31,15 +36,21 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
+        _collector = new MetricsCollector(_metrics.Meter);
+        logs = _tap = new LogTap(logs, time);
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
             _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
-            _monitor = new TtlMonitor(Store, time);
             _sessions = new SessionClocks(Store, time);
-            _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
+            var beats = new TtlMonitor(
+                Store, time, options.SelfPreservation ? new SelfPreservation(options.SelfPreservationThreshold) : null, _metrics,
+                logs.CreateLogger<TtlMonitor>());
+            _monitor = new HealthMonitor(beats, new CheckRunner(Store, new Jitter(new Random()), time, _metrics, logs.CreateLogger<CheckRunner>()));
+            _metrics.Observe(Store, beats);
+            _reaper = new Reaper(Store, _monitor, _metrics, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
             Access.Initialize(Store, options, time);
@@ -50,7 +61,7 @@ internal sealed class ServerCore : IDisposable
             Routes = MapRoutes(authority, options, time);
             new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
             new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
-            _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, logs.CreateLogger<ApiDispatcher>());
+            _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
@@ -67,6 +78,9 @@ internal sealed class ServerCore : IDisposable
         }
         catch
         {
+            _monitor?.Dispose();
+            _collector.Dispose();
+            _metrics.Dispose();
             _storage.Dispose();
             throw;
         }
@@ -83,8 +97,12 @@ internal sealed class ServerCore : IDisposable
 
     public Task HandleAsync(HttpContext http) => _dispatcher.HandleAsync(http);
 
-    /// <summary>Lets parked queries answer, and no new one park.</summary>
-    public void BeginStop() => Store.Watches.Close();
+    /// <summary>Lets parked queries answer and log readers end, and no new one begin.</summary>
+    public void BeginStop()
+    {
+        Store.Watches.Close();
+        _tap.Close();
+    }
 
     public void Dispose()
     {
@@ -96,6 +114,8 @@ internal sealed class ServerCore : IDisposable
         Certificate.Dispose();
         Store.Dispose();
         _storage.Dispose();
+        _collector.Dispose();
+        _metrics.Dispose();
     }
 
     private static void WarnOfStrangers(MeshServerOptions options, ILogger logger)
@@ -115,7 +135,7 @@ internal sealed class ServerCore : IDisposable
     {
         var stored = _storage.Load();
         var index = StateIndex.First(now, stored?.Index ?? 0);
-        var node = new NodeRecord(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var node = NodeRecord.Local(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index);
         var empty = ServerState.CreateEmpty(index, node, now);
         if (stored is null)
         {
@@ -147,10 +167,17 @@ internal sealed class ServerCore : IDisposable
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
-        new AgentHandlers(Store, options).Map(routes);
-        new AgentServiceHandlers(Store, _queries, _monitor, time).Map(routes);
+        new AgentHandlers(Store, _monitor, options).Map(routes);
+        new AgentServiceHandlers(Store, _queries, _monitor, options, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
+        new AgentHealthHandlers(Store).Map(routes);
         new CatalogHandlers(_queries, _forwarder, options).Map(routes);
+        new CatalogWriteHandlers(Store, _monitor, options, time).Map(routes);
+        new NodeHandlers(_queries, options).Map(routes);
+        new CheckListHandlers(_queries, options).Map(routes);
+        new UiServiceHandlers(_queries, options).Map(routes);
+        new ClusterHandlers(Store, _queries, options).Map(routes);
+        new OperationsHandlers(Store, _collector, _tap, options, time).Map(routes);
         new IntentionHandlers(Store, _queries, options, time).Map(routes);
         new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
         new ConfigHandlers(Store, _queries, options).Map(routes);

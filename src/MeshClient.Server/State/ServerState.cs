@@ -20,6 +20,7 @@ internal sealed record ServerState
 
     /// <summary>Who may call what.</summary>
     public AccessState Access { get; init; } = new();
+
     public required KeyValueState Keys { get; init; }
 
     public required SessionState Sessions { get; init; }

@@ -21,7 +21,6 @@ internal static class StateTables
     public static readonly AccessBootstrapRows AccessBootstrap = new();
     public static readonly AuthMethodRows AuthMethods = new();
     public static readonly BindingRuleRows BindingRules = new();
-
     public static readonly SessionRows Sessions = new();
     public static readonly KeyEntryRows Keys = new();
 
