@@ -21,6 +21,7 @@ namespace MeshClient.Server.Hosting;
 internal sealed class ServerCore : IDisposable
 {
     private readonly IStateStorage _storage;
+    private readonly TimeProvider _time;
     private readonly ServerMetrics _metrics = new();
     private readonly MetricsCollector _collector;
     private readonly LogTap _tap;
@@ -36,6 +37,7 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
+        _time = time;
         _collector = new MetricsCollector(_metrics.Meter);
         logs = _tap = new LogTap(logs, time);
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
@@ -162,6 +164,9 @@ internal sealed class ServerCore : IDisposable
         }
 
         _sessions.FollowAll();
+
+        // It may be of before access control.
+        Access.Initialize(Store, Options, _time);
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)

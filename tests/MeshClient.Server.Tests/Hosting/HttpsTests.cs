@@ -126,7 +126,7 @@ public sealed class HttpsTests
     {
         using var tcp = new TcpClient();
         await tcp.ConnectAsync(IPAddress.Loopback, server.HttpsAddress!.Port, TestServer.Cancellation);
-        await using var tls = new SslStream(tcp.GetStream(), false, (_, _, _, _) => true);
+        await using var tls = new SslStream(tcp.GetStream(), false, (_, certificate, _, _) => certificate is not null);
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, TestServer.Cancellation);
         return X509CertificateLoader.LoadCertificate(tls.RemoteCertificate!.Export(X509ContentType.Cert));
     }

@@ -3,12 +3,13 @@ using System.Buffers.Text;
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using MeshClient.Core;
 
 namespace MeshClient.Server.AccessControl.Login;
 
 /// <summary>What the claims of a good token say, by the names its auth method maps them to.</summary>
 internal sealed record JwtIdentity(
-    ImmutableSortedDictionary<string, string> Values, ImmutableSortedDictionary<string, ImmutableArray<string>> Lists);
+    ImmutableSortedDictionary<string, string> Values, ImmutableSortedDictionary<string, EquatableArray<string>> Lists);
 
 /// <summary>
 /// Judges signed tokens (RFC 7519, RFC 7515 compact form) by the rules of RFC 8725: the algorithm is the key's and not the
@@ -156,7 +157,7 @@ internal static class JwtValidator
             }
         }
 
-        var lists = ImmutableSortedDictionary.CreateBuilder<string, ImmutableArray<string>>(StringComparer.Ordinal);
+        var lists = ImmutableSortedDictionary.CreateBuilder<string, EquatableArray<string>>(StringComparer.Ordinal);
         foreach (var (path, name) in config.ListClaimMappings)
         {
             if (Find(claims, path) is not { } claim)
@@ -170,7 +171,7 @@ internal static class JwtValidator
                 return Fail($"the claim \"{path}\" is no list of single values", out problem);
             }
 
-            lists[name] = [.. texts.Select(text => text!)];
+            lists[name] = EquatableArray.From(texts.Select(text => text!));
         }
 
         return new JwtIdentity(values.ToImmutable(), lists.ToImmutable());

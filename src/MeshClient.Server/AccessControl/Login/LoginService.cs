@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshClient.Server.Filters;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
 using Microsoft.Extensions.Logging;
@@ -8,6 +9,11 @@ namespace MeshClient.Server.AccessControl.Login;
 /// <summary>Turns a good token of an identity provider into a token of this server's.</summary>
 internal sealed class LoginService(StateStore store, TimeProvider time, ILogger<LoginService> logger)
 {
+    /// <summary>What selectors of binding rules can name.</summary>
+    private static readonly FilterObject<JwtIdentity> Fields = new FilterObject<JwtIdentity>()
+        .TextMap("value", identity => identity.Values)
+        .TextsMap("list", identity => identity.Lists);
+
     /// <summary>Judges a binding rule before it is stored.</summary>
     /// <exception cref="RequestRefusedException">It cannot work.</exception>
     public static void Check(BindingRule rule, AuthMethod method)
@@ -109,6 +115,13 @@ internal sealed class LoginService(StateStore store, TimeProvider time, ILogger<
 
     private static Predicate<JwtIdentity> Compile(string selector)
     {
-        throw RequestRefusedException.Invalid($"invalid Binding Rule: Selector is invalid: {selector}");
+        try
+        {
+            return Fields.Compile(selector);
+        }
+        catch (FilterException e)
+        {
+            throw RequestRefusedException.Invalid($"invalid Binding Rule: Selector is invalid: {e.Message}");
+        }
     }
 }

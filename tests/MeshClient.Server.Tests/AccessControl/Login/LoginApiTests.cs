@@ -73,6 +73,19 @@ public sealed class LoginApiTests : IDisposable
         Assert.Equal((400, "Bad request: Failed to decode request body: json: unknown field \"Foo\""), await StatusAsync(server.PostAsync("/v1/acl/login", """{"Foo":1}""")));
     }
 
+    [Theory]
+    [InlineData("value.ns==prod", true)]
+    [InlineData("value.ns==test", false)]
+    [InlineData("a in list.groups and value.user matches `^w`", true)]
+    [InlineData("c in list.groups", false)]
+    [InlineData("value.nothing==x", false)]
+    public async Task Login_ByASelector_BindsWhomItMeans(string selector, bool bound)
+    {
+        await using var server = await StartAsync();
+        await BindAsync(server, "web", selector);
+        Assert.Equal(bound ? 200 : 403, (await StatusAsync(LoginAsync(server, _samples.Rs256(JwtSamples.Claims())))).Status);
+    }
+
     [Fact]
     public async Task AuthMethod_TakenAway_TakesItsRulesAndTokensAlong()
     {
@@ -93,6 +106,7 @@ public sealed class LoginApiTests : IDisposable
     [InlineData("""{"AuthMethod":"jwt1","BindType":"service","BindName":"${bad"}""", "Invalid Binding Rule: invalid BindName: parse error: syntax error")]
     [InlineData("""{"AuthMethod":"jwt1","BindType":"service","BindName":"${value.nope}"}""", "Invalid Binding Rule: invalid BindName: 1:3: unknown variable accessed: value.nope")]
     [InlineData("""{"AuthMethod":"jwt1","BindType":"service","BindName":"A"}""", "Invalid Binding Rule: invalid BindName: no service can have this name")]
+    [InlineData("""{"AuthMethod":"jwt1","BindType":"service","BindName":"x","Selector":"Foo==1"}""", "invalid Binding Rule: Selector is invalid: Selector \"Foo\" is not valid")]
     public async Task BindingRule_OfSomethingWrong_IsRefused(string body, string text)
     {
         await using var server = await StartAsync();
