@@ -30,6 +30,11 @@ internal sealed class AgentCheckHandlers(StateStore store, HealthMonitor monitor
             throw RequestRefusedException.Invalid("Missing check name");
         }
 
+        if (input.Status.Length > 0 && !CheckStatusText.TryParse(input.Status, out _))
+        {
+            throw RequestRefusedException.Invalid("Bad check status");
+        }
+
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
         request.Access.DemandCheckRegistration(store.Current.Catalog, definition.CheckId, input.ServiceId);
         await store.ApplyAsync(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow())).ConfigureAwait(false);

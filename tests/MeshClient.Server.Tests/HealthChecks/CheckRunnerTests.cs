@@ -1,14 +1,21 @@
-using System.Collections.Concurrent;
+using MeshClient.Server.Api;
+using MeshClient.Server.Catalog;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using MeshClient.Server.Tests.Support;
+using MeshClient.Testing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Server.Tests.HealthChecks;
 
 /// <summary>Checks that the server carries out, from their registration to their end.</summary>
 public sealed class CheckRunnerTests
 {
+    private static readonly DateTimeOffset Now = new(2026, 11, 21, 3, 0, 0, TimeSpan.Zero);
+
     [Fact]
     public async Task HttpCheck_Registered_IsRunWithinItsIntervalAndThenAtIt()
     {
@@ -76,28 +83,38 @@ public sealed class CheckRunnerTests
     }
 
     [Fact]
-    public async Task Checks_RegisteredTogether_AreFirstRunAtDifferentMoments()
+    public async Task Checks_RegisteredTogether_AreFirstRunAtRandomMomentsOfTheInterval()
     {
-        var moments = new ConcurrentBag<DateTimeOffset>();
-        await using var server = await TestServer.StartAsync();
+        const int count = 20;
+        const int seed = 7;
+        var hits = 0;
         await using var target = await ProbeTarget.StartAsync(_ =>
         {
-            moments.Add(server.Time.GetUtcNow());
+            Interlocked.Increment(ref hits);
             return Task.CompletedTask;
         });
-        for (var i = 0; i < 30; i++)
+        var time = new FakeTimeProvider(Now);
+        using var store = new StateStore(
+            ServerState.CreateEmpty(1, NodeRecord.Local("id", "n1", "127.0.0.1", "dc1", 1), Now), new MemoryStateStorage(), new WatchHub());
+        using var metrics = new ServerMetrics();
+        using var runner = new CheckRunner(store, new Jitter(new Random(seed)), time, metrics, NullLogger<CheckRunner>.Instance);
+        var interval = TimeSpan.FromHours(1);
+        for (var i = 0; i < count; i++)
         {
-            await server.RegisterAsync("web", $"w{i}", $$"""{"HTTP":"http://{{target.Address}}/","Interval":"1h"}""");
+            var probe = new ProbeDefinition { Type = ProbeDefinition.HttpType, Target = $"http://{target.Address}/", Interval = interval };
+            store.Apply(new RegisterCheck(new CheckDefinition($"c{i}", "c", "", null, null, null) { Probe = probe }, "", Now));
+            runner.Follow($"c{i}");
         }
 
-        for (var minute = 0; minute < 60; minute++)
+        var random = new Random(seed);
+        var delays = Enumerable.Range(0, count).Select(_ => interval * random.NextDouble()).Order().ToList();
+        for (var i = 0; i < count; i++)
         {
-            server.Time.Advance(TimeSpan.FromMinutes(1));
-            await TestServer.UntilAsync(() => server.State.Catalog.Instances.Values.Count(i => i.Checks[0].Status == CheckStatus.Passing) == moments.Count);
+            time.Advance(Now + delays[i] - time.GetUtcNow() - TimeSpan.FromMilliseconds(2));
+            Assert.Equal(i, Volatile.Read(ref hits));
+            time.Advance(TimeSpan.FromMilliseconds(4));
+            await TestServer.UntilAsync(() => Volatile.Read(ref hits) == i + 1);
         }
-
-        await TestServer.UntilAsync(() => moments.Count == 30);
-        Assert.True(moments.Distinct().Count() > 10, $"only {moments.Distinct().Count()} different minutes");
     }
 
     [Fact]

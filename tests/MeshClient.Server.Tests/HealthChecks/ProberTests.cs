@@ -51,7 +51,7 @@ public sealed class ProberTests
             Body = "ping",
         });
         Assert.Equal(CheckStatus.Passing, result.Status);
-        Assert.Equal("PUT 1,2 other text/x ping", seen);
+        Assert.Equal("PUT 1, 2 other text/x ping", seen);
     }
 
     [Fact]
