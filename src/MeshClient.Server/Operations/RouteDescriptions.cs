@@ -98,7 +98,6 @@ internal static class RouteDescriptions
         new("PUT", "/v1/agent/leave", "Refused: a cluster of one cannot be left."),
         new("PUT", "/v1/agent/join/", "Refused: a cluster of one joins no other.") { Query = "wan" },
         new("PUT", "/v1/agent/force-leave/", "Refused: there is no other server.") { Query = "prune" },
-        new("PUT", "/v1/agent/token/", "Sets a token of an agent.") { Body = "JSON: Token." },
         new("GET", "/v1/agent/connect/ca/roots", "The roots to trust.") { IsBlocking = true, Answer = "ActiveRootID, TrustDomain, Roots." },
         new("GET", "/v1/agent/connect/ca/leaf/", "A certificate for a service, with its key.") { IsBlocking = true, Answer = "CertPEM, PrivateKeyPEM, ValidBefore and more." },
         new("POST", "/v1/agent/connect/ca/sign/", "A certificate for a key that stays with the caller; not part of Consul's API.") { Body = "PEM: a certificate request.", Answer = "CertPEM, ValidBefore and more." },
