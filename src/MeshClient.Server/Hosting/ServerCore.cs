@@ -185,7 +185,9 @@ internal sealed class ServerCore : IDisposable
         new OperationsHandlers(Store, _collector, _tap, options, time).Map(routes);
         new IntentionHandlers(Store, _queries, options, time).Map(routes);
         new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, _queries, options).Map(routes);
+        new ConfigHandlers(Store, _queries, options, time).Map(routes);
+        new ChainHandlers(Store, _queries, options).Map(routes);
+        new QueryHandlers(Store, _queries, options, new Random()).Map(routes);
         new KeyHandlers(Store, _queries, options, time).Map(routes);
         new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);

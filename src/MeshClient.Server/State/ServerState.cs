@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.KeyValues;
+using MeshClient.Server.PreparedQueries;
 using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
@@ -31,8 +33,9 @@ internal sealed record ServerState
     /// <summary>The certificates in use, by exact service name. Never stored: their keys live in memory only.</summary>
     public ImmutableDictionary<string, LeafRecord> Leaves { get; init; } = ImmutableDictionary.Create<string, LeafRecord>(StringComparer.Ordinal);
 
-    /// <summary>The index of the config entries, which cannot be written yet.</summary>
-    public required ulong ConfigIndex { get; init; }
+    public required ConfigTable Config { get; init; }
+
+    public required QueryTable Queries { get; init; }
 
     public ServerState WithAuthority(AuthorityState authority, StateChange change)
     {
@@ -45,8 +48,9 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
+        Config = ConfigTable.CreateEmpty(index),
+        Queries = QueryTable.CreateEmpty(index),
         Keys = KeyValueState.CreateEmpty(index),
         Sessions = SessionState.CreateEmpty(index),
-        ConfigIndex = index,
     };
 }
