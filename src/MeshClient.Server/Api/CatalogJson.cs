@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 
 namespace MeshClient.Server.Api;
@@ -269,7 +270,6 @@ internal static class CatalogJson
         }
 
         writer.WritePropertyName(name);
-        using var document = JsonDocument.Parse(json);
-        document.RootElement.WriteTo(writer);
+        writer.WriteStored(json);
     }
 }

@@ -69,7 +69,7 @@ internal static class ReadRules
     /// <summary>Checks the consistency asked for and names it in the answer; here all three are the same.</summary>
     public static void SetConsistency(ApiRequest request)
     {
-        var (stale, consistent) = CheckConsistency(request);
+        var (_, consistent) = CheckConsistency(request);
         if (request.Has("cached"))
         {
             if (consistent)
@@ -80,7 +80,7 @@ internal static class ReadRules
             SetCacheHit(request);
         }
 
-        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+        request.SetHeader("X-Consul-Effective-Consistency", ConsistencyOf(request));
     }
 
     /// <summary>Checks the consistency asked for.</summary>
@@ -91,7 +91,7 @@ internal static class ReadRules
             throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
         }
 
-        var stale = request.Has("stale") || request.Has("max_stale");
+        var stale = IsStale(request);
         var consistent = request.Has("consistent");
         if (stale && consistent)
         {
@@ -100,6 +100,12 @@ internal static class ReadRules
 
         return (stale, consistent);
     }
+
+    /// <summary>The name of the consistency asked for.</summary>
+    public static string ConsistencyOf(ApiRequest request) =>
+        IsStale(request) ? "stale" : request.Has("consistent") ? "consistent" : "leader";
+
+    private static bool IsStale(ApiRequest request) => request.Has("stale") || request.Has("max_stale");
 
     /// <summary>Says that the answer came from here, as an agent says of its cache.</summary>
     public static void SetCacheHit(ApiRequest request)

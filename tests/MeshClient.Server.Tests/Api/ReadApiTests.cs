@@ -172,7 +172,7 @@ public sealed class ReadApiTests
     [InlineData("GET", "/v1/agent/")]
     [InlineData("GET", "/v1/catalog/nodes/")]
     [InlineData("GET", "/V1/catalog/nodes")]
-    [InlineData("PUT", "/v1/config")]
+    [InlineData("PUT", "/v1/nope")]
     public async Task AnUnknownPath_Is404WithoutABody(string method, string path)
     {
         await using var server = await TestServer.StartAsync();
