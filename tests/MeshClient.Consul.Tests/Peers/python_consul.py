@@ -14,6 +14,15 @@ def check(condition, what):
         raise AssertionError(what)
 
 
+def put(c, path, **params):
+    """What python-consul 0.7 still sends as a GET, which Consul has refused since 1.0, and so does our server."""
+    return c.http.put(consul.base.CB.bool(), path, params=params)
+
+
+def beat(c, verb, check_id, note):
+    return put(c, '/v1/agent/check/%s/%s' % (verb, check_id), note=note)
+
+
 def agent(c, suffix):
     name, service_id = 'py-' + suffix, 'py1-' + suffix
     check(c.agent.self()['Config']['Datacenter'] == 'dc1', 'self')
@@ -25,8 +34,8 @@ def agent(c, suffix):
     check((service['Service'], service['Port'], service['Tags']) == (name, 8080, ['a', 'b']), service)
     check_id = 'service:' + service_id
     check(c.agent.checks()[check_id]['Status'] == 'critical', 'a TTL check begins critical')
-    for beat, status in ((c.agent.check.ttl_pass, 'passing'), (c.agent.check.ttl_warn, 'warning'), (c.agent.check.ttl_fail, 'critical')):
-        check(beat(check_id, notes='note') is True, status)
+    for verb, status in (('pass', 'passing'), ('warn', 'warning'), ('fail', 'critical')):
+        check(beat(c, verb, check_id, 'note') is True, status)
         found = c.agent.checks()[check_id]
         check((found['Status'], found['Output']) == (status, 'note'), found)
     check(c.agent.service.maintenance(service_id, 'true', 'why') is True, 'service maintenance')
@@ -40,8 +49,8 @@ def agent(c, suffix):
     check(c.agent.check.register('tcp ' + suffix, consul.Check.tcp('127.0.0.1', 1, '1h'), check_id='tcp-' + suffix) is True, 'tcp check')
     check(c.agent.checks()['http-' + suffix]['Type'] == 'http', 'type of check')
     for check_id in ('own-', 'http-', 'tcp-'):
-        check(c.agent.check.deregister(check_id + suffix) is True, 'check deregister')
-    check(c.agent.service.deregister(service_id) is True, 'deregister')
+        check(put(c, '/v1/agent/check/deregister/' + check_id + suffix) is True, 'check deregister')
+    check(put(c, '/v1/agent/service/deregister/' + service_id) is True, 'deregister')
     check(service_id not in c.agent.services(), 'deregistered')
 
 
@@ -50,7 +59,7 @@ def catalog(c, suffix):
     check('dc1' in c.catalog.datacenters(), 'datacenters')
     check(c.catalog.register(
         node, '127.0.0.9', service={'service': service, 'id': service + '-1', 'tags': ['x'], 'port': 1},
-        check={'name': 'c', 'status': 'passing', 'service_id': service + '-1'}) is True, 'register')
+        check={'name': 'c', 'status': 'passing', 'serviceid': service + '-1'}) is True, 'register')
     index, nodes = c.catalog.nodes()
     check(int(index) > 0 and node in [found['Node'] for found in nodes], nodes)
     check(c.catalog.services()[1][service] == ['x'], 'services')
@@ -63,7 +72,7 @@ def catalog(c, suffix):
     index, before = c.health.service(service, passing=True)
     check([entry['Node']['Address'] for entry in before] == ['127.0.0.9'], before)
     fail = threading.Timer(0.2, lambda: c.catalog.register(
-        node, '127.0.0.9', check={'name': 'c', 'status': 'critical', 'service_id': service + '-1'}))
+        node, '127.0.0.9', check={'name': 'c', 'status': 'critical', 'serviceid': service + '-1'}))
     fail.start()
     changed, after = c.health.service(service, passing=True, index=index, wait='30s')
     fail.join()
@@ -78,7 +87,7 @@ def catalog(c, suffix):
 def health(c, suffix):
     service = 'py-health-' + suffix
     c.agent.service.register(service, check=consul.Check.ttl('10m'))
-    c.agent.check.ttl_warn('service:' + service)
+    beat(c, 'warn', 'service:' + service, 'hm')
     try:
         check([found['Status'] for found in c.health.checks(service)[1]] == ['warning'], 'checks')
         check('service:' + service in [found['CheckID'] for found in c.health.state('warning')[1]], 'state')
@@ -87,7 +96,7 @@ def health(c, suffix):
         check('service:' + service in [found['CheckID'] for found in c.health.node(node)[1]], 'node')
         check(len(c.health.service(service)[1]) == 1 and c.health.service(service, passing=True)[1] == [], 'service')
     finally:
-        c.agent.service.deregister(service)
+        put(c, '/v1/agent/service/deregister/' + service)
 
 
 def status(c, suffix):

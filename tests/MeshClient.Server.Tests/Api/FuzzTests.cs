@@ -38,8 +38,8 @@ public sealed class FuzzTests
         ("PUT", "/v1/agent/service/register"), ("PUT", "/v1/agent/check/register"), ("PUT", "/v1/agent/check/update/service:web1"),
         ("POST", "/v1/connect/intentions"), ("PUT", "/v1/connect/intentions/exact?source=a&destination=b"),
         ("POST", "/v1/agent/connect/authorize"), ("PUT", "/v1/connect/ca/configuration"), ("POST", "/v1/discovery-chain/x"),
-        ("POST", "/v1/agent/connect/ca/sign/x"), ("PUT", "/v1/catalog/register"), ("PUT", "/v1/catalog/deregister"),
-        ("PUT", "/v1/config"), ("PUT", "/v1/config"), ("PUT", "/v1/config?cas=0"), ("POST", "/v1/query"),
+        ("POST", "/v1/agent/connect/ca/sign/x"), ("PUT", "/v1/config"), ("PUT", "/v1/config"), ("PUT", "/v1/config?cas=0"), ("POST", "/v1/query"),
+        ("PUT", "/v1/catalog/register"), ("PUT", "/v1/catalog/deregister"),
     ];
 
     [Theory]
@@ -63,7 +63,7 @@ public sealed class FuzzTests
         }
 
         // Whatever got in can be read again.
-        foreach (var path in new[] { "/v1/agent/services", "/v1/agent/checks", "/v1/catalog/services", "/v1/connect/intentions", "/v1/health/service/web", "/v1/connect/ca/configuration", "/v1/catalog/nodes", "/v1/health/state/any", "/v1/internal/ui/nodes", "/v1/internal/ui/services", "/v1/config/", "/v1/discovery-chain/a", "/v1/query" })
+        foreach (var path in new[] { "/v1/agent/services", "/v1/agent/checks", "/v1/catalog/services", "/v1/connect/intentions", "/v1/health/service/web", "/v1/connect/ca/configuration", "/v1/config/", "/v1/discovery-chain/a", "/v1/query", "/v1/catalog/nodes", "/v1/health/state/any", "/v1/internal/ui/nodes", "/v1/internal/ui/services" })
         {
             var answer = await server.GetAsync(path);
             Assert.Equal(HttpStatusCode.OK, answer.Status);
