@@ -39,7 +39,13 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Ended(OutboundAttempt attempt)
     {
         attempt.Instance.Load.End();
-        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Outcome(attempt));
+        var balancer = attempt.Call.Destination.Service.Balancer;
+        if (balancer.ReadsLoadReports && attempt.Response is { } response && LoadReport.TryRead(response, out var report))
+        {
+            (attempt.Instance.ReportedWeight ??= new ReportedWeight()).Observe(report, time.GetTimestamp(), time.TimestampFrequency);
+        }
+
+        balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Outcome(attempt));
     }
 
     private PickOutcome Outcome(OutboundAttempt attempt) => new(

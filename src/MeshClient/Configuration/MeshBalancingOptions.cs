@@ -61,4 +61,10 @@ public sealed class MeshBalancingOptions
     /// first. 0.1 to 10. Default: <see cref="MeshDefaults.SlowStartAggression"/>.
     /// </summary>
     public double? SlowStartAggression { get; set; }
+
+    /// <summary>
+    /// With <see cref="BalancingPolicy.ReportedLoad"/>: how long the first reports of an instance do not count. 0 to 1 h. Default:
+    /// <see cref="MeshDefaults.ReportBlackout"/>.
+    /// </summary>
+    public TimeSpan? ReportBlackout { get; set; }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
@@ -55,6 +56,11 @@ internal sealed class ServiceState : IAsyncDisposable
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (balancer.FollowsFleet)
+        {
+            balancer.FleetChanged += ApplyAgain;
+        }
+
         _watch = watches.Start<ServiceSnapshot>(
             "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), TakeIn);
     }
@@ -110,6 +116,7 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Balancer.FleetChanged -= ApplyAgain;
         await _watch.DisposeAsync().ConfigureAwait(false);
         await _expiry.DisposeAsync().ConfigureAwait(false);
         lock (_lock)
@@ -238,7 +245,18 @@ internal sealed class ServiceState : IAsyncDisposable
         }
 
         InstanceState[] list = [.. callable];
-        destination.Replace(list, Balancer.Build(list), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+        destination.Replace(list, Balancer.Build(list, CountPerZone(snapshot)), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+    }
+
+    private static Dictionary<string, int> CountPerZone(ServiceSnapshot snapshot)
+    {
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var instance in snapshot.Instances)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, instance.Zone ?? string.Empty, out _)++;
+        }
+
+        return counts;
     }
 
     private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, double startingLatency)

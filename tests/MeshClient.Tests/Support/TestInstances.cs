@@ -2,6 +2,7 @@ using System.Net;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
+using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Discovery;
@@ -53,11 +54,23 @@ internal static class TestInstances
     }
 
     public static ServiceBalancer Balancer(
-        TimeProvider time, MeshBalancingOptions? options = null, IInstancePicker? userPicker = null) =>
-        new(BalancingSettings.For(options, new MeshBalancingOptions()), userPicker, time);
+        TimeProvider time, MeshBalancingOptions? options = null, CallerFleet? fleet = null, string? zone = null) => new(
+            BalancingSettings.For(options, new MeshBalancingOptions()),
+            null,
+            fleet ?? Fleet(time),
+            zone,
+            time,
+            new MeshRandom(5));
+
+    /// <summary>The copies of an app of which nothing is known.</summary>
+    public static CallerFleet Fleet(TimeProvider time, ServiceName? service = null, IInstanceSource? source = null)
+    {
+        var random = new MeshRandom(6);
+        return new CallerFleet(service, source, new WatchRunner(time, random, NullLogger<WatchRunner>.Instance), random);
+    }
 
     /// <summary>A service with nothing listed, for what only looks at how it is called.</summary>
-    public static ServiceState State(TimeProvider time, MeshRandom random, MeshOptions? options = null, IInstancePicker? userPicker = null)
+    public static ServiceState State(TimeProvider time, MeshRandom random, MeshOptions? options = null)
     {
         var settings = DestinationSettings.For(options ?? new MeshOptions(), Service.Value);
         return new ServiceState(
@@ -69,7 +82,7 @@ internal static class TestInstances
             Transports(time, random),
             time,
             random,
-            new ServiceBalancer(settings.Balancing, userPicker, time));
+            new ServiceBalancer(settings.Balancing, null, Fleet(time), null, time, random));
     }
 
     /// <summary>Fails an instance until it is ejected.</summary>
