@@ -19,22 +19,23 @@ internal sealed class ServerCore : IDisposable
     private readonly Reaper _reaper;
     private readonly ApiDispatcher _dispatcher;
 
-    /// <exception cref="InvalidDataException">The state file cannot be read.</exception>
-    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
+    /// <exception cref="IOException">The data directory cannot be used, or another server uses it.</exception>
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
-        _storage = options.StatePath is { } path ? new StateFile(path, time, logs.CreateLogger<StateFile>()) : new MemoryStateStorage();
+        _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
+            Store.Apply(new BeginRun());
             _monitor = new TtlMonitor(Store, time);
             _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
             Routes = MapRoutes(authority, options, time);
             _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
-            if (options.StatePath is null)
+            if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
             }
@@ -70,6 +71,7 @@ internal sealed class ServerCore : IDisposable
         BeginStop();
         _reaper.Dispose();
         _monitor.Dispose();
+        Store.Dispose();
         _storage.Dispose();
     }
 
@@ -90,10 +92,23 @@ internal sealed class ServerCore : IDisposable
     {
         var stored = _storage.Load();
         var index = StateIndex.First(now, stored?.Index ?? 0);
-        var node = new NodeRecord(
-            stored?.NodeId ?? Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
-        var state = ServerState.CreateEmpty(index, node, now);
-        return stored is null ? state : stored.Restore(state) with { Catalog = _storage.LoadCatalog(state.Catalog, index, now) };
+        var node = new NodeRecord(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var empty = ServerState.CreateEmpty(index, node, now);
+        if (stored is null)
+        {
+            return empty;
+        }
+
+        try
+        {
+            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, new StateChange(index)));
+        }
+        catch (InvalidDataException e)
+        {
+            // Not passed over: a new root would cut off the mesh, and forgotten intentions would open it.
+            throw new InvalidDataException(
+                $"The data directory '{options.DataDirectory}' cannot be used: {e.Message}. Nothing was changed. Restore it, or move it away to begin a new mesh.");
+        }
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)

@@ -24,6 +24,12 @@ internal sealed record ServerState
     /// <summary>The index of the config entries, which cannot be written yet.</summary>
     public required ulong ConfigIndex { get; init; }
 
+    public ServerState WithAuthority(AuthorityState authority, StateChange change)
+    {
+        change.Put(StateTables.Authority, AuthorityRows.OnlyKey, authority);
+        return this with { Authority = authority };
+    }
+
     public static ServerState CreateEmpty(ulong index, NodeRecord node, DateTimeOffset now) => new()
     {
         Index = index,

@@ -47,6 +47,19 @@ internal sealed class WatchHub
         return watch;
     }
 
+    /// <summary>Wakes the watchers of what a write touched.</summary>
+    public void Wake(StateChange change)
+    {
+        if (change.ReplacesAll)
+        {
+            WakeAll();
+        }
+        else
+        {
+            Wake(change.Touched);
+        }
+    }
+
     /// <summary>Wakes the watchers of the given topics.</summary>
     public void Wake(IReadOnlyCollection<Topic> topics)
     {
@@ -66,6 +79,18 @@ internal sealed class WatchHub
                         watch.Wake();
                     }
                 }
+            }
+        }
+    }
+
+    /// <summary>Wakes everybody once.</summary>
+    private void WakeAll()
+    {
+        lock (_gate)
+        {
+            foreach (var watch in _all)
+            {
+                watch.Wake();
             }
         }
     }

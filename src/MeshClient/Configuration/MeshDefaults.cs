@@ -42,6 +42,9 @@ public static class MeshDefaults
     /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 
+    /// <summary>1 s: the least latency a failure counts as, however short the instance wants to be left alone (Linkerd, load biaser).</summary>
+    public static readonly TimeSpan LeastPenalty = TimeSpan.FromSeconds(1);
+
     /// <summary>10 %: the share of the full one with which a slow start begins (Envoy, min_weight_percent).</summary>
     public const double SlowStartMinimum = 0.1;
 

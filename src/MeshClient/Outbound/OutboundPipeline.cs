@@ -174,6 +174,7 @@ internal sealed class OutboundPipeline
     private void Respond(OutboundAttempt attempt)
     {
         attempt.RespondedAt = _time.GetTimestamp();
+        attempt.JudgeHead(_time);
         for (var i = attempt.Entered - 1; i >= 0; i--)
         {
             try
@@ -198,6 +199,7 @@ internal sealed class OutboundPipeline
     private void End(OutboundAttempt attempt)
     {
         attempt.HasEnded = true;
+        attempt.JudgeEnd(_time);
         for (var i = attempt.Entered - 1; i >= 0; i--)
         {
             try

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Json;
 using MeshClient.Outbound;
 
@@ -20,21 +19,9 @@ internal static class Repeatability
     private const string IdempotencyKeyHeader = "Idempotency-Key";
 
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
-    public static bool Allows(OutboundAttempt attempt)
-    {
-        if (attempt.Failure is null)
-        {
-            return attempt.Response!.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
-                && MayRunTwice(attempt.Call.Request);
-        }
-
-        if (attempt.Call.Cancellation.IsCancellationRequested || attempt.Failure is MeshCallException)
-        {
-            return false;
-        }
-
-        return NeverLeft(attempt) || MayRunTwice(attempt.Call.Request);
-    }
+    public static bool Allows(OutboundAttempt attempt) =>
+        attempt.Outcome is { MayDoBetterElsewhere: true, ForbidsRetry: false }
+        && ((attempt.Failure is not null && NeverLeft(attempt)) || MayRunTwice(attempt.Call.Request));
 
     /// <summary>Whether the request surely did not leave this process.</summary>
     public static bool NeverLeft(OutboundAttempt attempt) =>

@@ -22,6 +22,7 @@ internal sealed class MeshTelemetry : IDisposable
     public const string StageTag = "meshclient.stage";
     public const string MethodTag = "http.request.method";
     public const string StatusTag = "http.response.status_code";
+    public const string GrpcStatusTag = "rpc.grpc.status_code";
     public const string ResendTag = "http.request.resend_count";
     public const string ErrorTag = "error.type";
     public const string AddressTag = "server.address";
