@@ -32,19 +32,15 @@ internal static class Aperture
 
         var from = (double)rank / callers * instances;
         var to = from + (spaces / callers * instances);
-        var seen = new List<(int Index, double Part)>();
+        var seen = new SortedDictionary<int, double>();
         for (var piece = (int)from; piece < to; piece++)
         {
-            var part = Math.Min(to, piece + 1) - Math.Max(from, piece);
-
-            // What two sums of fractions leave between edges that are the same.
-            if (part > 1e-9)
-            {
-                seen.Add((piece % instances, part));
-            }
+            // Nearly all round, the first piece is seen again from its other side.
+            seen[piece % instances] = seen.GetValueOrDefault(piece % instances) + Math.Min(to, piece + 1) - Math.Max(from, piece);
         }
 
-        return seen;
+        // What two sums of fractions leave between edges that are the same is no part.
+        return [.. seen.Where(pair => pair.Value > 1e-9).Select(pair => (pair.Key, pair.Value))];
     }
 
     /// <summary>Cuts by the hashes of names.</summary>

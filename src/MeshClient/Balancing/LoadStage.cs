@@ -72,10 +72,9 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
         attempt.Response?.StatusCode);
 
-    private void Restart(OutboundAttempt attempt, long now)
+    private static void Restart(OutboundAttempt attempt, long now)
     {
-        attempt.Instance.Load.Restart(
-            StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+        attempt.Instance.Load.Forget();
         attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using MeshClient.Discovery;
 
 namespace MeshClient.Balancing;
@@ -8,9 +9,10 @@ namespace MeshClient.Balancing;
 /// instance that comes or goes moves only the keys of its own points, about 1/n of all.
 /// </summary>
 /// <remarks>
-/// Every instance gets at least <c>minRingSize / n</c> points, rounded up for the lightest; the whole is bounded by
-/// <see cref="MaxRingSize"/>, beyond which the lightest get fewer. How evenly keys are shared grows with the points: with p points
-/// each, the shares vary by about 1/sqrt(p).
+/// The lightest instance gets <c>minRingSize</c> times its share of all weights, rounded up to a power of two: so the number does not
+/// change with each instance that comes or goes, which in Envoy's exact proportion moves keys between instances that stay. The
+/// others get as many times more as their weights are. The whole is bounded by <see cref="MaxRingSize"/>.
+/// How evenly keys are shared grows with the points: with p points each, the shares vary by about 1/sqrt(p).
 /// </remarks>
 internal sealed class RingHashPicker : HashPicker
 {
@@ -31,17 +33,18 @@ internal sealed class RingHashPicker : HashPicker
             least = Math.Min(least, weight);
         }
 
-        // Envoy's scale: how many points a whole ring of normalised weights has, so that the lightest has a whole number of them.
-        var scale = sum == 0 ? 0 : Math.Min(Math.Ceiling(least / sum * minRingSize) / (least / sum), MaxRingSize);
-        var points = new List<(ulong Hash, int Owner)>((int)scale + 1);
-        double current = 0, target = 0;
+        var perLeast = instances.Length == 0 ? 0 : BitOperations.RoundUpToPowerOf2((uint)Math.Ceiling(least / sum * minRingSize));
+        while (perLeast > 1 && perLeast / least * sum > MaxRingSize)
+        {
+            perLeast /= 2;
+        }
+
+        var points = new List<(ulong Hash, int Owner)>();
         for (var i = 0; i < instances.Length; i++)
         {
             var name = NameOf(instances[i]);
-            target += weights[i] / sum * scale;
-
-            // Sums of fractions come out a hair below the whole number they stand for.
-            for (var point = 0; current < target - 1e-6; point++, current++)
+            var count = Math.Min(Math.Round(perLeast * weights[i] / least), Math.Max(1, MaxRingSize * weights[i] / sum));
+            for (var point = 0; point < count; point++)
             {
                 points.Add((XxHash64.Hash($"{name}_{point}"), i));
             }

@@ -26,7 +26,7 @@ public sealed class MeshBalancingOptions
     public double? BoundedLoad { get; set; }
 
     /// <summary>
-    /// The least number of points on the ring of <see cref="BalancingPolicy.RingHash"/>; more share more evenly. 1 to 65 536.
+    /// The least number of points on the ring of <see cref="BalancingPolicy.RingHash"/>; more share more evenly. 1 to 524 288.
     /// Default: <see cref="MeshDefaults.MinRingSize"/>.
     /// </summary>
     public int? MinRingSize { get; set; }

@@ -36,9 +36,6 @@ public static class MeshDefaults
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
 
-    /// <summary>30 ms: the latency an untried instance is given when it has no peers to go by (Linkerd, default_rtt).</summary>
-    public static readonly TimeSpan InitialLatency = TimeSpan.FromMilliseconds(30);
-
     /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 

@@ -208,7 +208,6 @@ internal sealed class ServiceState : IAsyncDisposable
         var callable = new List<InstanceState>(snapshot.Instances.Count);
         int unhealthy = 0, refused = 0, unsuited = 0;
         var needsIdentity = false;
-        double? startingLatency = null;
         foreach (var instance in snapshot.Instances)
         {
             var endpoint = EndpointSelection.Choose(
@@ -222,9 +221,7 @@ internal sealed class ServiceState : IAsyncDisposable
             var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
-                startingLatency ??= StartingLatency.Among(
-                    destination.Callable, null, _time.TimestampFrequency, _time.GetTimestamp());
-                state = CreateInstance(instance, endpoint, startingLatency.Value);
+                state = CreateInstance(instance, endpoint);
                 _instances.Add(key, state);
                 if (!destination.Callable.IsEmpty)
                 {
@@ -259,13 +256,13 @@ internal sealed class ServiceState : IAsyncDisposable
         return counts;
     }
 
-    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, double startingLatency)
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint)
     {
-        var (now, frequency) = (_time.GetTimestamp(), _time.TimestampFrequency);
+        var frequency = _time.TimestampFrequency;
         return new InstanceState(
             instance,
             endpoint,
-            new PeakEwma(startingLatency, MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
+            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(_quota, _time, _random),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
