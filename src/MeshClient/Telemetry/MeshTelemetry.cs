@@ -4,6 +4,7 @@ using MeshClient.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Identity;
+using MeshClient.Overload;
 
 namespace MeshClient.Telemetry;
 
@@ -108,6 +109,7 @@ internal sealed class MeshTelemetry : IDisposable
                 new KeyValuePair<string, object?>(ServiceTag, service.Service.Value))),
             "{retry}",
             "Retries that may be made now.");
+        ShedTelemetry.Observe(Meter, destinations);
     }
 
     public void Dispose() => Source.Dispose();
