@@ -18,6 +18,9 @@ public abstract class DistributionSuite : PickerContract
     /// </summary>
     protected abstract double Spread { get; }
 
+    /// <summary>The bound with unequal weights.</summary>
+    protected virtual double WeightSpread => Spread;
+
     /// <summary>Whether the registry's weights decide the shares.</summary>
     protected virtual bool HonoursWeights => true;
 
@@ -72,7 +75,7 @@ public abstract class DistributionSuite : PickerContract
             }
 
             AssertShares(
-                Run(Build(instances), instances, 5 * CallsEach), Array.ConvertAll(weights, weight => HonoursWeights ? (double)weight : 1));
+                Run(Build(instances), instances, 5 * CallsEach), Array.ConvertAll(weights, weight => HonoursWeights ? (double)weight : 1), WeightSpread);
         }
     }
 
