@@ -6,6 +6,8 @@ using MeshClient.Core.Naming;
 using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
@@ -110,9 +112,21 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<ILogger<TransportFactory>>()));
+        services.TryAddSingleton(provider => new CallerFleet(
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.Service is { } self ? ServiceName.Parse(self) : null,
+            provider.GetRequiredService<MeshControlPlane>().Instances,
+            provider.GetRequiredService<WatchRunner>(),
+            provider.GetRequiredService<MeshRandom>()));
         services.TryAddSingleton(provider => new PickerFactory(
-            service => provider.GetKeyedService<IInstancePicker>(service.Value) ?? provider.GetService<IInstancePicker>(),
-            provider.GetRequiredService<TimeProvider>()));
+            provider,
+            provider.GetRequiredService<CallerFleet>(),
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.Zone,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>()));
+        services.TryAddSingleton(provider => new MeshCircuitBreakers(
+            provider.GetRequiredService<IOptions<MeshOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<MeshCircuitBreakers>>()));
         services.TryAddSingleton(provider => new DestinationTable(
             provider.GetRequiredService<IOptions<MeshOptions>>(),
             provider.GetRequiredService<MeshControlPlane>(),
@@ -122,14 +136,17 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<PickerFactory>(),
+            provider.GetRequiredService<MeshCircuitBreakers>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
         services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
         services.TryAddSingleton(provider =>
         {
             var destinations = provider.GetRequiredService<DestinationTable>();
             provider.GetRequiredService<MeshTelemetry>().Observe(
-                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>());
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>(),
+                provider.GetRequiredService<MeshCircuitBreakers>());
             return new MeshHandlerFactory(
                 destinations,
                 provider.GetRequiredService<OutboundPipeline>(),

@@ -7,6 +7,8 @@ return args switch
     ["overhead", ..] => await OverheadBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
+    ["overload", ..] => await OverloadBenchmark.RunAsync(),
+    ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["pick", ..] => PickBenchmark.Run(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
     ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
@@ -27,6 +29,7 @@ static int Help()
                       [--seconds N] (default 3) [--rounds N] (default 5)
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
                       [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
+          overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
 
         Each prints a table for results/.
         """);

@@ -50,4 +50,10 @@ public sealed class MeshInboundOptions
     /// intentions. Default: none.
     /// </summary>
     public IList<string> ExemptEndpoints { get; set; } = [];
+
+    /// <summary>Until when requests are of use to their callers.</summary>
+    public MeshInboundDeadlineOptions Deadline { get; set; } = new();
+
+    /// <summary>What keeps the app from more requests than it can serve. Default: nothing is limited.</summary>
+    public MeshInboundOverloadOptions Overload { get; set; } = new();
 }

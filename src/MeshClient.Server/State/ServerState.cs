@@ -1,7 +1,12 @@
 using System.Collections.Immutable;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.PreparedQueries;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -15,14 +20,22 @@ internal sealed record ServerState
 
     public required IntentionTable Intentions { get; init; }
 
+    /// <summary>Who may call what.</summary>
+    public AccessState Access { get; init; } = new();
+
+    public required KeyValueState Keys { get; init; }
+
+    public required SessionState Sessions { get; init; }
+
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }
 
     /// <summary>The certificates in use, by exact service name. Never stored: their keys live in memory only.</summary>
     public ImmutableDictionary<string, LeafRecord> Leaves { get; init; } = ImmutableDictionary.Create<string, LeafRecord>(StringComparer.Ordinal);
 
-    /// <summary>The index of the config entries, which cannot be written yet.</summary>
-    public required ulong ConfigIndex { get; init; }
+    public required ConfigTable Config { get; init; }
+
+    public required QueryTable Queries { get; init; }
 
     public ServerState WithAuthority(AuthorityState authority, StateChange change)
     {
@@ -35,6 +48,9 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
-        ConfigIndex = index,
+        Config = ConfigTable.CreateEmpty(index),
+        Queries = QueryTable.CreateEmpty(index),
+        Keys = KeyValueState.CreateEmpty(index),
+        Sessions = SessionState.CreateEmpty(index),
     };
 }

@@ -1,7 +1,12 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.PreparedQueries;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -13,8 +18,22 @@ internal static class StateTables
     public static readonly InstanceRows Instances = new();
     public static readonly AuthorityRows Authority = new();
     public static readonly IntentionRows Intentions = new();
+    public static readonly IntentionEntryRows IntentionEntries = new();
+    public static readonly ConfigRows Config = new();
+    public static readonly QueryRows Queries = new();
+    public static readonly SessionRows Sessions = new();
+    public static readonly KeyEntryRows Keys = new();
+    public static readonly AccessPolicyRows AccessPolicies = new();
+    public static readonly AccessTokenRows AccessTokens = new();
+    public static readonly AccessBootstrapRows AccessBootstrap = new();
+    public static readonly AuthMethodRows AuthMethods = new();
+    public static readonly BindingRuleRows BindingRules = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions];
+    private static readonly StateRows[] All =
+    [
+        Nodes, NodeChecks, Instances, Authority, Intentions, IntentionEntries, Config, Queries, Sessions, Keys,
+        AccessPolicies, AccessTokens, AccessBootstrap, AuthMethods, BindingRules,
+    ];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

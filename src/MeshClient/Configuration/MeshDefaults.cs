@@ -15,6 +15,36 @@ public static class MeshDefaults
     /// <summary>1024: Envoy's max_requests of a cluster's circuit breaker.</summary>
     public const int MaxConcurrency = 1024;
 
+    /// <summary>0: no queue, as Envoy's circuit breaker has none for requests; what is too much is refused while that is still news.</summary>
+    public const int QueueLength = 0;
+
+    /// <summary>1 s: a fifth of an attempt's own limit, so that a call that has waited still has time to be made.</summary>
+    public static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>20: where a learned limit begins (Netflix concurrency-limits, all algorithms).</summary>
+    public const int InitialLimit = 20;
+
+    /// <summary>20: the least of Netflix's Gradient2Limit and AIMDLimit.</summary>
+    public const int MinLimit = 20;
+
+    /// <summary>1: the least of Netflix's VegasLimit.</summary>
+    public const int VegasMinLimit = 1;
+
+    /// <summary>200: the greatest of Netflix's Gradient2Limit and AIMDLimit.</summary>
+    public const int MaxLimit = 200;
+
+    /// <summary>1000: the greatest of Netflix's VegasLimit.</summary>
+    public const int VegasMaxLimit = 1000;
+
+    /// <summary>1 s: the window of Netflix's WindowedLimit.</summary>
+    public static readonly TimeSpan LimitWindow = TimeSpan.FromSeconds(1);
+
+    /// <summary>2: Google's K of adaptive throttling ("Site Reliability Engineering", chapter "Handling Overload").</summary>
+    public const double ThrottlingMultiplier = 2;
+
+    /// <summary>2 min: how long the same throttling remembers.</summary>
+    public static readonly TimeSpan ThrottlingWindow = TimeSpan.FromMinutes(2);
+
     /// <summary>2: Istio's number of retries.</summary>
     public const int MaxRetries = 2;
 
@@ -33,11 +63,41 @@ public static class MeshDefaults
     /// <summary>250 ms: the greatest back-off of Envoy and Linkerd.</summary>
     public static readonly TimeSpan RetryMaxDelay = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>502, 503 and 504: an instance that cannot serve (Envoy's gateway-error); another may.</summary>
+    public static readonly IReadOnlyList<int> RetryStatuses = [502, 503, 504];
+
+    /// <summary>UNAVAILABLE: the one status gRPC advises to try again (grpc/grpc, doc/statuscodes.md).</summary>
+    public static readonly IReadOnlyList<string> RetryGrpcStatuses = ["UNAVAILABLE"];
+
+    /// <summary>64 KiB: the longest body Linkerd keeps for a retry (linkerd/http/retry, ReplayBody).</summary>
+    public const int MaxReplayBytes = 64 * 1024;
+
+    /// <summary>95: a twentieth of the calls may be made a second time, which The Tail at Scale (Dean, Barroso, 2013) found to be enough.</summary>
+    public const double HedgingPercentile = 95;
+
+    /// <summary>1: Finagle's BackupRequestFilter.</summary>
+    public const int MaxHedges = 1;
+
+    /// <summary>10 s, three of which are looked at: the windows of Finagle's latencies (WindowedPercentileHistogram).</summary>
+    public static readonly TimeSpan HedgingWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>3 s: how often the delay is learned anew (the same).</summary>
+    public static readonly TimeSpan HedgingRefresh = TimeSpan.FromSeconds(3);
+
+    /// <summary>0.1: Polly's circuit breaker (CircuitBreakerStrategyOptions), as the next three.</summary>
+    public const double BreakerFailureRatio = 0.1;
+
+    /// <summary>100 calls.</summary>
+    public const int BreakerMinimumThroughput = 100;
+
+    /// <summary>30 s.</summary>
+    public static readonly TimeSpan BreakerSamplingDuration = TimeSpan.FromSeconds(30);
+
+    /// <summary>5 s.</summary>
+    public static readonly TimeSpan BreakDuration = TimeSpan.FromSeconds(5);
+
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
-
-    /// <summary>30 ms: the latency an untried instance is given when it has no peers to go by (Linkerd, default_rtt).</summary>
-    public static readonly TimeSpan InitialLatency = TimeSpan.FromMilliseconds(30);
 
     /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
@@ -56,6 +116,27 @@ public static class MeshDefaults
 
     /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
     public const int MinAperture = 12;
+
+    /// <summary>6: below so many instances zones are no matter, unless preferred strictly (Envoy, min_cluster_size).</summary>
+    public const int MinZonedInstances = 6;
+
+    /// <summary>1.4: how much more than its share of healthy instances a zone takes (Envoy, overprovisioning_factor 140 %).</summary>
+    public const double Overprovisioning = 1.4;
+
+    /// <summary>100 ms: how often the healthy instances of each zone are counted.</summary>
+    public static readonly TimeSpan ZoneInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>10 s: how long the first load reports of an instance do not count (gRPC A58, blackout_period).</summary>
+    public static readonly TimeSpan ReportBlackout = TimeSpan.FromSeconds(10);
+
+    /// <summary>3 min: how long a load report counts (gRPC A58, weight_expiration_period).</summary>
+    public static readonly TimeSpan ReportExpiry = TimeSpan.FromMinutes(3);
+
+    /// <summary>1 s: how often weights are worked out from load reports (gRPC A58, weight_update_period).</summary>
+    public static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>1: what errors count as, in load (gRPC A58, error_utilization_penalty).</summary>
+    public const double ReportErrorPenalty = 1;
 
     /// <summary>5: failures in a row after which an instance is ejected (Envoy consecutive_5xx, Finagle).</summary>
     public const int ConsecutiveFailures = 5;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
@@ -6,6 +7,7 @@ using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Health;
+using MeshClient.Overload;
 using MeshClient.Resilience;
 using MeshClient.Transport;
 
@@ -29,7 +31,6 @@ internal sealed class ServiceState : IAsyncDisposable
     private readonly Watch<ServiceSnapshot> _watch;
     private ServiceSnapshot? _listed;
     private volatile ServiceSnapshot? _snapshot;
-    private int _inFlight;
     private int _preparing;
 
     public ServiceState(
@@ -52,9 +53,16 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
+        Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (balancer.FollowsFleet)
+        {
+            balancer.FleetChanged += ApplyAgain;
+        }
+
         _watch = watches.Start<ServiceSnapshot>(
             "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), TakeIn);
     }
@@ -67,6 +75,14 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public RetryBudget RetryBudget { get; }
 
+    /// <summary>Null: no call is made a second time for being slow.</summary>
+    public HedgingState? Hedging { get; }
+
+    /// <summary>Null: nothing ever refuses calls for the failures of others.</summary>
+    public CircuitBreaker? Breaker { get; init; }
+
+    public OverloadState Overload { get; }
+
     /// <summary>What the source last said; null until it has said something.</summary>
     public ServiceSnapshot? Snapshot => _snapshot;
 
@@ -76,10 +92,10 @@ internal sealed class ServiceState : IAsyncDisposable
     /// </summary>
     public bool IsKnown { get; private set; }
 
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public int InFlight => Overload.Limiter.InFlight;
 
     /// <summary>Whether calls are in flight or wait for what they need.</summary>
-    public bool IsBusy => InFlight > 0 || Volatile.Read(ref _preparing) > 0;
+    public bool IsBusy => InFlight > 0 || Overload.Limiter.Waiting > 0 || Volatile.Read(ref _preparing) > 0;
 
     public int Ejected => _quota.Ejected;
 
@@ -90,28 +106,16 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public Task WaitForSnapshotAsync(CancellationToken cancellationToken) => _watch.FirstAsync(cancellationToken);
 
-    /// <summary>Counts a call in, unless there are too many.</summary>
-    public bool TryAdmit()
-    {
-        if (Interlocked.Increment(ref _inFlight) <= Settings.MaxConcurrency)
-        {
-            return true;
-        }
-
-        Interlocked.Decrement(ref _inFlight);
-        return false;
-    }
-
-    public void Release() => Interlocked.Decrement(ref _inFlight);
-
     public void BeginPreparing() => Interlocked.Increment(ref _preparing);
 
     public void EndPreparing() => Interlocked.Decrement(ref _preparing);
 
     public async ValueTask DisposeAsync()
     {
+        Balancer.FleetChanged -= ApplyAgain;
         await _watch.DisposeAsync().ConfigureAwait(false);
         await _expiry.DisposeAsync().ConfigureAwait(false);
+        Overload.Dispose();
         lock (_lock)
         {
             foreach (var instance in _instances.Values)
@@ -201,7 +205,6 @@ internal sealed class ServiceState : IAsyncDisposable
         var callable = new List<InstanceState>(snapshot.Instances.Count);
         int unhealthy = 0, refused = 0, unsuited = 0;
         var needsIdentity = false;
-        double? startingLatency = null;
         foreach (var instance in snapshot.Instances)
         {
             var endpoint = EndpointSelection.Choose(
@@ -215,9 +218,7 @@ internal sealed class ServiceState : IAsyncDisposable
             var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
-                startingLatency ??= StartingLatency.Among(
-                    destination.Callable, null, _time.TimestampFrequency, _time.GetTimestamp());
-                state = CreateInstance(instance, endpoint, startingLatency.Value);
+                state = CreateInstance(instance, endpoint);
                 _instances.Add(key, state);
                 if (!destination.Callable.IsEmpty)
                 {
@@ -238,16 +239,27 @@ internal sealed class ServiceState : IAsyncDisposable
         }
 
         InstanceState[] list = [.. callable];
-        destination.Replace(list, Balancer.Build(list), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+        destination.Replace(list, Balancer.Build(list, CountPerZone(snapshot)), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
     }
 
-    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, double startingLatency)
+    private static Dictionary<string, int> CountPerZone(ServiceSnapshot snapshot)
     {
-        var (now, frequency) = (_time.GetTimestamp(), _time.TimestampFrequency);
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var instance in snapshot.Instances)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, instance.Zone ?? string.Empty, out _)++;
+        }
+
+        return counts;
+    }
+
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint)
+    {
+        var frequency = _time.TimestampFrequency;
         return new InstanceState(
             instance,
             endpoint,
-            new PeakEwma(startingLatency, MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
+            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(_quota, _time, _random),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));

@@ -15,8 +15,13 @@ public enum MeshFailureReason
     /// <summary>The host is none of the mesh, and only calls inside the mesh are allowed.</summary>
     OutsideMesh,
 
-    /// <summary>Too many calls to the service are in flight.</summary>
+    /// <summary>
+    /// Too many calls to the service are in flight, or it refuses too many for overload at present. The request was not sent.
+    /// </summary>
     Overloaded,
+
+    /// <summary>More calls per second than the app's own limit allows. The request was not sent.</summary>
+    RateLimited,
 
     /// <summary>No connection could be made to the instance. The request was not sent.</summary>
     ConnectFailed,
@@ -38,6 +43,15 @@ public enum MeshFailureReason
 
     /// <summary>The app's own <see cref="Balancing.IInstancePicker"/> did not choose. The request was not sent.</summary>
     PickFailed,
+
+    /// <summary>
+    /// An attempt failed, and another was wanted but not in the retry budget of the service. Why it failed stands in the inner
+    /// exception.
+    /// </summary>
+    RetryBudgetExhausted,
+
+    /// <summary>Too many calls to the service failed, or it was isolated by hand. The request was not sent.</summary>
+    CircuitOpen,
 }
 
 /// <summary>
@@ -48,7 +62,7 @@ public sealed class MeshCallException : HttpRequestException
 {
     internal MeshCallException(
         MeshFailureReason reason, string service, string stage, string message, Exception? innerException = null)
-        : base(ErrorOf(reason), message, innerException)
+        : base(innerException is MeshCallException cause ? cause.HttpRequestError : ErrorOf(reason), message, innerException)
     {
         Reason = reason;
         Service = service;

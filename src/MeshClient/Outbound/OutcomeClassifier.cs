@@ -15,7 +15,6 @@ namespace MeshClient.Outbound;
 /// </remarks>
 internal static class OutcomeClassifier
 {
-    private const string GrpcContentType = "application/grpc";
     private const string GrpcStatusHeader = "grpc-status";
     private const string GrpcPushbackHeader = "grpc-retry-pushback-ms";
 
@@ -29,8 +28,8 @@ internal static class OutcomeClassifier
 
         var status = (int)response.StatusCode;
         return status < 400
-            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
-            : OfError(response, time);
+            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(attempt, response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
+            : OfError(attempt, response, time);
     }
 
     /// <summary>Judges again when the answer has been read to the end or was thrown away.</summary>
@@ -40,7 +39,7 @@ internal static class OutcomeClassifier
         // What has been read cannot be taken back from the reader: not to be repeated.
         attempt.BodyFailure is not null ? new(AttemptVerdict.InstanceFailure)
         : attempt.Outcome.IsFinal ? attempt.Outcome
-        : attempt.Response is { } response && OfGrpc(response, response.TrailingHeaders, time) is { } outcome
+        : attempt.Response is { } response && OfGrpc(attempt, response, response.TrailingHeaders, time) is { } outcome
             // The head of the answer has been handed on, and with it the chance to repeat.
             ? outcome with { MayDoBetterElsewhere = false }
             : new(AttemptVerdict.NotTelling);
@@ -59,7 +58,7 @@ internal static class OutcomeClassifier
         return new(verdict) { MayDoBetterElsewhere = true };
     }
 
-    private static AttemptOutcome OfError(HttpResponseMessage response, TimeProvider time)
+    private static AttemptOutcome OfError(OutboundAttempt attempt, HttpResponseMessage response, TimeProvider time)
     {
         var verdict = response.StatusCode switch
         {
@@ -81,7 +80,7 @@ internal static class OutcomeClassifier
             };
         }
 
-        var isShed = ShedMarker.IsIn(response.Headers);
+        var isShed = ShedMarker.IsIn(response.Headers, attempt);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {
             RetryAfter = RetryAfterOf(response.Headers, time),
@@ -90,7 +89,8 @@ internal static class OutcomeClassifier
     }
 
     // Null: the status is not among these headers.
-    private static AttemptOutcome? OfGrpc(HttpResponseMessage response, HttpResponseHeaders headers, TimeProvider time)
+    private static AttemptOutcome? OfGrpc(
+        OutboundAttempt attempt, HttpResponseMessage response, HttpResponseHeaders headers, TimeProvider time)
     {
         if (!headers.NonValidated.TryGetValues(GrpcStatusHeader, out var values))
         {
@@ -113,7 +113,7 @@ internal static class OutcomeClassifier
             return new(verdict) { GrpcStatus = status };
         }
 
-        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers) || ShedMarker.IsIn(headers));
+        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers, attempt) || ShedMarker.IsIn(headers, attempt));
         var (pushback, forbids) = PushbackOf(headers);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {
@@ -126,13 +126,7 @@ internal static class OutcomeClassifier
 
     // Calls of gRPC are POSTs with a body, which spares all others the look at a header.
     private static bool IsGrpc(HttpRequestMessage request, HttpResponseMessage response) =>
-        request.Content is not null
-        && request.Method == HttpMethod.Post
-        && response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var values)
-        && values.ToString() is { } type
-        && type.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase)
-        // Another protocol begins with the same letters: application/grpc-web, which has its trailers in the body.
-        && (type.Length == GrpcContentType.Length || type[GrpcContentType.Length] is '+' or ';' or ' ');
+        request.Content is not null && request.Method == HttpMethod.Post && GrpcContentType.IsOf(response.Content);
 
     // RFC 9110, section 10.2.3: a number of seconds, or a date.
     private static TimeSpan? RetryAfterOf(HttpResponseHeaders headers, TimeProvider time) =>

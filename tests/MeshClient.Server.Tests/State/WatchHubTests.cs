@@ -14,7 +14,7 @@ public sealed class WatchHubTests
     [Fact]
     public async Task WaitAsync_WhenATopicIsTouched_EndsWithChanged()
     {
-        using var watch = _hub.Begin([Topic.Service("web"), Topic.Node]);
+        using var watch = _hub.Begin([Topic.Service("web"), Topic.Nodes]);
         var wait = watch.WaitAsync(TimeSpan.FromMinutes(1), _time, Cancellation);
         _hub.Wake([Topic.Service("WEB")]);
         Assert.Equal(WatchOutcome.Changed, await wait.WaitAsync(TestServer.Limit, Cancellation));
@@ -39,6 +39,31 @@ public sealed class WatchHubTests
         Assert.False(wait.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(WatchOutcome.TimedOut, await wait.WaitAsync(TestServer.Limit, Cancellation));
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("a", true)]
+    [InlineData("a/b", true)]
+    [InlineData("a/b/", true)]
+    [InlineData("a/b/c", true)]
+    [InlineData("a/b/c/", false)]
+    [InlineData("b", false)]
+    [InlineData("a/c", false)]
+    public async Task WaitAsync_OnAPrefix_EndsForAKeyThatBeginsWithIt(string prefix, bool wakes)
+    {
+        using var longer = _hub.Begin([Topic.KeyPrefix(prefix + "zz")]);
+        using var watch = _hub.Begin([Topic.KeyPrefix(prefix)]);
+        using (_hub.Begin([Topic.KeyPrefix(prefix)]))
+        {
+            // Its end must not take the other one's along.
+        }
+
+        _hub.Wake([Topic.Key("a/b/c")]);
+        Assert.Equal(
+            wakes ? WatchOutcome.Changed : WatchOutcome.TimedOut,
+            await watch.WaitAsync(TimeSpan.Zero, _time, Cancellation).WaitAsync(TestServer.Limit, Cancellation));
+        Assert.Equal(WatchOutcome.TimedOut, await longer.WaitAsync(TimeSpan.Zero, _time, Cancellation).WaitAsync(TestServer.Limit, Cancellation));
     }
 
     [Fact]
@@ -78,7 +103,7 @@ public sealed class WatchHubTests
     [Fact]
     public void Dispose_OfAWatch_LeavesNothingBehind()
     {
-        using (_hub.Begin([Topic.Checks, Topic.Node]))
+        using (_hub.Begin([Topic.Checks, Topic.Nodes]))
         {
             Assert.Equal(1, _hub.Count);
         }
