@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 // The registry and certificate authority by itself. Options come from appsettings.json, the environment
-// (MeshServer__StatePath=mesh.json) and the command line (--MeshServer:ListenAddress http://127.0.0.1:9500).
+// (MeshServer__DataDirectory=mesh-data) and the command line (--MeshServer:ListenAddress http://127.0.0.1:9500).
 var builder = Host.CreateApplicationBuilder(args);
 builder.Services.AddMeshServer();
 using var host = builder.Build();

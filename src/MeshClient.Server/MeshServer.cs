@@ -14,13 +14,13 @@ public sealed class MeshServer : IMeshServer, IAsyncDisposable
     private readonly ServerListener _listener;
     private bool _stopped;
 
-    /// <summary>Makes a server; loads its state file if there is one. It listens once it is started.</summary>
+    /// <summary>Makes a server; loads what its data directory holds. It listens once it is started.</summary>
     /// <param name="options">How it works. Not read again afterwards.</param>
     /// <param name="logs">Where it logs; null: nowhere.</param>
     /// <param name="time">Its clock; null: the system's.</param>
     /// <exception cref="ArgumentException">The options are wrong; the message names every error.</exception>
-    /// <exception cref="InvalidDataException">The state file cannot be understood.</exception>
-    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    /// <exception cref="InvalidDataException">What the data directory holds cannot be used; the message says what to do.</exception>
+    /// <exception cref="IOException">The data directory cannot be used, or another server uses it.</exception>
     public MeshServer(MeshServerOptions options, ILoggerFactory? logs = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -48,7 +48,7 @@ public sealed class MeshServer : IMeshServer, IAsyncDisposable
         return _listener.StartAsync(cancellationToken);
     }
 
-    /// <summary>Answers the parked queries, ends the listener and releases the state file. Repeats do nothing.</summary>
+    /// <summary>Answers the parked queries, ends the listener and releases the data directory. Repeats do nothing.</summary>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         if (_stopped)

@@ -44,11 +44,12 @@ public sealed class MeshServerOptions
     public DefaultIntentionPolicy DefaultIntentionPolicy { get; set; } = DefaultIntentionPolicy.Deny;
 
     /// <summary>
-    /// The file that lets the mesh outlive the server: its trust domain, roots with their private keys, and intentions, stored
-    /// before a change is acknowledged; next to it, in a file of the same name with <c>.instances</c>, what is registered, up
-    /// to a second later. Both are made with rights for their owner only; the directory has to exist. Null: everything is in memory, and a restart makes a new mesh with other roots and no intentions. Default: null.
+    /// The directory that lets everything outlive the server: roots and their sealed keys, intentions, what is registered, and
+    /// the rest. A write is acknowledged once it is on the disk in it. Made when it is not there, with rights for the owner
+    /// only, and used by one server at a time. Null: everything is in memory, and a restart makes a new mesh with other roots.
+    /// Default: null.
     /// </summary>
-    public string? StatePath { get; set; }
+    public string? DataDirectory { get; set; }
 
     /// <summary>
     /// The life of a leaf, 1 second to 8760 hours; the HTTP API takes no less than 1 hour. Null: what the API set last, else

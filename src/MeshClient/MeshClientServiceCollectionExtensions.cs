@@ -6,6 +6,7 @@ using MeshClient.Core.Naming;
 using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Outbound;
+using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
@@ -124,6 +125,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<PickerFactory>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
         services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
         services.TryAddSingleton(provider =>
         {

@@ -5,7 +5,6 @@ namespace Quickstart.Story;
 /// <summary>The control plane of the story: embedded in this process, or a Consul that runs elsewhere.</summary>
 internal sealed class Registry : IAsyncDisposable
 {
-    private const string StateFile = "state.json";
     private readonly string? _folder;
     private MeshServer? _server;
 
@@ -42,10 +41,9 @@ internal sealed class Registry : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts it again without its memory of who was registered, so that the services have to say so again.</summary>
+    /// <summary>Starts it again.</summary>
     public async Task RestartAsync()
     {
-        File.Delete(Path.Combine(_folder!, StateFile + ".instances"));
         _server ??= await StartServerAsync(Address, _folder!);
     }
 
@@ -58,13 +56,12 @@ internal sealed class Registry : IAsyncDisposable
         }
     }
 
-    // The certificate authority and the intentions outlive a restart in a file.
     private static async Task<MeshServer> StartServerAsync(Uri address, string folder)
     {
         var server = new MeshServer(new MeshServerOptions
         {
             ListenAddress = address,
-            StatePath = Path.Combine(folder, StateFile),
+            DataDirectory = Path.Combine(folder, "data"),
         });
         await server.StartAsync();
         return server;

@@ -125,13 +125,13 @@ internal sealed partial class StoryTeller
         ExpectNoFailure("The registry is away: no call fails", before, started);
 
         before = _board.Totals;
-        started = Announce("Starting the registry again, with its certificate authority and intentions, but no memory of who is registered.");
+        started = Announce("Starting the registry again: its data directory holds its certificate authority, its intentions and who is registered.");
         await _registry.RestartAsync();
         var known = await UntilAsync(
             StartLimit,
             async () => await _api.CountHealthyAsync("orders") == OrdersInstances && await _api.CountHealthyAsync("payments") == PaymentsInstances);
         await SteadyAsync();
-        Expect("The registry is back: every instance has registered itself again", known, "3 orders, 2 payments", started);
+        Expect("The registry is back: it knows every instance", known, "3 orders, 2 payments", started);
         ExpectNoFailure("Meanwhile no call fails", before, started);
     }
 }

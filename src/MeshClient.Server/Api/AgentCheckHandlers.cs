@@ -31,24 +31,24 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
 
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
         request.Access.DemandCheckRegistration(store.Current.Catalog, definition.CheckId, input.ServiceId);
-        store.Apply(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow()));
+        await store.ApplyAsync(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow())).ConfigureAwait(false);
         monitor.Follow(definition.CheckId);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task DeregisterAsync(ApiRequest request)
+    private async Task DeregisterAsync(ApiRequest request)
     {
         request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
-        store.Apply(new DeregisterCheck(request.Rest));
+        await store.ApplyAsync(new DeregisterCheck(request.Rest)).ConfigureAwait(false);
         monitor.Follow(request.Rest);
-        return request.AnswerEmptyAsync();
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task BeatAsync(ApiRequest request, CheckStatus status)
+    private async Task BeatAsync(ApiRequest request, CheckStatus status)
     {
         request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
-        monitor.Beat(request.Rest, status, ReadRules.CutOutput(request.Query("note") ?? string.Empty));
-        return request.AnswerEmptyAsync();
+        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(request.Query("note") ?? string.Empty)).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private async Task UpdateAsync(ApiRequest request)
@@ -60,7 +60,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
         }
 
         request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
-        monitor.Beat(request.Rest, status, ReadRules.CutOutput(output));
+        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(output)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 

@@ -28,12 +28,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
             ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
         var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
-        var after = store.Apply(new RegisterService(definition, checks, replace, time.GetUtcNow())).Catalog.Instances[definition.Id];
-        FollowChecks(before, after);
+        var after = await store.ApplyAsync(new RegisterService(definition, checks, replace, time.GetUtcNow())).ConfigureAwait(false);
+        FollowChecks(before, after.Catalog.Instances[definition.Id]);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task DeregisterAsync(ApiRequest request)
+    private async Task DeregisterAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -42,12 +42,12 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
 
         var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
         request.Access.DemandInstance(before);
-        store.Apply(new DeregisterService(request.Rest));
+        await store.ApplyAsync(new DeregisterService(request.Rest)).ConfigureAwait(false);
         FollowChecks(before, null);
-        return request.AnswerEmptyAsync();
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
-    private Task SetMaintenanceAsync(ApiRequest request)
+    private async Task SetMaintenanceAsync(ApiRequest request)
     {
         if (request.Rest.Length == 0)
         {
@@ -62,8 +62,8 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
 
         var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
         request.Access.DemandInstance(store.Current.Catalog.Instances.GetValueOrDefault(request.Rest));
-        store.Apply(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow()));
-        return request.AnswerEmptyAsync();
+        await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow())).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
     private Task ListAsync(ApiRequest request)

@@ -36,6 +36,11 @@ internal sealed class ApiDispatcher(
         {
             await RefuseAsync(request, e.StatusCode, "The request could not be read.").ConfigureAwait(false);
         }
+        catch (StateNotStoredException e)
+        {
+            // Logged where it happened, once for all requests it concerns.
+            await RefuseAsync(request, StatusCodes.Status500InternalServerError, e.Message).ConfigureAwait(false);
+        }
         catch (Exception e) when (http.RequestAborted.IsCancellationRequested && e is OperationCanceledException or IOException)
         {
             // The caller has gone; nobody reads an answer.

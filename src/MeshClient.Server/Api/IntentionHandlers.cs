@@ -119,7 +119,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
         var intention = IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow());
         request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
-        store.Apply(new CreateIntention(intention));
+        await store.ApplyAsync(new CreateIntention(intention)).ConfigureAwait(false);
         await AnswerIdAsync(request, intention.Id).ConfigureAwait(false);
     }
 
@@ -140,16 +140,16 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         var intention = IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow());
         DemandWrite(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
         request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
-        store.Apply(new ReplaceIntention(intention));
+        await store.ApplyAsync(new ReplaceIntention(intention)).ConfigureAwait(false);
         await AnswerIdAsync(request, request.Rest).ConfigureAwait(false);
     }
 
-    private Task DeleteAsync(ApiRequest request)
+    private async Task DeleteAsync(ApiRequest request)
     {
         CheckIdForm(request);
         DemandWrite(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
-        store.Apply(new DeleteIntention(request.Rest));
-        return AnswerTrueAsync(request);
+        await store.ApplyAsync(new DeleteIntention(request.Rest)).ConfigureAwait(false);
+        await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
     private async Task GetExactAsync(ApiRequest request)
@@ -170,16 +170,16 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
         (input.Source, input.Destination) = (source, destination);
         request.Access.Demand(ResourceKind.Intention, destination, AccessLevel.Write);
-        store.Apply(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow())));
+        await store.ApplyAsync(new PutIntention(IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow()))).ConfigureAwait(false);
         await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
-    private Task DeleteExactAsync(ApiRequest request)
+    private async Task DeleteExactAsync(ApiRequest request)
     {
         var (source, destination) = PairOf(request);
         request.Access.Demand(ResourceKind.Intention, destination, AccessLevel.Write);
-        store.Apply(new DeleteExactIntention(source, destination));
-        return AnswerTrueAsync(request);
+        await store.ApplyAsync(new DeleteExactIntention(source, destination)).ConfigureAwait(false);
+        await AnswerTrueAsync(request).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -82,6 +82,7 @@ internal sealed record CatalogState
     {
         Instances.TryGetValue(instance.Id, out var before);
         var vanished = false;
+        change.Put(StateTables.Instances, instance.Id, instance);
         var catalog = this with
         {
             Instances = Instances.SetItem(instance.Id, instance),
@@ -107,7 +108,7 @@ internal sealed record CatalogState
         return vanished ? catalog with { VanishedIndex = change.Index } : catalog;
     }
 
-    /// <summary>Replaces an instance for a difference that nobody is told of.</summary>
+    /// <summary>Replaces an instance for a difference that nobody is told of, and that is stored only along with the next other one.</summary>
     public CatalogState WithQuietInstance(InstanceRecord instance) => this with
     {
         Instances = Instances.SetItem(instance.Id, instance),
@@ -120,6 +121,7 @@ internal sealed record CatalogState
         TouchNames(instance, change);
         change.Touch(Topic.Services);
         change.Touch(Topic.Checks);
+        change.Delete(StateTables.Instances, instance.Id);
         var vanished = false;
         var catalog = this with
         {
@@ -137,6 +139,7 @@ internal sealed record CatalogState
     {
         change.Touch(Topic.Node);
         change.Touch(Topic.Checks);
+        change.Put(StateTables.NodeChecks, check.CheckId, check);
         return this with
         {
             NodeChecks = NodeChecks.SetItem(check.CheckId, check),
@@ -150,6 +153,7 @@ internal sealed record CatalogState
     {
         change.Touch(Topic.Node);
         change.Touch(Topic.Checks);
+        change.Delete(StateTables.NodeChecks, checkId);
         return this with
         {
             NodeChecks = NodeChecks.Remove(checkId),

@@ -15,9 +15,8 @@ internal sealed record InitializeAuthority(
         }
 
         change.Touch(Topic.Roots);
-        return state with
-        {
-            Authority = new AuthorityState
+        return state.WithAuthority(
+            new AuthorityState
             {
                 TrustDomain = TrustDomain,
                 Roots =
@@ -32,7 +31,7 @@ internal sealed record InitializeAuthority(
                 Configuration = Configuration with { CreateIndex = change.Index, ModifyIndex = change.Index },
                 RootsIndex = change.Index,
             },
-        };
+            change);
     }
 
     public override string ToString() => nameof(InitializeAuthority);
@@ -92,7 +91,7 @@ internal sealed record ConfigureAuthority(
             change.Touch(Topic.Roots);
         }
 
-        return state with { Authority = next };
+        return state.WithAuthority(next, change);
     }
 
     public override string ToString() => nameof(ConfigureAuthority);
@@ -111,13 +110,15 @@ internal sealed record RetireRoots(DateTimeOffset At) : StateCommand
         }
 
         change.Touch(Topic.Roots);
-        return state with { Authority = authority with { Roots = keep, RootsIndex = change.Index } };
+        return state.WithAuthority(authority with { Roots = keep, RootsIndex = change.Index }, change);
     }
 }
 
 /// <summary>Keeps a new certificate of a service, and lets go of those that have expired unrenewed.</summary>
 internal sealed record StoreLeaf(LeafRecord Leaf, ImmutableArray<string> Expired) : StateCommand
 {
+    public override bool IsSoft => true;
+
     public override ServerState Apply(ServerState state, StateChange change)
     {
         change.Touch(Topic.Leaf(Leaf.Service));

@@ -5,7 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace MeshClient.Server.CertificateAuthority;
 
 /// <summary>
-/// A root of the mesh, with its key as long as it signs. That is a secret: never printed, and written only to the state file.
+/// A root of the mesh, with its key as long as it signs. That is a secret: never printed, and stored only sealed.
 /// </summary>
 internal sealed class CaRoot
 {

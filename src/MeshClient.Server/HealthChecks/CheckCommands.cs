@@ -10,6 +10,8 @@ namespace MeshClient.Server.HealthChecks;
 /// <param name="At">When.</param>
 internal sealed record SetCheckStatus(string CheckId, CheckStatus Status, string Output, DateTimeOffset At) : StateCommand
 {
+    public override bool IsSoft => true;
+
     public override ServerState Apply(ServerState state, StateChange change)
     {
         var check = state.Catalog.FindCheck(CheckId, out var instance)

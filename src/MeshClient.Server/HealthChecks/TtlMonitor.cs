@@ -57,7 +57,7 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
     /// <summary>Takes a sign of life: sets what the check says and starts its clock anew.</summary>
     /// <exception cref="RequestRefusedException">There is no such check, or nobody has to beat it.</exception>
-    public void Beat(string checkId, CheckStatus status, string output)
+    public async Task BeatAsync(string checkId, CheckStatus status, string output)
     {
         var check = store.Current.Catalog.FindCheck(checkId, out _)
             ?? throw RequestRefusedException.NotFound(CheckTexts.Unknown(checkId));
@@ -69,19 +69,22 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
         if (!_clocks.TryGetValue(checkId, out var clock))
         {
             // Deregistered, or registered just now by somebody who has not come to start the clock yet.
-            store.Apply(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
+            await store.ApplyAsync(new SetCheckStatus(checkId, status, output, time.GetUtcNow())).ConfigureAwait(false);
             Follow(checkId);
             return;
         }
 
+        Task written;
         lock (clock)
         {
-            store.Apply(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
+            written = store.ApplyAsync(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
             if (!clock.IsStopped)
             {
                 clock.Start(ttl);
             }
         }
+
+        await written.ConfigureAwait(false);
     }
 
     public void Dispose()
@@ -114,14 +117,8 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
                 return;
             }
 
-            try
-            {
-                store.Apply(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, time.GetUtcNow()));
-            }
-            catch (RequestRefusedException)
-            {
-                // The check went away meanwhile; whoever took it away stops the clock.
-            }
+            // Refused when the check went away meanwhile; whoever took it away stops the clock.
+            _ = store.ApplyAsync(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, time.GetUtcNow()));
         }
     }
 

@@ -10,7 +10,7 @@ namespace MeshClient.Server.Hosting;
 /// </summary>
 /// <remarks>
 /// Nothing is read or opened before the start: a host makes all its services first and checks all options then, so whatever
-/// failed here earlier would hide the errors of every other section, and hold a state file for an app that does not start.
+/// failed here earlier would hide the errors of every other section, and hold a data directory for an app that does not start.
 /// </remarks>
 internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposable
 {
@@ -36,8 +36,8 @@ internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposabl
 
     /// <summary>The server itself; the first use makes it.</summary>
     /// <exception cref="OptionsValidationException">The options are wrong.</exception>
-    /// <exception cref="InvalidDataException">The state file cannot be read.</exception>
-    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
+    /// <exception cref="IOException">The data directory cannot be used, or another server uses it.</exception>
     public ServerCore Core => _core.Value;
 
     /// <summary>Set once an app has mapped the endpoints, so that no listener of the server's own is needed.</summary>

@@ -9,7 +9,7 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Information, "Listening on {Address}, datacenter {Datacenter}.")]
     public static partial void Listening(ILogger logger, Uri address, string datacenter);
 
-    [LoggerMessage(2, LogLevel.Warning, "No state file is set: a restart makes a new root, and intentions are lost.")]
+    [LoggerMessage(2, LogLevel.Warning, "No data directory is set: a restart makes a new root, and everything else is lost.")]
     public static partial void MemoryOnly(ILogger logger);
 
     [LoggerMessage(3, LogLevel.Information, "Made root {RootId} for trust domain {TrustDomain}.")]
@@ -27,15 +27,21 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Error, "The periodic clean-up failed; it is tried again.")]
     public static partial void CleanUpFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(8, LogLevel.Warning, "The instances in {Path} are left out and have to register again: {Problem}.")]
-    public static partial void CatalogUnreadable(ILogger logger, string path, string problem);
+    [LoggerMessage(8, LogLevel.Warning, "{Path} ended within a batch that was being written when the server stopped: cut off at byte {Offset}, {Length} bytes that nobody was told are stored.")]
+    public static partial void TornTailCut(ILogger logger, string path, long offset, long length);
 
-    [LoggerMessage(9, LogLevel.Error, "The instances could not be written to {Path}; it is tried again. After a restart they would have to register again.")]
-    public static partial void CatalogNotWritten(ILogger logger, Exception exception, string path);
+    [LoggerMessage(9, LogLevel.Error, "Writes cannot be stored in {Path} and are refused; what is read goes on.")]
+    public static partial void StorageFails(ILogger logger, Exception exception, string path);
 
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
 
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
     public static partial void OpenToStrangers(ILogger logger, string option);
+
+    [LoggerMessage(12, LogLevel.Information, "Writes can be stored in {Path} again.")]
+    public static partial void StorageWorksAgain(ILogger logger, string path);
+
+    [LoggerMessage(13, LogLevel.Error, "No snapshot could be written in {Path}: its log goes on growing, and it is tried again.")]
+    public static partial void SnapshotNotWritten(ILogger logger, Exception exception, string path);
 }

@@ -53,9 +53,9 @@ internal sealed class MeshServerOptionsValidator(IConfiguration? configuration =
             yield return $"DefaultIntentionPolicy is '{options.DefaultIntentionPolicy}': it has to be Allow or Deny.";
         }
 
-        if (options.StatePath is { } path && (path.Trim().Length == 0 || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        if (options.DataDirectory is { } path && (path.Trim().Length == 0 || File.Exists(path)))
         {
-            yield return $"StatePath is '{path}': it has to be a file in a directory that exists.";
+            yield return $"DataDirectory is '{path}': it has to be a directory, or the name of one to be made.";
         }
 
         if (options.LeafCertificateLifetime is { } lifetime && (lifetime < MinLeafLifetime || lifetime > MaxLeafLifetime))

@@ -2,7 +2,9 @@ using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Events;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -17,24 +19,27 @@ internal sealed class ServerCore : IDisposable
     private readonly IStateStorage _storage;
     private readonly TtlMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
 
-    /// <exception cref="InvalidDataException">The state file cannot be read.</exception>
-    /// <exception cref="IOException">The state file cannot be reached, or another server uses it.</exception>
+    /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
+    /// <exception cref="IOException">The data directory cannot be used, or another server uses it.</exception>
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
-        _storage = options.StatePath is { } path ? new StateFile(path, time, logs.CreateLogger<StateFile>()) : new MemoryStateStorage();
+        _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
-            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
+            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
+            Store.Apply(new BeginRun());
             _monitor = new TtlMonitor(Store, time);
+            _sessions = new SessionClocks(Store, time);
             _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
             Routes = MapRoutes(authority, options, time);
             _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
-            if (options.StatePath is null)
+            if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
             }
@@ -45,6 +50,7 @@ internal sealed class ServerCore : IDisposable
                 _monitor.Follow(checkId);
             }
 
+            _sessions.FollowAll();
             _reaper.Start();
         }
         catch
@@ -69,7 +75,9 @@ internal sealed class ServerCore : IDisposable
     {
         BeginStop();
         _reaper.Dispose();
+        _sessions.Dispose();
         _monitor.Dispose();
+        Store.Dispose();
         _storage.Dispose();
     }
 
@@ -90,10 +98,33 @@ internal sealed class ServerCore : IDisposable
     {
         var stored = _storage.Load();
         var index = StateIndex.First(now, stored?.Index ?? 0);
-        var node = new NodeRecord(
-            stored?.NodeId ?? Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
-        var state = ServerState.CreateEmpty(index, node, now);
-        return stored is null ? state : stored.Restore(state) with { Catalog = _storage.LoadCatalog(state.Catalog, index, now) };
+        var node = new NodeRecord(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var empty = ServerState.CreateEmpty(index, node, now);
+        if (stored is null)
+        {
+            return empty;
+        }
+
+        try
+        {
+            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, new StateChange(index)));
+        }
+        catch (InvalidDataException e)
+        {
+            // Not passed over: a new root would cut off the mesh, and forgotten intentions would open it.
+            throw new InvalidDataException(
+                $"The data directory '{options.DataDirectory}' cannot be used: {e.Message}. Nothing was changed. Restore it, or move it away to begin a new mesh.");
+        }
+    }
+
+    private void FollowRestored(ServerState before)
+    {
+        foreach (var checkId in before.Catalog.CheckOwners.Keys.Union(Store.Current.Catalog.CheckOwners.Keys))
+        {
+            _monitor.Follow(checkId);
+        }
+
+        _sessions.FollowAll();
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
@@ -107,6 +138,11 @@ internal sealed class ServerCore : IDisposable
         new IntentionHandlers(Store, queries, options, time).Map(routes);
         new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
         new ConfigHandlers(Store, queries, options).Map(routes);
+        new KeyHandlers(Store, queries, options, time).Map(routes);
+        new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
+        new TransactionHandlers(Store, options, time).Map(routes);
+        new EventHandlers(new EventLog(Store.Watches), queries, options).Map(routes);
+        new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }
 }

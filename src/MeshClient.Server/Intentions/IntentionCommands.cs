@@ -12,9 +12,8 @@ internal sealed record CreateIntention(StoredIntention Intention) : StateCommand
             throw RequestRefusedException.Invalid($"duplicate intention found: {present}");
         }
 
-        change.Touch(Topic.Intentions);
         var intention = Intention with { CreateIndex = change.Index, ModifyIndex = change.Index };
-        return state with { Intentions = state.Intentions.With(intention, change.Index) };
+        return state with { Intentions = state.Intentions.With(intention, change) };
     }
 }
 
@@ -56,8 +55,7 @@ internal sealed record DeleteIntention(string Id) : StateCommand
             throw RequestRefusedException.NotFound($"Cannot delete non-existent intention: '{Id}'");
         }
 
-        change.Touch(Topic.Intentions);
-        return state with { Intentions = state.Intentions.Without(intention, change.Index) };
+        return state with { Intentions = state.Intentions.Without(intention, change) };
     }
 }
 
@@ -88,8 +86,7 @@ internal static class IntentionWrites
             return state;
         }
 
-        change.Touch(Topic.Intentions);
         next = next with { UpdatedAt = wanted.UpdatedAt, ModifyIndex = change.Index };
-        return state with { Intentions = state.Intentions.With(next, change.Index) };
+        return state with { Intentions = state.Intentions.With(next, change) };
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
+using MeshClient.Server.State;
 
 namespace MeshClient.Server.Intentions;
 
@@ -60,24 +61,28 @@ internal sealed record IntentionTable
         new IntentionSnapshot(destination, EquatableArray.From(ToDestination(destination.Value).Select(i => i.ToRule())), defaultAction),
         defaultAction);
 
-    public IntentionTable With(StoredIntention intention, ulong index)
+    public IntentionTable With(StoredIntention intention, StateChange change)
     {
-        var table = ById.TryGetValue(intention.Id, out var before) ? Without(before, index) : this;
+        var table = ById.TryGetValue(intention.Id, out var before) ? Without(before, change) : this;
+        change.Touch(Topic.Intentions);
+        change.Put(StateTables.Intentions, intention.Id, intention);
         var list = table.ByDestination.GetValueOrDefault(intention.Destination, []).Add(intention).Sort(ByPrecedence);
         return table with
         {
-            Index = index,
+            Index = change.Index,
             ById = table.ById.SetItem(intention.Id, intention),
             ByDestination = table.ByDestination.SetItem(intention.Destination, list),
         };
     }
 
-    public IntentionTable Without(StoredIntention intention, ulong index)
+    public IntentionTable Without(StoredIntention intention, StateChange change)
     {
+        change.Touch(Topic.Intentions);
+        change.Delete(StateTables.Intentions, intention.Id);
         var list = ByDestination[intention.Destination].Remove(intention);
         return this with
         {
-            Index = index,
+            Index = change.Index,
             ById = ById.Remove(intention.Id),
             ByDestination = list.IsEmpty ? ByDestination.Remove(intention.Destination) : ByDestination.SetItem(intention.Destination, list),
         };

@@ -17,7 +17,14 @@ internal static partial class DurableFile
     /// <param name="content">All of the content.</param>
     /// <returns>The directory, which is left to be flushed by <see cref="FlushDirectory"/>.</returns>
     /// <exception cref="IOException">It cannot be written; the old content is still there.</exception>
-    public static string Replace(string path, ReadOnlySpan<byte> content)
+    public static string Replace(string path, byte[] content) => Replace(path, file => file.Write(content));
+
+    /// <summary>Writes a file.</summary>
+    /// <param name="path">The whole path.</param>
+    /// <param name="write">Writes all of the content.</param>
+    /// <returns>The directory, which is left to be flushed by <see cref="FlushDirectory"/>.</returns>
+    /// <exception cref="IOException">It cannot be written; the old content is still there.</exception>
+    public static string Replace(string path, Action<Stream> write)
     {
         var temporary = path + ".new";
         try
@@ -26,7 +33,7 @@ internal static partial class DurableFile
             File.Delete(temporary);
             using (var file = Open(temporary, FileMode.CreateNew))
             {
-                file.Write(content);
+                write(file);
                 file.Flush(flushToDisk: true);
             }
 
@@ -50,6 +57,9 @@ internal static partial class DurableFile
 
         return new FileStream(path, options);
     }
+
+    /// <summary>Whether it failed because there is no room: ENOSPC, EDQUOT, and ERROR_DISK_FULL of Windows.</summary>
+    public static bool IsDiskFull(Exception e) => (e.HResult & 0xFFFF) is 28 or 122 or 112;
 
     /// <summary>
     /// Makes a rename durable, which it is once its directory is; .NET opens no directories. Windows does this by itself.

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -15,6 +17,10 @@ internal sealed record ServerState
 
     public required IntentionTable Intentions { get; init; }
 
+    public required KeyValueState Keys { get; init; }
+
+    public required SessionState Sessions { get; init; }
+
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }
 
@@ -24,11 +30,19 @@ internal sealed record ServerState
     /// <summary>The index of the config entries, which cannot be written yet.</summary>
     public required ulong ConfigIndex { get; init; }
 
+    public ServerState WithAuthority(AuthorityState authority, StateChange change)
+    {
+        change.Put(StateTables.Authority, AuthorityRows.OnlyKey, authority);
+        return this with { Authority = authority };
+    }
+
     public static ServerState CreateEmpty(ulong index, NodeRecord node, DateTimeOffset now) => new()
     {
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
+        Keys = KeyValueState.CreateEmpty(index),
+        Sessions = SessionState.CreateEmpty(index),
         ConfigIndex = index,
     };
 }

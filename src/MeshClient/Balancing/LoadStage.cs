@@ -1,4 +1,4 @@
-using System.Net;
+using MeshClient.Configuration;
 using MeshClient.Health;
 using MeshClient.Outbound;
 
@@ -6,7 +6,9 @@ namespace MeshClient.Balancing;
 
 /// <summary>
 /// Keeps an instance's load: a call in flight from here until its answer has been read to the end, its latency to the head
-/// of the answer. An answer that says "overloaded" or "broken" counts as a slow one, or failing fast would attract calls.
+/// of the answer. A failure and an answer that says "overloaded" or "broken" count as slow ones, or failing fast would attract
+/// calls: as long as the instance wants to be left alone, by <c>Retry-After</c> or gRPC's pushback, or else
+/// <see cref="MeshDefaults.FailureLatency"/>.
 /// A probe that is answered readmits its instance, so what the failures before counted as is forgotten: it starts like one that
 /// has just come. The probe's own latency is no measure, since its connection had to be made first.
 /// </summary>
@@ -22,35 +24,59 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Responded(OutboundAttempt attempt)
     {
         var (load, now) = (attempt.Instance.Load, attempt.RespondedAt);
-        var isPenalised = IsPenalised(attempt);
-        if (attempt.Admission == Admission.Probe && attempt.Response is not null && !isPenalised)
+        if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
         {
-            load.Restart(
-                StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
-            attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
+            Restart(attempt, now);
             return;
         }
 
         // A call the app gave up on took at least as long as it waited; that much is known.
         var latency = (double)(now - attempt.StartedAt);
-        load.Observe(isPenalised ? Math.Max(latency, attempt.Instance.FailureLatency) : latency, now);
+        load.Observe(attempt.Outcome.IsPenalised ? Math.Max(latency, Penalty(attempt)) : latency, now);
     }
 
     public override void Ended(OutboundAttempt attempt)
     {
         attempt.Instance.Load.End();
-        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Outcome(attempt));
+        if (attempt.Outcome.Verdict != attempt.HeadVerdict)
+        {
+            // The end of the answer told more than its head.
+            LearnFromEnd(attempt);
+        }
+
+        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Told(attempt));
     }
 
-    private PickOutcome Outcome(OutboundAttempt attempt) => new(
-        attempt.BodyFailure is not null || IsPenalised(attempt) ? PickOutcomeKind.Failure
-            : attempt.Response is not null ? PickOutcomeKind.Success
+    private void LearnFromEnd(OutboundAttempt attempt)
+    {
+        if (attempt.Outcome.IsPenalised)
+        {
+            attempt.Instance.Load.Observe(Penalty(attempt), time.GetTimestamp());
+        }
+        else if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
+        {
+            Restart(attempt, time.GetTimestamp());
+        }
+    }
+
+    private PickOutcome Told(OutboundAttempt attempt) => new(
+        attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
+            : attempt.Outcome.IsSuccess ? PickOutcomeKind.Success
             : PickOutcomeKind.Unknown,
         time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
         attempt.Response?.StatusCode);
 
-    private static bool IsPenalised(OutboundAttempt attempt) =>
-        attempt.Response is { } response
-            ? response.StatusCode is HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
-            : attempt.FailedAtInstance;
+    private void Restart(OutboundAttempt attempt, long now)
+    {
+        attempt.Instance.Load.Restart(
+            StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+        attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
+    }
+
+    // An instance that says how long it wants to be left alone knows better than we (Linkerd, load biaser), but one that says 0
+    // must not attract calls.
+    private double Penalty(OutboundAttempt attempt) =>
+        attempt.Outcome.RetryAfter is { } after
+            ? Math.Max(after.TotalSeconds, MeshDefaults.LeastPenalty.TotalSeconds) * time.TimestampFrequency
+            : attempt.Instance.FailureLatency;
 }

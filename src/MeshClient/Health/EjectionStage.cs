@@ -1,4 +1,3 @@
-using System.Net;
 using MeshClient.Outbound;
 
 namespace MeshClient.Health;
@@ -12,11 +11,11 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
 {
     public override void Responded(OutboundAttempt attempt)
     {
-        if (IsFailure(attempt))
+        if (!attempt.Outcome.IsSuccess)
         {
-            attempt.Instance.Ejection.Failed(attempt.Admission, attempt.RespondedAt);
+            Report(attempt, attempt.Admission, attempt.RespondedAt);
         }
-        else if (attempt.Admission == Admission.Probe && attempt.Response is not null)
+        else if (attempt.Admission == Admission.Probe)
         {
             attempt.Instance.Ejection.Succeeded(attempt.Admission);
         }
@@ -24,19 +23,26 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
 
     public override void Ended(OutboundAttempt attempt)
     {
-        if (attempt.BodyFailure is not null)
+        // Whoever was judged by the head is a probe no more.
+        var admission = attempt.HeadVerdict == AttemptVerdict.Undecided ? attempt.Admission : Admission.Ordinary;
+        if (attempt.Outcome.IsSuccess)
+        {
+            attempt.Instance.Ejection.Succeeded(admission);
+        }
+        else if (attempt.Outcome.Verdict != attempt.HeadVerdict)
         {
             // By the clock, not from the head of the answer: that may be longer ago than an ejection lasts.
-            attempt.Instance.Ejection.Failed(Admission.Ordinary, time.GetTimestamp());
-        }
-        else if (attempt.Response is not null && !IsFailure(attempt))
-        {
-            attempt.Instance.Ejection.Succeeded(Admission.Ordinary);
+            Report(attempt, admission, time.GetTimestamp());
         }
     }
 
-    private static bool IsFailure(OutboundAttempt attempt) =>
-        attempt.Response is { } response
-            ? response.StatusCode >= HttpStatusCode.InternalServerError
-            : attempt.FailedAtInstance;
+    private static void Report(OutboundAttempt attempt, Admission admission, long now)
+    {
+        var outcome = attempt.Outcome;
+        // An instance with too much to do is alive, and to leave it out would only overload the next; but it is no time to come back.
+        if (outcome.IsInstanceFailure || outcome.IsConnectFailure || (outcome.IsOverload && admission == Admission.Probe))
+        {
+            attempt.Instance.Ejection.Failed(admission, now);
+        }
+    }
 }

@@ -56,10 +56,16 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public Exception? Failure { get; set; }
 
     /// <summary>
-    /// Whether it failed in a way that tells of the instance: not by what this process refused by itself, nor because the app
-    /// gave up.
+    /// What came of it. Known when the head of the answer or the failure is there, before the stages are told; judged once more
+    /// when it has ended, since a body can break and gRPC tells its status last.
     /// </summary>
-    public bool FailedAtInstance => Failure is not (null or MeshCallException) && !Call.Cancellation.IsCancellationRequested;
+    public AttemptOutcome Outcome { get; private set; }
+
+    /// <summary>What the head of the answer, or the failure, had told of <see cref="Outcome"/>.</summary>
+    public AttemptVerdict HeadVerdict { get; private set; }
+
+    /// <summary>Whether it was cancelled because another attempt of the call was good, which says nothing of the instance.</summary>
+    public bool IsSuperseded { get; set; }
 
     /// <summary>
     /// Whether it failed because the call's time was over. The clock alone cannot tell, since a timer may fire a moment early.
@@ -71,4 +77,14 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     /// <summary>Whether nothing more can come of it: failed, or the answer read to the end.</summary>
     public bool HasEnded { get; set; }
+
+    /// <summary>Judges by the head of the answer, or the failure.</summary>
+    public void JudgeHead(TimeProvider time)
+    {
+        Outcome = OutcomeClassifier.AtHead(this, time);
+        HeadVerdict = Outcome.Verdict;
+    }
+
+    /// <summary>Judges again by the end of the answer.</summary>
+    public void JudgeEnd(TimeProvider time) => Outcome = OutcomeClassifier.AtEnd(this, time);
 }

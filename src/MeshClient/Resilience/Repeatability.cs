@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Http.Json;
 using MeshClient.Outbound;
 
@@ -13,28 +12,17 @@ namespace MeshClient.Resilience;
 /// idempotent (RFC 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header or the option
 /// <see cref="MeshRequestOptions.Idempotent"/>; and when its body can be sent again, which is known of contents that hold
 /// their bytes or make them anew, and of no stream.
-/// Answers worth another instance are those that say this one cannot serve: 502, 503 and 504.
+/// Answers worth another instance are those that say this one cannot serve: 502, 503 and 504; but not one that carries the
+/// <see cref="ShedMarker"/>.
 /// </remarks>
 internal static class Repeatability
 {
     private const string IdempotencyKeyHeader = "Idempotency-Key";
 
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
-    public static bool Allows(OutboundAttempt attempt)
-    {
-        if (attempt.Failure is null)
-        {
-            return attempt.Response!.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
-                && MayRunTwice(attempt.Call.Request);
-        }
-
-        if (attempt.Call.Cancellation.IsCancellationRequested || attempt.Failure is MeshCallException)
-        {
-            return false;
-        }
-
-        return NeverLeft(attempt) || MayRunTwice(attempt.Call.Request);
-    }
+    public static bool Allows(OutboundAttempt attempt) =>
+        attempt.Outcome is { MayDoBetterElsewhere: true, ForbidsRetry: false }
+        && ((attempt.Failure is not null && NeverLeft(attempt)) || MayRunTwice(attempt.Call.Request));
 
     /// <summary>Whether the request surely did not leave this process.</summary>
     public static bool NeverLeft(OutboundAttempt attempt) =>

@@ -54,7 +54,7 @@ internal sealed class RetryStage : CallStage
 
     /// <summary>Whether an attempt failed in a way that another attempt could mend. Spends nothing.</summary>
     public bool IsWanted(OutboundAttempt attempt) =>
-        (attempt.Failure is not null || (int)attempt.Response!.StatusCode >= 500)
+        attempt.Outcome is { IsSuccess: false, IsFinal: true }
         && attempt.Number <= attempt.Call.Destination.Service.Settings.MaxRetries
         && !attempt.MissedDeadline
         && Repeatability.Allows(attempt)

@@ -3,7 +3,7 @@ using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
 
-/// <summary>One span and one figure per attempt, naming the instance.</summary>
+/// <summary>One span and one figure per attempt, naming the instance. Told when <see cref="TelemetryStage"/> tells of a call.</summary>
 internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptStage("AttemptTelemetry", StageScope.Attempt)
 {
     public override void Enter(OutboundAttempt attempt)
@@ -18,6 +18,27 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
 
     public override void Responded(OutboundAttempt attempt)
     {
+        if (attempt.Outcome.IsFinal)
+        {
+            Tell(attempt);
+        }
+
+        if (attempt.Activity is not null && !attempt.AppSetTrace)
+        {
+            ForgetTrace(attempt.Request);
+        }
+    }
+
+    public override void Ended(OutboundAttempt attempt)
+    {
+        if (attempt.HeadVerdict == AttemptVerdict.Undecided)
+        {
+            Tell(attempt);
+        }
+    }
+
+    private void Tell(OutboundAttempt attempt)
+    {
         var instance = attempt.Instance;
         if (attempt.Activity is null && !telemetry.AttemptDuration.Enabled)
         {
@@ -25,8 +46,9 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         }
 
         // In the words of the call's own failures: a time limit of ours is no cancellation.
-        var failure = attempt.Failure is null ? null : CallFailure.Describe(attempt);
-        var status = attempt.Response is { } response ? (int)response.StatusCode : 0;
+        var outcome = attempt.Failure is null
+            ? new Outcome(null, (int)attempt.Response!.StatusCode, attempt.Outcome)
+            : new Outcome(CallFailure.Describe(attempt), 0, attempt.Outcome);
         if (telemetry.AttemptDuration.Enabled && instance is not null)
         {
             var tags = new TagList
@@ -35,9 +57,8 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
                 { MeshTelemetry.InstanceTag, instance.Description.Id.Value },
                 { MeshTelemetry.AddressTag, instance.Endpoint.Host },
                 { MeshTelemetry.PortTag, instance.BoxedPort },
-                { MeshTelemetry.OutcomeTag, Outcome.Of(failure, status) },
             };
-            Outcome.AddResult(ref tags, failure, status);
+            outcome.AddTo(ref tags);
             telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), tags);
         }
 
@@ -51,12 +72,8 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
                 activity.SetTag(MeshTelemetry.PortTag, instance.BoxedPort);
             }
 
-            Outcome.SetResult(activity, failure, status);
+            outcome.SetOn(activity);
             activity.Stop();
-            if (!attempt.AppSetTrace)
-            {
-                ForgetTrace(attempt.Request);
-            }
         }
     }
 

@@ -4,6 +4,7 @@ using MeshClient.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Identity;
+using MeshClient.Overload;
 
 namespace MeshClient.Telemetry;
 
@@ -22,6 +23,7 @@ internal sealed class MeshTelemetry : IDisposable
     public const string StageTag = "meshclient.stage";
     public const string MethodTag = "http.request.method";
     public const string StatusTag = "http.response.status_code";
+    public const string GrpcStatusTag = "rpc.grpc.status_code";
     public const string ResendTag = "http.request.resend_count";
     public const string ErrorTag = "error.type";
     public const string AddressTag = "server.address";
@@ -107,6 +109,7 @@ internal sealed class MeshTelemetry : IDisposable
                 new KeyValuePair<string, object?>(ServiceTag, service.Service.Value))),
             "{retry}",
             "Retries that may be made now.");
+        ShedTelemetry.Observe(Meter, destinations);
     }
 
     public void Dispose() => Source.Dispose();

@@ -1,55 +1,81 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
 
 /// <summary>How a result is told in tags.</summary>
-internal static class Outcome
+/// <param name="Failure">Why there is no answer; null when there is one.</param>
+/// <param name="Status">The answer's HTTP status; 0 without one.</param>
+/// <param name="Judgement">What came of the attempt the result is of; nothing when there was none.</param>
+internal readonly record struct Outcome(Exception? Failure, int Status, AttemptOutcome Judgement)
 {
-    private const string Success = "success";
-    private const string Failure = "failure";
+    private const string Successful = "success";
+    private const string Failed = "failure";
+    private const string Throttled = "throttled";
     private const string Cancelled = "cancelled";
 
-    /// <summary>The result in one word.</summary>
-    public static string Of(Exception? failure, int status) =>
-        failure is OperationCanceledException ? Cancelled
-        : failure is not null || status >= (int)HttpStatusCode.InternalServerError ? Failure
-        : Success;
+    // As the gRPC specification writes them.
+    private static readonly string[] GrpcNames =
+    [
+        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
 
-    public static void AddResult(ref TagList tags, Exception? failure, int status)
+    /// <summary>The result in one word.</summary>
+    private string Word =>
+        Failure is OperationCanceledException ? Cancelled
+        : Failure is not null || Judgement.IsInstanceFailure ? Failed
+        : Judgement.IsOverload ? Throttled
+        : Successful;
+
+    // OpenTelemetry: a low-cardinality name of the error; for a status, the status itself.
+    private string? ErrorType => Failure switch
     {
-        if (status != 0)
+        MeshCallException mesh => mesh.Reason.ToString(),
+        not null => Failure.GetType().Name,
+        null when Judgement.GrpcStatus is { } grpc => grpc == GrpcStatus.Ok ? null : GrpcNames[(int)grpc],
+        null when Status >= (int)HttpStatusCode.BadRequest => Status.ToString(CultureInfo.InvariantCulture),
+        null => null,
+    };
+
+    public void AddTo(ref TagList tags)
+    {
+        tags.Add(MeshTelemetry.OutcomeTag, Word);
+        if (Status != 0)
         {
-            tags.Add(MeshTelemetry.StatusTag, MeshTelemetry.Box(status));
+            tags.Add(MeshTelemetry.StatusTag, MeshTelemetry.Box(Status));
         }
 
-        if (ErrorType(failure, status) is { } error)
+        if (Judgement.GrpcStatus is { } grpc)
+        {
+            tags.Add(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
+        }
+
+        if (ErrorType is { } error)
         {
             tags.Add(MeshTelemetry.ErrorTag, error);
         }
     }
 
-    public static void SetResult(Activity activity, Exception? failure, int status)
+    public void SetOn(Activity activity)
     {
-        if (status != 0)
+        if (Status != 0)
         {
-            activity.SetTag(MeshTelemetry.StatusTag, MeshTelemetry.Box(status));
+            activity.SetTag(MeshTelemetry.StatusTag, MeshTelemetry.Box(Status));
         }
 
-        if (ErrorType(failure, status) is { } error)
+        if (Judgement.GrpcStatus is { } grpc)
+        {
+            activity.SetTag(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
+        }
+
+        if (ErrorType is { } error)
         {
             activity.SetTag(MeshTelemetry.ErrorTag, error);
-            activity.SetStatus(ActivityStatusCode.Error, failure?.Message);
+            activity.SetStatus(ActivityStatusCode.Error, Failure?.Message);
         }
     }
-
-    // OpenTelemetry: a low-cardinality name of the error; for an HTTP status, the status itself.
-    private static string? ErrorType(Exception? failure, int status) => failure switch
-    {
-        MeshCallException mesh => mesh.Reason.ToString(),
-        not null => failure.GetType().Name,
-        null when status >= (int)HttpStatusCode.BadRequest => status.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        null => null,
-    };
 }

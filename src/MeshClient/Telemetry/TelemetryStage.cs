@@ -3,7 +3,10 @@ using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
 
-/// <summary>One span and one figure per call, covering all its attempts.</summary>
+/// <summary>
+/// One span and one figure per call, covering all its attempts. Told when the head of the answer is there; of a gRPC call whose
+/// status comes after its body, when that is there. The duration is to the head in any case.
+/// </summary>
 internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telemetry")
 {
     public override ValueTask EnterAsync(OutboundCall call)
@@ -23,7 +26,33 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
     public override void Responded(OutboundCall call)
     {
-        var status = call.Failure is null ? (int)call.Attempt!.Response!.StatusCode : 0;
+        if (!IsUndecided(call))
+        {
+            Tell(call);
+        }
+    }
+
+    public override void Ended(OutboundCall call)
+    {
+        if (IsUndecided(call))
+        {
+            Tell(call);
+        }
+    }
+
+    private static bool IsUndecided(OutboundCall call) =>
+        call.Failure is null && call.Attempt!.HeadVerdict == AttemptVerdict.Undecided;
+
+    private void Tell(OutboundCall call)
+    {
+        if (call.Activity is null && !telemetry.CallDuration.Enabled)
+        {
+            return;
+        }
+
+        var outcome = call.Failure is null
+            ? new Outcome(null, (int)call.Attempt!.Response!.StatusCode, call.Attempt.Outcome)
+            : new Outcome(call.Failure, 0, default);
         if (telemetry.CallDuration.Enabled)
         {
             var tags = new TagList
@@ -31,9 +60,8 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
                 { MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value },
                 { MeshTelemetry.MethodTag, call.Request.Method.Method },
                 { MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)) },
-                { MeshTelemetry.OutcomeTag, Outcome.Of(call.Failure, status) },
             };
-            Outcome.AddResult(ref tags, call.Failure, status);
+            outcome.AddTo(ref tags);
             telemetry.CallDuration.Record(telemetry.Seconds(call.StartedAt, call.RespondedAt), tags);
         }
 
@@ -42,7 +70,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
             if (activity.IsAllDataRequested)
             {
                 activity.SetTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)));
-                Outcome.SetResult(activity, call.Failure, status);
+                outcome.SetOn(activity);
             }
 
             activity.Stop();

@@ -87,7 +87,7 @@ public sealed class HostingTests
             options.NodeName = "";
             options.NodeAddress = "here";
             options.DefaultIntentionPolicy = (DefaultIntentionPolicy)7;
-            options.StatePath = "/nonexistent/folder/state.json";
+            options.DataDirectory = " ";
             options.LeafCertificateLifetime = TimeSpan.FromMilliseconds(1);
             options.RotationSpread = TimeSpan.FromHours(1);
             options.MaxLeavesPerSecond = -1;
@@ -96,7 +96,7 @@ public sealed class HostingTests
         using var host = builder.Build();
         var error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
         Assert.Equal(
-            ["ListenAddress", "Datacenter", "NodeName", "NodeAddress", "DefaultIntentionPolicy", "StatePath", "LeafCertificateLifetime", "RotationSpread", "MaxLeavesPerSecond", "MaxConnectionsPerClient"],
+            ["ListenAddress", "Datacenter", "NodeName", "NodeAddress", "DefaultIntentionPolicy", "DataDirectory", "LeafCertificateLifetime", "RotationSpread", "MaxLeavesPerSecond", "MaxConnectionsPerClient"],
             error.Failures.Select(failure => failure.Split(' ')[0]));
     }
 
@@ -178,17 +178,17 @@ public sealed class HostingTests
     }
 
     [Fact]
-    public async Task Start_WithWrongOptionsElsewhere_OpensNoStateFile()
+    public async Task Start_WithWrongOptionsElsewhere_OpensNoDataDirectory()
     {
         var folder = Directory.CreateTempSubdirectory("meshserver-").FullName;
         try
         {
             var builder = Host.CreateEmptyApplicationBuilder(null);
-            builder.Services.AddMeshServer(options => options.StatePath = Path.Combine(folder, "state.json"));
+            builder.Services.AddMeshServer(options => options.DataDirectory = Path.Combine(folder, "data"));
             builder.Services.AddOptions<ElsewhereOptions>().Validate(_ => false, "Wrong elsewhere.").ValidateOnStart();
             using var host = builder.Build();
             await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(Cancellation));
-            Assert.Empty(Directory.GetFiles(folder));
+            Assert.Empty(Directory.GetFileSystemEntries(folder));
         }
         finally
         {

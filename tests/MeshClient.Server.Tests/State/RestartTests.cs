@@ -1,8 +1,9 @@
 using System.Net;
-using System.Text.Json;
 using MeshClient.Core.Intentions;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.State;
 using MeshClient.Server.Tests.Support;
+using MeshClient.Testing;
 
 namespace MeshClient.Server.Tests.State;
 
@@ -11,7 +12,7 @@ public sealed class RestartTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("meshserver-").FullName;
 
-    private string StatePath => Path.Combine(_folder, "state.json");
+    private string DataDirectory => Path.Combine(_folder, "data");
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -77,14 +78,13 @@ public sealed class RestartTests : IDisposable
         await using (var server = await StartAsync())
         {
             await server.MustPutAsync("/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384,"LeafCertTTL":"1h"}}""");
-            using var file = JsonDocument.Parse(await File.ReadAllTextAsync(StatePath, TestServer.Cancellation));
-            Assert.Equal([true, false], file.RootElement.GetProperty("Roots").EnumerateArray().Select(root => root.TryGetProperty("PrivateKey", out _)));
             retireAt = server.State.Authority!.Roots[1].RetireAt;
             Assert.Equal(server.Time.GetUtcNow() + (2 * MeshServerDefaults.LeafCertificateLifetime), retireAt);
         }
 
         await using var again = await StartAsync();
         Assert.Equal(retireAt, again.State.Authority!.Roots[1].RetireAt);
+        Assert.Equal([true, false], again.State.Authority.Roots.Select(root => root.RevealPrivateKey() is not null));
         Assert.Equal((TimeSpan.FromHours(72), TimeSpan.FromHours(1)), (again.State.Authority.Roots[1].LongestLeafLifetime, again.State.Authority.Active.LongestLeafLifetime));
         Assert.Equal(HttpStatusCode.OK, (await again.GetAsync("/v1/agent/connect/ca/leaf/web")).Status);
     }
@@ -105,38 +105,6 @@ public sealed class RestartTests : IDisposable
     }
 
     [Fact]
-    public async Task Instances_AreWrittenASecondAfterAChangeNotAtEachOne()
-    {
-        await using var server = await StartAsync();
-        await server.RegisterAsync("web");
-        await server.RegisterAsync("web", "w2");
-        Assert.False(File.Exists(StatePath + ".instances"));
-        server.Time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Contains("\"w2\"", await File.ReadAllTextAsync(StatePath + ".instances", TestServer.Cancellation), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task Intentions_AreOnTheDiskBeforeTheAnswer()
-    {
-        await using var server = await StartAsync();
-        await server.MustPutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
-        Assert.Contains("\"web\"", await File.ReadAllTextAsync(StatePath, TestServer.Cancellation), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task AWriteThatCannotBeStored_IsRefusedAndNotInForce()
-    {
-        await using var server = await StartAsync();
-        // A directory in the way of the temporary file.
-        Directory.CreateDirectory(StatePath + ".new");
-        var answer = await server.PutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
-        Assert.Equal((HttpStatusCode.InternalServerError, "The request failed inside the server; its log says why."), (answer.Status, answer.Body));
-        Assert.Empty(server.State.Intentions.ById);
-        Directory.Delete(StatePath + ".new");
-        await server.MustPutAsync("/v1/connect/intentions/exact?source=web&destination=orders", """{"Action":"deny"}""");
-    }
-
-    [Fact]
     public async Task Files_AreForTheirOwnerOnly()
     {
         if (OperatingSystem.IsWindows())
@@ -150,59 +118,16 @@ public sealed class RestartTests : IDisposable
             await server.RegisterAsync("web");
         }
 
-        foreach (var file in Directory.GetFiles(_folder))
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(DataDirectory));
+        foreach (var file in Directory.GetFiles(DataDirectory))
         {
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+            Assert.DoesNotContain("PRIVATE KEY", await File.ReadAllTextAsync(file, TestServer.Cancellation), StringComparison.Ordinal);
         }
-
-        Assert.Contains("PRIVATE KEY", await File.ReadAllTextAsync(StatePath, TestServer.Cancellation), StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("{")]
-    [InlineData("[]")]
-    [InlineData("{}")]
-    [InlineData("""{"FormatVersion":2}""")]
-    [InlineData("""{"FormatVersion":1}""")]
-    public async Task AStateFileThatCannotBeRead_EndsTheStartAndStays(string content)
-    {
-        await File.WriteAllTextAsync(StatePath, content, TestServer.Cancellation);
-        var error = await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
-        Assert.Contains(StatePath, error.Message, StringComparison.Ordinal);
-        Assert.Equal(content, await File.ReadAllTextAsync(StatePath, TestServer.Cancellation));
     }
 
     [Fact]
-    public async Task AStateFileWithADamagedKey_EndsTheStartWithoutTellingIt()
-    {
-        await (await StartAsync()).DisposeAsync();
-        var content = await File.ReadAllTextAsync(StatePath, TestServer.Cancellation);
-        await File.WriteAllTextAsync(StatePath, content.Replace("MHcCAQEE", "MHcCAQXX", StringComparison.Ordinal), TestServer.Cancellation);
-        var error = await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
-        Assert.DoesNotContain("MHcC", error.ToString(), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task AStateFileWithAnUnknownKey_EndsTheStart()
-    {
-        await (await StartAsync()).DisposeAsync();
-        var content = await File.ReadAllTextAsync(StatePath, TestServer.Cancellation);
-        await File.WriteAllTextAsync(StatePath, content.Replace("\"NodeId\"", "\"Else\": 1, \"NodeId\"", StringComparison.Ordinal), TestServer.Cancellation);
-        await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
-    }
-
-    [Fact]
-    public async Task AnInstancesFileThatCannotBeRead_IsLeftOut()
-    {
-        await (await StartAsync()).DisposeAsync();
-        await File.WriteAllTextAsync(StatePath + ".instances", "{broken", TestServer.Cancellation);
-        await using var server = await StartAsync();
-        Assert.Empty(server.State.Catalog.Instances);
-    }
-
-    [Fact]
-    public async Task AStateFileInUse_CannotBeOpenedTwice()
+    public async Task ADataDirectoryInUse_CannotBeOpenedTwice()
     {
         await using var server = await StartAsync();
         var error = await Assert.ThrowsAsync<IOException>(() => StartAsync());
@@ -210,14 +135,38 @@ public sealed class RestartTests : IDisposable
     }
 
     [Fact]
-    public async Task WithoutAStateFile_EachRunIsAMeshOfItsOwn()
+    public async Task WithoutADataDirectory_EachRunIsAMeshOfItsOwn()
     {
         await using var one = await TestServer.StartAsync();
         await using var two = await TestServer.StartAsync();
         Assert.NotEqual(one.State.Authority!.TrustDomain, two.State.Authority!.TrustDomain);
     }
 
+    [Fact]
+    public async Task ASealKeyOfAnotherServer_EndsTheStartAndSaysWhatToDo()
+    {
+        await (await StartAsync()).DisposeAsync();
+        await File.WriteAllBytesAsync(Path.Combine(DataDirectory, StateDirectory.SealFile), new byte[32], TestServer.Cancellation);
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() => StartAsync());
+        Assert.Contains(StateDirectory.SealFile, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AClockSetBack_LeavesIndexesAboveThoseOfBefore()
+    {
+        ulong index;
+        await using (var server = await StartAsync())
+        {
+            await server.RegisterAsync("web");
+            index = server.State.Index;
+        }
+
+        var earlier = new FakeTimeProvider(new DateTimeOffset(2001, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        await using var again = await TestServer.StartAsync(options => options.DataDirectory = DataDirectory, earlier);
+        Assert.True((await again.GetAsync("/v1/health/service/web")).Index > index);
+    }
+
     private static string Comparable(string body) => System.Text.RegularExpressions.Regex.Replace(body, "\"(Create|Modify)Index\":\\d+", "");
 
-    private Task<TestServer> StartAsync() => TestServer.StartAsync(options => options.StatePath = StatePath);
+    private Task<TestServer> StartAsync() => TestServer.StartAsync(options => options.DataDirectory = DataDirectory);
 }

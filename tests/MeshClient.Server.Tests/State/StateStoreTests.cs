@@ -6,13 +6,15 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Tests.State;
 
 /// <summary>The index rules, on the state alone.</summary>
-public sealed class StateStoreTests
+public sealed class StateStoreTests : IDisposable
 {
     private static readonly DateTimeOffset Now = new(2026, 11, 21, 3, 0, 0, TimeSpan.Zero);
     private readonly StateStore _store = new(
         ServerState.CreateEmpty(1000, new NodeRecord("id", "n1", "127.0.0.1", "dc1", 1000, 1000), Now), new MemoryStateStorage(), new WatchHub());
 
     private CatalogState Catalog => _store.Current.Catalog;
+
+    public void Dispose() => _store.Dispose();
 
     [Fact]
     public void Apply_OfAnIdenticalRegistration_ChangesNothing()
@@ -153,9 +155,9 @@ public sealed class StateStoreTests
     [Fact]
     public void Apply_WhenTheStorageFails_ChangesNothing()
     {
-        var store = new StateStore(_store.Current, new FailingStorage(), new WatchHub());
+        using var store = new StateStore(_store.Current, new FailingStorage(), new WatchHub());
         var before = store.Current;
-        Assert.Throws<IOException>(() => store.Apply(new RegisterService(Definition("web", "web", 80), default, false, Now)));
+        Assert.Throws<StateNotStoredException>(() => store.Apply(new RegisterService(Definition("web", "web", 80), default, false, Now)));
         Assert.Same(before, store.Current);
     }
 
@@ -173,16 +175,23 @@ public sealed class StateStoreTests
         ];
         var texts = Enumerable.Range(0, 2).Select(_ =>
         {
-            var store = new StateStore(
+            using var store = new StateStore(
                 ServerState.CreateEmpty(1, new NodeRecord("id", "n1", "127.0.0.1", "dc1", 1, 1), Now), new MemoryStateStorage(), new WatchHub());
             foreach (var command in commands)
             {
                 store.Apply(command);
             }
 
-            return System.Text.Encoding.UTF8.GetString(CatalogFileFormat.Write(store.Current.Catalog));
+            return Convert.ToHexString(Written(store));
         });
         Assert.Single(texts.Distinct());
+    }
+
+    private static byte[] Written(StateStore store)
+    {
+        using var bytes = new MemoryStream();
+        StateSnapshot.Write(bytes, store.Current, 1, store.Current.Index, store.Seal);
+        return bytes.ToArray();
     }
 
     private static ServiceDefinition Definition(string id, string name, int port) =>
@@ -198,14 +207,12 @@ public sealed class StateStoreTests
 
     private sealed class FailingStorage : IStateStorage
     {
+        public StateSeal Seal { get; } = StateSeal.Create();
+
         public StoredState? Load() => null;
 
-        public CatalogState LoadCatalog(CatalogState empty, ulong index, DateTimeOffset now) => empty;
+        public void Append(StateBatch batch) => throw new StateNotStoredException("The disk is full.", null);
 
-        public void Save(ServerState before, ServerState after) => throw new IOException("The disk is full.");
-
-        public void Dispose()
-        {
-        }
+        public void Dispose() => Seal.Dispose();
     }
 }

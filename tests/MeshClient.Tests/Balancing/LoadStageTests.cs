@@ -51,7 +51,7 @@ public sealed class LoadStageTests
         var startedAt = _time.GetTimestamp();
         // As slow as a probe is that has to connect first.
         _time.Advance(TimeSpan.FromMilliseconds(80));
-        _stage.Responded(new OutboundAttempt(new OutboundCall(request, destination, startedAt, rejection: null, default), 1)
+        var attempt = new OutboundAttempt(new OutboundCall(request, destination, startedAt, rejection: null, default), 1)
         {
             Instance = _instances[0],
             Admission = admission,
@@ -59,7 +59,9 @@ public sealed class LoadStageTests
             RespondedAt = _time.GetTimestamp(),
             Response = response,
             Failure = response is null ? new HttpRequestException() : null,
-        });
+        };
+        attempt.JudgeHead(_time);
+        _stage.Responded(attempt);
         response?.Dispose();
     }
 }

@@ -25,11 +25,13 @@ public sealed class EjectionStageTests
             RespondedAt = time.GetTimestamp(),
             Response = new HttpResponseMessage(HttpStatusCode.OK),
         }).ToList();
+        attempts.ForEach(attempt => attempt.JudgeHead(time));
         attempts.ForEach(stage.Responded);
         time.Advance(MeshDefaults.BaseEjection * 2);
         foreach (var attempt in attempts)
         {
             attempt.BodyFailure = new HttpIOException(HttpRequestError.ResponseEnded);
+            attempt.JudgeEnd(time);
             stage.Ended(attempt);
         }
 

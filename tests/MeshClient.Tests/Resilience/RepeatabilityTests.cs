@@ -88,6 +88,7 @@ public sealed class RepeatabilityTests
                 attempt.Failure = Failure(failure);
             }
 
+            attempt.JudgeHead(TimeProvider.System);
             Assert.True(
                 Repeatability.Allows(attempt) == expected, $"{method} with {content}, marked {marking}, after {failure}: expected {expected}");
         }

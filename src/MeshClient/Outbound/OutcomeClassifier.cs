@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using MeshClient.Resilience;
+using MeshClient.Transport;
+
+namespace MeshClient.Outbound;
+
+/// <summary>Judges what came of an attempt.</summary>
+/// <remarks>
+/// A gRPC answer is judged by its <c>grpc-status</c>, in the head ("trailers only") or in the trailers at the end of its body;
+/// that it came with 200 says nothing (grpc/grpc, doc/PROTOCOL-HTTP2.md). Which statuses are failures of the instance follows
+/// what Envoy takes them for as HTTP: 5xx for UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS, 429 for
+/// RESOURCE_EXHAUSTED; but UNIMPLEMENTED is an answer like 404. CANCELLED tells nothing: it is mostly the caller's own.
+/// </remarks>
+internal static class OutcomeClassifier
+{
+    private const string GrpcContentType = "application/grpc";
+    private const string GrpcStatusHeader = "grpc-status";
+    private const string GrpcPushbackHeader = "grpc-retry-pushback-ms";
+
+    /// <summary>Judges by the head of the answer, or the failure that came instead.</summary>
+    public static AttemptOutcome AtHead(OutboundAttempt attempt, TimeProvider time)
+    {
+        if (attempt.Response is not { } response)
+        {
+            return OfFailure(attempt);
+        }
+
+        var status = (int)response.StatusCode;
+        return status < 400
+            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(attempt, response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
+            : OfError(attempt, response, time);
+    }
+
+    /// <summary>Judges again when the answer has been read to the end or was thrown away.</summary>
+    /// <param name="attempt">The attempt, with what was thought of it at the head.</param>
+    /// <param name="time">The clock.</param>
+    public static AttemptOutcome AtEnd(OutboundAttempt attempt, TimeProvider time) =>
+        // What has been read cannot be taken back from the reader: not to be repeated.
+        attempt.BodyFailure is not null ? new(AttemptVerdict.InstanceFailure)
+        : attempt.Outcome.IsFinal ? attempt.Outcome
+        : attempt.Response is { } response && OfGrpc(attempt, response, response.TrailingHeaders, time) is { } outcome
+            // The head of the answer has been handed on, and with it the chance to repeat.
+            ? outcome with { MayDoBetterElsewhere = false }
+            : new(AttemptVerdict.NotTelling);
+
+    private static AttemptOutcome OfFailure(OutboundAttempt attempt)
+    {
+        var failure = attempt.Failure;
+        if (failure is null or MeshCallException || attempt.IsSuperseded || attempt.Call.Cancellation.IsCancellationRequested)
+        {
+            return new(AttemptVerdict.NotTelling);
+        }
+
+        var verdict = failure.InnerException is PeerIdentityException ? AttemptVerdict.PeerRefused
+            : Repeatability.NeverLeft(attempt) ? AttemptVerdict.ConnectFailure
+            : AttemptVerdict.InstanceFailure;
+        return new(verdict) { MayDoBetterElsewhere = true };
+    }
+
+    private static AttemptOutcome OfError(OutboundAttempt attempt, HttpResponseMessage response, TimeProvider time)
+    {
+        var verdict = response.StatusCode switch
+        {
+            HttpStatusCode.TooManyRequests => AttemptVerdict.Throttled,
+            HttpStatusCode.ServiceUnavailable => AttemptVerdict.Unavailable,
+            < HttpStatusCode.InternalServerError => AttemptVerdict.Success,
+            _ => AttemptVerdict.InstanceFailure,
+        };
+        if (verdict is AttemptVerdict.Success)
+        {
+            return new(verdict);
+        }
+
+        if (verdict is AttemptVerdict.InstanceFailure)
+        {
+            return new(verdict)
+            {
+                MayDoBetterElsewhere = response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout,
+            };
+        }
+
+        var isShed = ShedMarker.IsIn(response.Headers, attempt);
+        return new(isShed ? AttemptVerdict.Shed : verdict)
+        {
+            RetryAfter = RetryAfterOf(response.Headers, time),
+            MayDoBetterElsewhere = !isShed && verdict is AttemptVerdict.Unavailable,
+        };
+    }
+
+    // Null: the status is not among these headers.
+    private static AttemptOutcome? OfGrpc(
+        OutboundAttempt attempt, HttpResponseMessage response, HttpResponseHeaders headers, TimeProvider time)
+    {
+        if (!headers.NonValidated.TryGetValues(GrpcStatusHeader, out var values))
+        {
+            return null;
+        }
+
+        // Codes beyond those known are to be taken for UNKNOWN.
+        var status = byte.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var code)
+            && code <= (byte)GrpcStatus.Unauthenticated ? (GrpcStatus)code : GrpcStatus.Unknown;
+        var verdict = status switch
+        {
+            GrpcStatus.Cancelled => AttemptVerdict.NotTelling,
+            GrpcStatus.ResourceExhausted => AttemptVerdict.Throttled,
+            GrpcStatus.Unavailable => AttemptVerdict.Unavailable,
+            GrpcStatus.Unknown or GrpcStatus.DeadlineExceeded or GrpcStatus.Internal or GrpcStatus.DataLoss => AttemptVerdict.InstanceFailure,
+            _ => AttemptVerdict.Success,
+        };
+        if (verdict is not (AttemptVerdict.Throttled or AttemptVerdict.Unavailable or AttemptVerdict.InstanceFailure))
+        {
+            return new(verdict) { GrpcStatus = status };
+        }
+
+        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers, attempt) || ShedMarker.IsIn(headers, attempt));
+        var (pushback, forbids) = PushbackOf(headers);
+        return new(isShed ? AttemptVerdict.Shed : verdict)
+        {
+            GrpcStatus = status,
+            RetryAfter = pushback ?? RetryAfterOf(response.Headers, time),
+            ForbidsRetry = forbids,
+            MayDoBetterElsewhere = !isShed && verdict is AttemptVerdict.Unavailable,
+        };
+    }
+
+    // Calls of gRPC are POSTs with a body, which spares all others the look at a header.
+    private static bool IsGrpc(HttpRequestMessage request, HttpResponseMessage response) =>
+        request.Content is not null
+        && request.Method == HttpMethod.Post
+        && response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var values)
+        && values.ToString() is { } type
+        && type.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase)
+        // Another protocol begins with the same letters: application/grpc-web, which has its trailers in the body.
+        && (type.Length == GrpcContentType.Length || type[GrpcContentType.Length] is '+' or ';' or ' ');
+
+    // RFC 9110, section 10.2.3: a number of seconds, or a date.
+    private static TimeSpan? RetryAfterOf(HttpResponseHeaders headers, TimeProvider time) =>
+        headers.RetryAfter is not { } value ? null
+        : value.Delta ?? (value.Date is { } date ? date - time.GetUtcNow() : null);
+
+    // gRPC, A6: a number that is negative, or none at all, means "do not".
+    private static (TimeSpan? Delay, bool Forbids) PushbackOf(HttpResponseHeaders headers) =>
+        !headers.NonValidated.TryGetValues(GrpcPushbackHeader, out var values) ? (null, false)
+        : int.TryParse(values.ToString(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds >= 0
+            ? (TimeSpan.FromMilliseconds(milliseconds), false)
+            : (null, true);
+}

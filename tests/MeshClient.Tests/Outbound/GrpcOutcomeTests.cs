@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Http.Headers;
+using MeshClient.Resilience;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshClient.Tests.Outbound;
+
+/// <summary>gRPC answers over real connections: what counts is the status they end with.</summary>
+public sealed class GrpcOutcomeTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("13", true)]
+    [InlineData("5", false)]
+    public async Task Send_StatusInTrailers_CountsForTheInstance(string status, bool ejects)
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(services: meters.Attach);
+        var bad = await env.StartAsync("orders", context => AnswerAsync(context, status));
+        await env.StartAsync("orders", context => AnswerAsync(context, "0"));
+        for (var i = 0; i < 30; i++)
+        {
+            using var response = await SendAsync(env);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            await response.Content.ReadAsByteArrayAsync(Token);
+            // So that the one that fails is picked for all that.
+            env.Instance("orders", bad.Port).Load.Restart(0, TimeProvider.System.GetTimestamp());
+        }
+
+        Assert.Equal(ejects, env.Instance("orders", bad.Port).Ejection.IsEjected);
+        var told = meters.Of("meshclient.call.duration").Where(one => one.Tag("rpc.grpc.status_code") is int code && code.ToString() == status).ToList();
+        Assert.NotEmpty(told);
+        Assert.All(told, one => Assert.Equal(
+            (ejects ? "failure" : "success", ejects ? "INTERNAL" : "NOT_FOUND", 200),
+            (one.Tag("meshclient.outcome"), one.Tag("error.type"), one.Tag("http.response.status_code"))));
+        Assert.Equal(30, meters.Of("meshclient.call.duration").Count);
+        Assert.Equal(30, meters.Of("meshclient.attempt.duration").Count);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Send_UnavailableWithoutBody_IsTriedAtAnotherAndCountsAsSlow()
+    {
+        await using var env = new MeshTestEnvironment();
+        var bad = await env.StartAsync("orders", context =>
+        {
+            context.Response.ContentType = "application/grpc";
+            context.Response.Headers["grpc-status"] = "14";
+            context.Response.Headers["grpc-retry-pushback-ms"] = "20000";
+            return Task.CompletedTask;
+        });
+        await env.StartAsync("orders", context => AnswerAsync(context, "0"));
+        var seen = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            using var response = await SendAsync(env, idempotent: true);
+            await response.Content.ReadAsByteArrayAsync(Token);
+            Assert.Equal("0", response.TrailingHeaders.GetValues("grpc-status").Single());
+            seen = Math.Max(seen, (int)(env.Instance("orders", bad.Port).Load.Average(TimeProvider.System.GetTimestamp()) / TimeProvider.System.TimestampFrequency));
+        }
+
+        Assert.InRange(seen, 15, 20);
+    }
+
+    private static async Task<HttpResponseMessage> SendAsync(MeshTestEnvironment env, bool idempotent = false)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/pkg.Service/Method")
+        {
+            Version = HttpVersion.Version20,
+            Content = new ByteArrayContent([0, 0, 0, 0, 0]),
+        };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        request.Options.Set(MeshRequestOptions.Idempotent, idempotent);
+        return await env.Client().SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
+    }
+
+    private static async Task AnswerAsync(HttpContext context, string status)
+    {
+        context.Response.ContentType = "application/grpc";
+        await context.Response.Body.WriteAsync(new byte[5]);
+        await context.Response.Body.FlushAsync();
+        context.Response.AppendTrailer("grpc-status", status);
+    }
+}
