@@ -1,10 +1,13 @@
 using MeshClient.Benchmarks;
+using MeshClient.Benchmarks.Sidecars;
 
 return args switch
 {
     ["overhead", ..] => await OverheadBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
+    ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
+    ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["pick", ..] => PickBenchmark.Run(),
     _ => Help(),
 };
@@ -21,6 +24,8 @@ static int Help()
           pick        time of one choice of an instance
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
+          sidecars    the same against pairs of HAProxy and nginx with mutual TLS between them, where they are installed
+                      [--seconds N] [--rounds N] (default 3)
 
         Each prints a table for results/.
         """);
