@@ -1,6 +1,7 @@
 using System.Globalization;
 using MeshClient.Benchmarks;
 using MeshClient.Benchmarks.Registry;
+using MeshClient.Benchmarks.Sidecars;
 
 return args switch
 {
@@ -9,6 +10,8 @@ return args switch
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
+    ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
+    ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["pick", ..] => PickBenchmark.Run(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
     ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
@@ -30,6 +33,8 @@ static int Help()
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
                       [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
+          sidecars    the same against pairs of HAProxy and nginx with mutual TLS between them, where they are installed
+                      [--seconds N] [--rounds N] (default 3)
 
         Each prints a table for results/.
         """);
