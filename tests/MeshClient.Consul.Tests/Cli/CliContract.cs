@@ -266,7 +266,6 @@ public abstract partial class CliContract
     {
         Assert.Contains("leader", await Cli.SucceedAsync("operator", "raft", "list-peers"), StringComparison.Ordinal);
         Assert.Contains("CleanupDeadServers", await Cli.SucceedAsync("operator", "autopilot", "get-config"), StringComparison.Ordinal);
-        await Cli.SucceedAsync("operator", "autopilot", "set-config", "-cleanup-dead-servers=true");
     }
 
     // A node without others to measure itself against may have no coordinate; the command says so then.
@@ -355,5 +354,14 @@ public sealed class AgainstMeshServer(RunningMeshServer server) : CliContract, I
             () => Cli.SucceedAsync("services", "register", $"-name={service}", "-port=1"),
             "monitor", "-log-level=debug");
         await Cli.SucceedAsync("services", "deregister", $"-id={service}");
+    }
+
+    [Fact]
+    public async Task Operator_SetAutopilot_IsRefusedWithASentence()
+    {
+        var run = await Cli.RunAsync("operator", "autopilot", "set-config", "-cleanup-dead-servers=true");
+
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("cluster of one", run.Errors, StringComparison.Ordinal);
     }
 }
