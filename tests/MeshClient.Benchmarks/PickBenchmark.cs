@@ -24,14 +24,14 @@ internal static class PickBenchmark
     private static Variant Variant(int count, MeshRandom random)
     {
         var now = Stopwatch.GetTimestamp();
-        var quota = new EjectionQuota();
-        quota.Resize(count);
+        var health = new ServiceHealth(
+            default, HealthSettings.For(null, new MeshHealthOptions()), TimeProvider.System, random);
         var instances = BenchmarkMesh.Instances(count, 1000).Select(instance => new InstanceState(
             instance,
             instance.Endpoints[0],
             new PeakEwma(1000 + random.Next(1000), MeshDefaults.LatencyDecay.TotalSeconds * Stopwatch.Frequency, now),
             1,
-            new EjectionState(quota, TimeProvider.System, random),
+            new EjectionState(health),
             null!)).ToArray();
         var picker = new TwoChoicesPicker<LatencyCost>(instances);
         return new Variant($"{count} instances", () => _sink = picker.TryPick(new PickCall([], anyOut: false, random, now)));

@@ -18,7 +18,7 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
         var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
         attempt.StartedAt = now;
-        var pick = new PickCall(call.Tried, destination.Service.Ejected > 0, random, now) { Request = call.Request };
+        var pick = new PickCall(call.Tried, destination.Service.Health.AnyOut, random, now) { Request = call.Request };
         var picks = 0;
         do
         {

@@ -27,7 +27,7 @@ internal static class StartingLatency
         var averages = new List<double>(peers.Length);
         foreach (var peer in peers)
         {
-            if (!ReferenceEquals(peer, self) && !peer.Ejection.IsEjected)
+            if (!ReferenceEquals(peer, self) && !peer.Ejection.IsOut)
             {
                 averages.Add(peer.Load.Average(now));
             }

@@ -23,6 +23,8 @@ internal sealed record DestinationSettings
 
     public required BalancingSettings Balancing { get; init; }
 
+    public required HealthSettings Health { get; init; }
+
     /// <summary>Order of precedence, first wins: the service's own entry, <see cref="MeshOptions.Defaults"/>, <see cref="MeshDefaults"/>.</summary>
     public static DestinationSettings For(MeshOptions options, string service)
     {
@@ -40,6 +42,7 @@ internal sealed record DestinationSettings
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
             PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
+            Health = HealthSettings.For(own?.Health, common.Health),
         };
     }
 }

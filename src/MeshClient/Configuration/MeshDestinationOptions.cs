@@ -51,4 +51,7 @@ public sealed class MeshDestinationOptions
 
     /// <summary>How the instance of each attempt is chosen.</summary>
     public MeshBalancingOptions Balancing { get; set; } = new();
+
+    /// <summary>When an instance is left out because its calls fail.</summary>
+    public MeshHealthOptions Health { get; set; } = new();
 }

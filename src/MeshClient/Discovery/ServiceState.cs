@@ -20,7 +20,7 @@ internal sealed class ServiceState : IAsyncDisposable
     private readonly TransportFactory _transports;
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
-    private readonly EjectionQuota _quota = new();
+    private readonly HealthProber? _prober;
     private readonly Lock _lock = new();
     private readonly Dictionary<InstanceKey, InstanceState> _instances = [];
     private readonly ConcurrentDictionary<DestinationName, Destination> _destinations = new();
@@ -41,7 +41,8 @@ internal sealed class ServiceState : IAsyncDisposable
         TransportFactory transports,
         TimeProvider time,
         MeshRandom random,
-        ServiceBalancer balancer)
+        ServiceBalancer balancer,
+        HealthTelemetry? healthTelemetry = null)
     {
         Service = service;
         Balancer = balancer;
@@ -52,6 +53,8 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
+        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -81,7 +84,8 @@ internal sealed class ServiceState : IAsyncDisposable
     /// <summary>Whether calls are in flight or wait for what they need.</summary>
     public bool IsBusy => InFlight > 0 || Volatile.Read(ref _preparing) > 0;
 
-    public int Ejected => _quota.Ejected;
+    /// <summary>How its instances fare, as calls see it.</summary>
+    public ServiceHealth Health { get; }
 
     public Exception? DiscoveryFailure => _watch.LastFailure;
 
@@ -112,6 +116,11 @@ internal sealed class ServiceState : IAsyncDisposable
     {
         await _watch.DisposeAsync().ConfigureAwait(false);
         await _expiry.DisposeAsync().ConfigureAwait(false);
+        if (_prober is not null)
+        {
+            await _prober.DisposeAsync().ConfigureAwait(false);
+        }
+
         lock (_lock)
         {
             foreach (var instance in _instances.Values)
@@ -133,6 +142,7 @@ internal sealed class ServiceState : IAsyncDisposable
                 if (_snapshot is { } snapshot)
                 {
                     Fill(destination, snapshot);
+                    ProbeInLock();
                 }
 
                 return destination;
@@ -170,7 +180,6 @@ internal sealed class ServiceState : IAsyncDisposable
     private void ApplyInLock(ServiceSnapshot snapshot)
     {
         IsKnown |= snapshot.Instances.Count > 0;
-        _quota.Resize(snapshot.Instances.Count);
         foreach (var destination in _destinations.Values)
         {
             Fill(destination, snapshot);
@@ -189,12 +198,17 @@ internal sealed class ServiceState : IAsyncDisposable
         foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
         {
             _instances.Remove(key);
-            state.Ejection.Removed();
+            state.Ejection.SetListed(false);
             state.Transport.Dispose();
         }
 
+        ProbeInLock();
         _snapshot = snapshot;
     }
+
+    private void ProbeInLock() => _prober?.Update(_instances.Values.Where(instance => instance.Ejection.IsListed).ToHashSet());
+
+    private long LastUsed() => _destinations.Values.Max(destination => destination.LastUsed);
 
     private void Fill(Destination destination, ServiceSnapshot snapshot)
     {
@@ -227,13 +241,15 @@ internal sealed class ServiceState : IAsyncDisposable
 
             state.Describe(instance);
             needsIdentity |= endpoint.Security == InstanceSecurity.Mesh;
-            if (instance.Health == InstanceHealth.Critical || instance.Weight <= 0)
+            var isCallable = instance.Health != InstanceHealth.Critical && instance.Weight > 0;
+            state.Ejection.SetListed(isCallable);
+            if (isCallable)
             {
-                unhealthy++;
+                callable.Add(state);
             }
             else
             {
-                callable.Add(state);
+                unhealthy++;
             }
         }
 
@@ -249,7 +265,7 @@ internal sealed class ServiceState : IAsyncDisposable
             endpoint,
             new PeakEwma(startingLatency, MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
-            new EjectionState(_quota, _time, _random),
+            new EjectionState(Health, instance.Id.Value),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
     }
 

@@ -15,8 +15,10 @@ namespace MeshClient.Outbound;
 /// </remarks>
 internal static class OutcomeClassifier
 {
+    /// <summary>Where a gRPC answer has its status.</summary>
+    public const string GrpcStatusHeader = "grpc-status";
+
     private const string GrpcContentType = "application/grpc";
-    private const string GrpcStatusHeader = "grpc-status";
     private const string GrpcPushbackHeader = "grpc-retry-pushback-ms";
 
     /// <summary>Judges by the head of the answer, or the failure that came instead.</summary>

@@ -30,10 +30,9 @@ internal static class TestInstances
 
     public static InstanceState[] Make(int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false)
     {
-        var quota = new EjectionQuota();
-        // A tenth of ten times as many are all of them.
-        quota.Resize(allMayBeEjected ? count * 10 : count);
         var random = new MeshRandom(1);
+        // Panic would let calls go to those that are ejected after all.
+        var health = TestHealth.Make(time, random, allMayBeEjected ? new MeshHealthOptions { MaxEjectionPercent = 100, PanicPercent = 0 } : null);
         var factory = Transports(time, random);
         return [.. Enumerable.Range(0, count).Select(i =>
         {
@@ -47,7 +46,7 @@ internal static class TestInstances
                     MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency,
                     time.GetTimestamp()),
                 MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
-                new EjectionState(quota, time, random),
+                new EjectionState(health, description.Id.Value),
                 new InstanceTransport(factory, description, endpoint, MeshDefaults.ConnectTimeout));
         })];
     }
