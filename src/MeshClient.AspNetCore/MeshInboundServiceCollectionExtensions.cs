@@ -3,6 +3,7 @@ using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Intentions;
 using MeshClient.AspNetCore.Listener;
+using MeshClient.AspNetCore.Overload;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Configuration;
@@ -67,6 +68,9 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<DenialWriter>();
         services.AddSingleton<TelemetryMiddleware>();
         services.AddSingleton<IntentionsMiddleware>();
+        services.AddSingleton<OverloadMetrics>();
+        services.AddSingleton<ShedWriter>();
+        services.AddSingleton<OverloadMiddleware>();
         services.AddSingleton<InboundPipeline>();
         services.AddSingleton<InboundStartup>();
         services.AddHostedService<InboundHostedService>();

@@ -7,6 +7,7 @@ using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Outbound;
+using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
 using Microsoft.Extensions.Configuration;
@@ -127,6 +128,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<HealthTelemetry>()));
         services.TryAddSingleton<HealthTelemetry>();
         services.TryAddSingleton<MeshTelemetry>();
+        services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
         services.TryAddSingleton(provider =>
         {

@@ -14,4 +14,7 @@ public static class MeshInboundDefaults
 
     /// <summary>30 s: the host's own shutdown timeout, taken for its start as well; an orchestrator waits at least that long.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+
+    /// <summary>1 s: the least <c>Retry-After</c> can say, and the window in which a learned limit changes.</summary>
+    public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 }

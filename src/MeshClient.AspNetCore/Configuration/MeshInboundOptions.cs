@@ -50,4 +50,7 @@ public sealed class MeshInboundOptions
     /// intentions. Default: none.
     /// </summary>
     public IList<string> ExemptEndpoints { get; set; } = [];
+
+    /// <summary>What keeps the app from more requests than it can serve. Default: nothing is limited.</summary>
+    public MeshInboundOverloadOptions Overload { get; set; } = new();
 }

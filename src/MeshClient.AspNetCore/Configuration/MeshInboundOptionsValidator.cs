@@ -38,6 +38,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
             }
         }
 
+        InboundOverloadChecks.Check(checks, options.Overload);
         return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);
     }
 }

@@ -1,4 +1,5 @@
 using MeshClient.AspNetCore.Listener;
+using MeshClient.AspNetCore.Overload;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -7,7 +8,7 @@ namespace MeshClient.AspNetCore.Inbound;
 /// <summary>The way of a request into the app. The order is written here and nowhere else.</summary>
 internal sealed class InboundPipeline
 {
-    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, IntentionsMiddleware intentions) =>
+    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, IntentionsMiddleware intentions, OverloadMiddleware overload) =>
         Stages =
         [
             // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
@@ -20,8 +21,12 @@ internal sealed class InboundPipeline
             // Above Intentions because they decide about the caller; below Telemetry because it only fills what that set up.
             InboundStage.ForRequest("PeerIdentity", PeerIdentityMiddleware.Wrap),
 
-            // Right above the app: everything the app does, its own middleware included, lies behind the decision.
+            // Above Overload because who may not call at all is to hear that, for good, and must not use up what others may have;
+            // deciding costs next to nothing. Everything the app does, its own middleware included, lies behind the decision.
             InboundStage.ForRequest("Intentions", intentions.Wrap),
+
+            // Right above the app, because what it learns from is the app's own time, and what it counts the app's own work.
+            InboundStage.ForRequest("Overload", overload.Wrap),
         ];
 
     /// <summary>The stages, outermost first.</summary>

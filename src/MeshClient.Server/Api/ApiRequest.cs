@@ -5,6 +5,7 @@ using System.Net;
 using System.Text.Json;
 using MeshClient.Server.AccessControl;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace MeshClient.Server.Api;
 
@@ -63,11 +64,12 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
         }
     }
 
+    /// <summary>Reads a body of the usual size.</summary>
     public async Task<byte[]> ReadBodyAsync()
     {
-        if (http.Request.ContentLength is > MaxBodyBytes)
+        if (http.Request.ContentLength > MaxBodyBytes)
         {
-            throw TooLarge();
+            throw TooLarge(http.Request.ContentLength.Value, MaxBodyBytes);
         }
 
         var reader = http.Request.BodyReader;
@@ -76,7 +78,7 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
             var result = await reader.ReadAsync(Aborted).ConfigureAwait(false);
             if (result.Buffer.Length > MaxBodyBytes)
             {
-                throw TooLarge();
+                throw TooLarge(result.Buffer.Length, MaxBodyBytes);
             }
 
             if (result.IsCompleted)
@@ -88,6 +90,40 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
 
             reader.AdvanceTo(result.Buffer.Start, result.Buffer.End);
         }
+    }
+
+    /// <summary>Reads a body that may be larger than a web server takes by default.</summary>
+    public async Task<MemoryStream> ReadLargeBodyAsync(long limit)
+    {
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
+        {
+            feature.MaxRequestBodySize = limit;
+        }
+
+        const int partBytes = 64 * 1024;
+        var body = new MemoryStream();
+        var part = new byte[partBytes];
+        while (await http.Request.Body.ReadAsync(part, Aborted).ConfigureAwait(false) is > 0 and var count)
+        {
+            if (body.Length + count > limit)
+            {
+                throw TooLarge(body.Length + count, limit);
+            }
+
+            body.Write(part, 0, count);
+        }
+
+        body.Position = 0;
+        return body;
+    }
+
+    /// <summary>Answers with bytes as they are.</summary>
+    public async Task AnswerBytesAsync(ReadOnlyMemory<byte> bytes, string contentType)
+    {
+        ThrowIfNotAsked();
+        http.Response.ContentType = contentType;
+        http.Response.ContentLength = bytes.Length;
+        await http.Response.BodyWriter.WriteAsync(bytes, Aborted).ConfigureAwait(false);
     }
 
     /// <summary>Puts the headers on that go with indexed data.</summary>
@@ -163,6 +199,6 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
     private bool TakesGzip() => http.Request.GetTypedHeaders().AcceptEncoding
         .Any(coding => coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && coding.Quality is not 0);
 
-    private static RequestRefusedException TooLarge() =>
-        new(413, $"Request body too large, max size: {MaxBodyBytes} bytes.");
+    private static RequestRefusedException TooLarge(long length, long limit) =>
+        new(413, $"Request body({length} bytes) too large, max size: {limit} bytes.");
 }

@@ -57,6 +57,25 @@ internal readonly record struct JsonField(string Name, JsonElement Value, string
         : Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number) ? number
         : throw Mismatch("int");
 
+    public ulong LongNumber() =>
+        IsNull ? 0
+        : Value.ValueKind == JsonValueKind.Number && Value.TryGetUInt64(out var number) ? number
+        : throw Mismatch("uint64");
+
+    /// <summary>Bytes as a text in base 64.</summary>
+    public byte[] Bytes()
+    {
+        var text = Text();
+        try
+        {
+            return Convert.FromBase64String(text);
+        }
+        catch (FormatException)
+        {
+            throw new JsonDecodeException("illegal base64 data");
+        }
+    }
+
     /// <summary>A duration as Go text, or as a number of nanoseconds.</summary>
     public TimeSpan Duration()
     {

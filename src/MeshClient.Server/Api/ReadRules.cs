@@ -24,6 +24,23 @@ internal static class ReadRules
     /// <summary>Checks the consistency asked for and names it in the answer; here all three are the same.</summary>
     public static void SetConsistency(ApiRequest request)
     {
+        var (stale, consistent) = CheckConsistency(request);
+        if (request.Has("cached"))
+        {
+            if (consistent)
+            {
+                throw RequestRefusedException.Invalid("Cannot specify ?cached with ?consistent, conflicting semantics.");
+            }
+
+            SetCacheHit(request);
+        }
+
+        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+    }
+
+    /// <summary>Checks the consistency asked for.</summary>
+    public static (bool Stale, bool Consistent) CheckConsistency(ApiRequest request)
+    {
         if (request.Query("max_stale") is { Length: > 0 } maxStale && !GoDuration.TryParse(maxStale, out _, out _))
         {
             throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
@@ -36,17 +53,7 @@ internal static class ReadRules
             throw RequestRefusedException.Invalid("Cannot specify ?stale with ?consistent, conflicting semantics.");
         }
 
-        if (request.Has("cached"))
-        {
-            if (consistent)
-            {
-                throw RequestRefusedException.Invalid("Cannot specify ?cached with ?consistent, conflicting semantics.");
-            }
-
-            SetCacheHit(request);
-        }
-
-        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+        return (stale, consistent);
     }
 
     /// <summary>Says that the answer came from here, as an agent says of its cache.</summary>

@@ -2,7 +2,9 @@ using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.Events;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -17,6 +19,7 @@ internal sealed class ServerCore : IDisposable
     private readonly IStateStorage _storage;
     private readonly TtlMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
 
     /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
@@ -27,9 +30,10 @@ internal sealed class ServerCore : IDisposable
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
-            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub());
+            Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
             _monitor = new TtlMonitor(Store, time);
+            _sessions = new SessionClocks(Store, time);
             _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
@@ -46,6 +50,7 @@ internal sealed class ServerCore : IDisposable
                 _monitor.Follow(checkId);
             }
 
+            _sessions.FollowAll();
             _reaper.Start();
         }
         catch
@@ -70,6 +75,7 @@ internal sealed class ServerCore : IDisposable
     {
         BeginStop();
         _reaper.Dispose();
+        _sessions.Dispose();
         _monitor.Dispose();
         Store.Dispose();
         _storage.Dispose();
@@ -111,6 +117,16 @@ internal sealed class ServerCore : IDisposable
         }
     }
 
+    private void FollowRestored(ServerState before)
+    {
+        foreach (var checkId in before.Catalog.CheckOwners.Keys.Union(Store.Current.Catalog.CheckOwners.Keys))
+        {
+            _monitor.Follow(checkId);
+        }
+
+        _sessions.FollowAll();
+    }
+
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
@@ -122,6 +138,11 @@ internal sealed class ServerCore : IDisposable
         new IntentionHandlers(Store, queries, options, time).Map(routes);
         new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
         new ConfigHandlers(Store, queries, options).Map(routes);
+        new KeyHandlers(Store, queries, options, time).Map(routes);
+        new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
+        new TransactionHandlers(Store, options, time).Map(routes);
+        new EventHandlers(new EventLog(Store.Watches), queries, options).Map(routes);
+        new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }
 }

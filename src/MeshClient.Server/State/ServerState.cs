@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -14,6 +16,10 @@ internal sealed record ServerState
     public required CatalogState Catalog { get; init; }
 
     public required IntentionTable Intentions { get; init; }
+
+    public required KeyValueState Keys { get; init; }
+
+    public required SessionState Sessions { get; init; }
 
     /// <summary>Null only until the server has made or loaded its authority, before it serves anything.</summary>
     public AuthorityState? Authority { get; init; }
@@ -35,6 +41,8 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
+        Keys = KeyValueState.CreateEmpty(index),
+        Sessions = SessionState.CreateEmpty(index),
         ConfigIndex = index,
     };
 }

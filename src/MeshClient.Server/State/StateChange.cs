@@ -36,6 +36,16 @@ internal sealed class StateChange(ulong index)
         _rows.Clear();
     }
 
+    /// <summary>Takes over what another change recorded.</summary>
+    public void Take(StateChange other)
+    {
+        _touched.UnionWith(other._touched);
+        foreach (var (row, record) in other._rows)
+        {
+            _rows[row] = record;
+        }
+    }
+
     /// <summary>Stores a row of a state that is taken over whole.</summary>
     public void PutAny(StateRows table, string key, object record) => _rows[(table, key)] = record;
 }

@@ -1,3 +1,5 @@
+using MeshClient.Server.Sessions;
+
 namespace MeshClient.Server.State;
 
 /// <summary>
@@ -14,6 +16,7 @@ namespace MeshClient.Server.State;
 internal sealed class StateStore : IDisposable
 {
     private readonly IStateStorage _storage;
+    private readonly TimeProvider _time;
     private readonly Lock _applying = new();
     private readonly SemaphoreSlim _queued = new(0);
     private volatile ServerState _current;
@@ -24,8 +27,9 @@ internal sealed class StateStore : IDisposable
     private Thread? _thread;
     private bool _disposed;
 
-    public StateStore(ServerState initial, IStateStorage storage, WatchHub watches)
+    public StateStore(ServerState initial, IStateStorage storage, WatchHub watches, TimeProvider? time = null)
     {
+        _time = time ?? TimeProvider.System;
         _current = _newest = initial;
         _storage = storage;
         Watches = watches;
@@ -56,7 +60,7 @@ internal sealed class StateStore : IDisposable
             bool changes;
             try
             {
-                changes = write.ApplyTo(_newest);
+                changes = write.ApplyTo(_newest, Moment.Now(_time));
             }
             catch (RequestRefusedException e)
             {
@@ -239,11 +243,11 @@ internal sealed class StateStore : IDisposable
         }
     }
 
-    private static RequestRefusedException? ApplyAgain(Write write, ServerState state)
+    private RequestRefusedException? ApplyAgain(Write write, ServerState state)
     {
         try
         {
-            write.ApplyTo(state);
+            write.ApplyTo(state, Moment.Now(_time));
             return null;
         }
         catch (RequestRefusedException e)
@@ -265,13 +269,19 @@ internal sealed class StateStore : IDisposable
         public ServerState After { get; private set; } = null!;
 
         /// <returns>Whether the state changes.</returns>
-        public bool ApplyTo(ServerState state)
+        public bool ApplyTo(ServerState state, Moment now)
         {
             Change = new StateChange(state.Index + 1);
             After = command.Apply(state, Change);
             if (ReferenceEquals(state, After))
             {
                 return false;
+            }
+
+            // A session ends in the very write that makes a check critical or takes it away: nobody sees its locks held any more.
+            if (Change.Touched.Contains(Topic.Checks))
+            {
+                After = SessionRules.EndFailed(After, now, Change);
             }
 
             if (Change.Touched.Count > 0 || Change.ReplacesAll)

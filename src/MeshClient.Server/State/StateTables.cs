@@ -2,6 +2,8 @@ using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Intentions;
+using MeshClient.Server.KeyValues;
+using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
 
@@ -13,8 +15,10 @@ internal static class StateTables
     public static readonly InstanceRows Instances = new();
     public static readonly AuthorityRows Authority = new();
     public static readonly IntentionRows Intentions = new();
+    public static readonly SessionRows Sessions = new();
+    public static readonly KeyEntryRows Keys = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions];
+    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions, Sessions, Keys];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

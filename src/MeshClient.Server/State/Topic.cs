@@ -12,6 +12,10 @@ internal enum TopicKind
     Service,
     Connect,
     Leaf,
+    Key,
+    KeyPrefix,
+    Sessions,
+    Events,
 }
 
 /// <summary>Something that changes, and for whose change a parked query waits.</summary>
@@ -23,6 +27,15 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+
+    public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
+    public static readonly Topic Events = new(TopicKind.Events, string.Empty);
+
+    /// <summary>A key. Touching it wakes the watchers of its prefixes too.</summary>
+    public static Topic Key(string key) => new(TopicKind.Key, key);
+
+    /// <summary>All keys that begin with a text; only to be watched.</summary>
+    public static Topic KeyPrefix(string prefix) => new(TopicKind.KeyPrefix, prefix);
 
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());

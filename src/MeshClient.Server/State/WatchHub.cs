@@ -8,6 +8,8 @@ internal sealed class WatchHub
     private readonly Lock _gate = new();
     private readonly Dictionary<Topic, HashSet<Watch>> _byTopic = [];
     private readonly HashSet<Watch> _all = [];
+    // How many watches there are on prefixes of each length: a key is looked up by its beginnings of these lengths only.
+    private readonly SortedDictionary<int, int> _prefixLengths = [];
     private bool _closed;
 
     /// <summary>How many queries are parked.</summary>
@@ -41,6 +43,7 @@ internal sealed class WatchHub
             {
                 ref var watches = ref CollectionsMarshal.GetValueRefOrAddDefault(_byTopic, topic, out _);
                 (watches ??= []).Add(watch);
+                CountPrefix(topic, 1);
             }
         }
 
@@ -72,12 +75,10 @@ internal sealed class WatchHub
         {
             foreach (var topic in topics)
             {
-                if (_byTopic.TryGetValue(topic, out var watches))
+                WakeOne(topic);
+                if (topic.Kind == TopicKind.Key)
                 {
-                    foreach (var watch in watches)
-                    {
-                        watch.Wake();
-                    }
+                    WakePrefixes(topic.Name);
                 }
             }
         }
@@ -119,10 +120,51 @@ internal sealed class WatchHub
 
             foreach (var topic in watch.Topics)
             {
-                if (_byTopic.TryGetValue(topic, out var watches) && watches.Remove(watch) && watches.Count == 0)
+                if (_byTopic.TryGetValue(topic, out var watches) && watches.Remove(watch))
                 {
-                    _byTopic.Remove(topic);
+                    CountPrefix(topic, -1);
+                    if (watches.Count == 0)
+                    {
+                        _byTopic.Remove(topic);
+                    }
                 }
+            }
+        }
+    }
+
+    private void WakeOne(Topic topic)
+    {
+        if (_byTopic.TryGetValue(topic, out var watches))
+        {
+            foreach (var watch in watches)
+            {
+                watch.Wake();
+            }
+        }
+    }
+
+    private void WakePrefixes(string key)
+    {
+        foreach (var length in _prefixLengths.Keys)
+        {
+            if (length > key.Length)
+            {
+                return;
+            }
+
+            WakeOne(Topic.KeyPrefix(key[..length]));
+        }
+    }
+
+    private void CountPrefix(Topic topic, int by)
+    {
+        if (topic.Kind == TopicKind.KeyPrefix)
+        {
+            var count = _prefixLengths.GetValueOrDefault(topic.Name.Length) + by;
+            _prefixLengths[topic.Name.Length] = count;
+            if (count == 0)
+            {
+                _prefixLengths.Remove(topic.Name.Length);
             }
         }
     }

@@ -15,8 +15,8 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         var call = attempt.Call;
         var destination = call.Destination;
 
-        // The call's own start serves the first attempt: reading the clock is the dearest part of a pick.
-        var now = attempt.Number == 1 ? call.StartedAt : time.GetTimestamp();
+        // The call's own clock serves the first attempt: reading the clock is the dearest part of a pick.
+        var now = attempt.Number == 1 ? call.ReadyAt : time.GetTimestamp();
         attempt.StartedAt = now;
         var pick = new PickCall(call.Tried, destination.Service.Health.AnyOut, random, now) { Request = call.Request };
         var picks = 0;

@@ -21,6 +21,8 @@ internal sealed record DestinationSettings
 
     public required bool PreferHttp2 { get; init; }
 
+    public required OverloadSettings Overload { get; init; }
+
     public required BalancingSettings Balancing { get; init; }
 
     public required HealthSettings Health { get; init; }
@@ -41,6 +43,7 @@ internal sealed record DestinationSettings
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
             PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+            Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
             Health = HealthSettings.For(own?.Health, common.Health),
         };

@@ -15,6 +15,36 @@ public static class MeshDefaults
     /// <summary>1024: Envoy's max_requests of a cluster's circuit breaker.</summary>
     public const int MaxConcurrency = 1024;
 
+    /// <summary>0: no queue, as Envoy's circuit breaker has none for requests; what is too much is refused while that is still news.</summary>
+    public const int QueueLength = 0;
+
+    /// <summary>1 s: a fifth of an attempt's own limit, so that a call that has waited still has time to be made.</summary>
+    public static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>20: where a learned limit begins (Netflix concurrency-limits, all algorithms).</summary>
+    public const int InitialLimit = 20;
+
+    /// <summary>20: the least of Netflix's Gradient2Limit and AIMDLimit.</summary>
+    public const int MinLimit = 20;
+
+    /// <summary>1: the least of Netflix's VegasLimit.</summary>
+    public const int VegasMinLimit = 1;
+
+    /// <summary>200: the greatest of Netflix's Gradient2Limit and AIMDLimit.</summary>
+    public const int MaxLimit = 200;
+
+    /// <summary>1000: the greatest of Netflix's VegasLimit.</summary>
+    public const int VegasMaxLimit = 1000;
+
+    /// <summary>1 s: the window of Netflix's WindowedLimit.</summary>
+    public static readonly TimeSpan LimitWindow = TimeSpan.FromSeconds(1);
+
+    /// <summary>2: Google's K of adaptive throttling ("Site Reliability Engineering", chapter "Handling Overload").</summary>
+    public const double ThrottlingMultiplier = 2;
+
+    /// <summary>2 min: how long the same throttling remembers.</summary>
+    public static readonly TimeSpan ThrottlingWindow = TimeSpan.FromMinutes(2);
+
     /// <summary>2: Istio's number of retries.</summary>
     public const int MaxRetries = 2;
 

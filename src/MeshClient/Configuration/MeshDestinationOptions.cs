@@ -20,7 +20,7 @@ public sealed class MeshDestinationOptions
     public TimeSpan? ConnectTimeout { get; set; }
 
     /// <summary>
-    /// How many calls may be in flight at once; more are refused at once. 1 to 1 000 000. A call is in flight until its answer
+    /// How many calls may be in flight at once; more wait in a queue where there is one (<see cref="MeshOverloadOptions.QueueLength"/>), or are refused at once. 1 to 1 000 000. A call is in flight until its answer
     /// has been read to the end or disposed. Default: <see cref="MeshDefaults.MaxConcurrency"/>.
     /// </summary>
     public int? MaxConcurrency { get; set; }
@@ -48,6 +48,9 @@ public sealed class MeshDestinationOptions
     /// Default: true.
     /// </summary>
     public bool? PreferHttp2 { get; set; }
+
+    /// <summary>What keeps the service from more calls than it can take, beside <see cref="MaxConcurrency"/>.</summary>
+    public MeshOverloadOptions Overload { get; set; } = new();
 
     /// <summary>How the instance of each attempt is chosen.</summary>
     public MeshBalancingOptions Balancing { get; set; } = new();

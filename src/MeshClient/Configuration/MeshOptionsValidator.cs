@@ -80,6 +80,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
         checks.Range($"{key}:RetryBudgetPerSecond", options.RetryBudgetPerSecond, 0, 10_000);
         HealthOptionsChecks.Check(checks, $"{key}:Health", options.Health, inForce.Health);
+        OverloadChecks.Check(checks, $"{key}:Overload", options.Overload, inForce.Overload);
         // A call's limit below an attempt's that was not set here is no mistake: the attempt then just ends with its call.
         if (options.AttemptTimeout is not null && inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout)
         {

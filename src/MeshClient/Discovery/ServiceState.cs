@@ -6,6 +6,7 @@ using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Health;
+using MeshClient.Overload;
 using MeshClient.Resilience;
 using MeshClient.Transport;
 
@@ -29,7 +30,6 @@ internal sealed class ServiceState : IAsyncDisposable
     private readonly Watch<ServiceSnapshot> _watch;
     private ServiceSnapshot? _listed;
     private volatile ServiceSnapshot? _snapshot;
-    private int _inFlight;
     private int _preparing;
 
     public ServiceState(
@@ -55,6 +55,7 @@ internal sealed class ServiceState : IAsyncDisposable
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
         Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
         _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
+        Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -70,6 +71,8 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public RetryBudget RetryBudget { get; }
 
+    public OverloadState Overload { get; }
+
     /// <summary>What the source last said; null until it has said something.</summary>
     public ServiceSnapshot? Snapshot => _snapshot;
 
@@ -79,10 +82,10 @@ internal sealed class ServiceState : IAsyncDisposable
     /// </summary>
     public bool IsKnown { get; private set; }
 
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public int InFlight => Overload.Limiter.InFlight;
 
     /// <summary>Whether calls are in flight or wait for what they need.</summary>
-    public bool IsBusy => InFlight > 0 || Volatile.Read(ref _preparing) > 0;
+    public bool IsBusy => InFlight > 0 || Overload.Limiter.Waiting > 0 || Volatile.Read(ref _preparing) > 0;
 
     /// <summary>How its instances fare, as calls see it.</summary>
     public ServiceHealth Health { get; }
@@ -93,20 +96,6 @@ internal sealed class ServiceState : IAsyncDisposable
         _destinations.TryGetValue(name, out var existing) ? existing : AddDestination(name);
 
     public Task WaitForSnapshotAsync(CancellationToken cancellationToken) => _watch.FirstAsync(cancellationToken);
-
-    /// <summary>Counts a call in, unless there are too many.</summary>
-    public bool TryAdmit()
-    {
-        if (Interlocked.Increment(ref _inFlight) <= Settings.MaxConcurrency)
-        {
-            return true;
-        }
-
-        Interlocked.Decrement(ref _inFlight);
-        return false;
-    }
-
-    public void Release() => Interlocked.Decrement(ref _inFlight);
 
     public void BeginPreparing() => Interlocked.Increment(ref _preparing);
 
@@ -121,6 +110,7 @@ internal sealed class ServiceState : IAsyncDisposable
             await _prober.DisposeAsync().ConfigureAwait(false);
         }
 
+        Overload.Dispose();
         lock (_lock)
         {
             foreach (var instance in _instances.Values)

@@ -15,8 +15,13 @@ public enum MeshFailureReason
     /// <summary>The host is none of the mesh, and only calls inside the mesh are allowed.</summary>
     OutsideMesh,
 
-    /// <summary>Too many calls to the service are in flight.</summary>
+    /// <summary>
+    /// Too many calls to the service are in flight, or it refuses too many for overload at present. The request was not sent.
+    /// </summary>
     Overloaded,
+
+    /// <summary>More calls per second than the app's own limit allows. The request was not sent.</summary>
+    RateLimited,
 
     /// <summary>No connection could be made to the instance. The request was not sent.</summary>
     ConnectFailed,

@@ -19,6 +19,9 @@ internal sealed class OutboundCall(
 
     public long StartedAt { get; } = startedAt;
 
+    /// <summary>The timestamp from which the first attempt may be made: later than the start for a call that had to wait for others.</summary>
+    public long ReadyAt { get; set; } = startedAt;
+
     /// <summary>Why the call cannot be made, as far as its destination is concerned; null when it can.</summary>
     public MeshCallException? Rejection { get; } = rejection;
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
 using MeshClient.Discovery;
 using MeshClient.Health;
+using MeshClient.Overload;
 using MeshClient.Resilience;
 using MeshClient.Routing;
 using MeshClient.Telemetry;
@@ -17,7 +18,7 @@ internal sealed class OutboundPipeline
     private readonly RetryStage _retry;
     private readonly TimeProvider _time;
 
-    public OutboundPipeline(MeshTelemetry telemetry, TimeProvider time, MeshRandom random)
+    public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
         _retry = new RetryStage(time, random, telemetry);
@@ -28,7 +29,7 @@ internal sealed class OutboundPipeline
             new TelemetryStage(telemetry), // outermost, because its span and figures have to cover every retry and every rejection
             new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
             new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
-            new AdmissionStage(), // above retry, because a call that is shed must not be repeated
+            new AdmissionStage(time, random, shed), // above retry, because a call that is shed must not be repeated
             _retry, // above pick, because each attempt picks afresh and avoids what this call has tried
         ];
         _attemptStages =

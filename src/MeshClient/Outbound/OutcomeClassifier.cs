@@ -31,8 +31,8 @@ internal static class OutcomeClassifier
 
         var status = (int)response.StatusCode;
         return status < 400
-            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
-            : OfError(response, time);
+            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(attempt, response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
+            : OfError(attempt, response, time);
     }
 
     /// <summary>Judges again when the answer has been read to the end or was thrown away.</summary>
@@ -42,7 +42,7 @@ internal static class OutcomeClassifier
         // What has been read cannot be taken back from the reader: not to be repeated.
         attempt.BodyFailure is not null ? new(AttemptVerdict.InstanceFailure)
         : attempt.Outcome.IsFinal ? attempt.Outcome
-        : attempt.Response is { } response && OfGrpc(response, response.TrailingHeaders, time) is { } outcome
+        : attempt.Response is { } response && OfGrpc(attempt, response, response.TrailingHeaders, time) is { } outcome
             // The head of the answer has been handed on, and with it the chance to repeat.
             ? outcome with { MayDoBetterElsewhere = false }
             : new(AttemptVerdict.NotTelling);
@@ -61,7 +61,7 @@ internal static class OutcomeClassifier
         return new(verdict) { MayDoBetterElsewhere = true };
     }
 
-    private static AttemptOutcome OfError(HttpResponseMessage response, TimeProvider time)
+    private static AttemptOutcome OfError(OutboundAttempt attempt, HttpResponseMessage response, TimeProvider time)
     {
         var verdict = response.StatusCode switch
         {
@@ -83,7 +83,7 @@ internal static class OutcomeClassifier
             };
         }
 
-        var isShed = ShedMarker.IsIn(response.Headers);
+        var isShed = ShedMarker.IsIn(response.Headers, attempt);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {
             RetryAfter = RetryAfterOf(response.Headers, time),
@@ -92,7 +92,8 @@ internal static class OutcomeClassifier
     }
 
     // Null: the status is not among these headers.
-    private static AttemptOutcome? OfGrpc(HttpResponseMessage response, HttpResponseHeaders headers, TimeProvider time)
+    private static AttemptOutcome? OfGrpc(
+        OutboundAttempt attempt, HttpResponseMessage response, HttpResponseHeaders headers, TimeProvider time)
     {
         if (!headers.NonValidated.TryGetValues(GrpcStatusHeader, out var values))
         {
@@ -115,7 +116,7 @@ internal static class OutcomeClassifier
             return new(verdict) { GrpcStatus = status };
         }
 
-        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers) || ShedMarker.IsIn(headers));
+        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers, attempt) || ShedMarker.IsIn(headers, attempt));
         var (pushback, forbids) = PushbackOf(headers);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {

@@ -12,7 +12,8 @@ namespace MeshClient.Resilience;
 /// idempotent (RFC 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header or the option
 /// <see cref="MeshRequestOptions.Idempotent"/>; and when its body can be sent again, which is known of contents that hold
 /// their bytes or make them anew, and of no stream.
-/// Answers worth another instance are those that say this one cannot serve: 502, 503 and 504.
+/// Answers worth another instance are those that say this one cannot serve: 502, 503 and 504; but not one that carries the
+/// <see cref="ShedMarker"/>.
 /// </remarks>
 internal static class Repeatability
 {

@@ -5,6 +5,7 @@ using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
+using MeshClient.Overload;
 
 namespace MeshClient.Telemetry;
 
@@ -114,6 +115,7 @@ internal sealed class MeshTelemetry : IDisposable
                 new KeyValuePair<string, object?>(ServiceTag, service.Service.Value))),
             "{retry}",
             "Retries that may be made now.");
+        ShedTelemetry.Observe(Meter, destinations);
     }
 
     public void Dispose() => Source.Dispose();

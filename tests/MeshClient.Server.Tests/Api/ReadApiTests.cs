@@ -173,8 +173,6 @@ public sealed class ReadApiTests
     [InlineData("GET", "/v1/catalog/nodes/")]
     [InlineData("GET", "/V1/catalog/nodes")]
     [InlineData("PUT", "/v1/config")]
-    [InlineData("GET", "/v1/kv/x")]
-    [InlineData("PUT", "/v1/kv/x")]
     public async Task AnUnknownPath_Is404WithoutABody(string method, string path)
     {
         await using var server = await TestServer.StartAsync();

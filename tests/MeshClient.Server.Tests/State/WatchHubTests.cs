@@ -41,6 +41,31 @@ public sealed class WatchHubTests
         Assert.Equal(WatchOutcome.TimedOut, await wait.WaitAsync(TestServer.Limit, Cancellation));
     }
 
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("a", true)]
+    [InlineData("a/b", true)]
+    [InlineData("a/b/", true)]
+    [InlineData("a/b/c", true)]
+    [InlineData("a/b/c/", false)]
+    [InlineData("b", false)]
+    [InlineData("a/c", false)]
+    public async Task WaitAsync_OnAPrefix_EndsForAKeyThatBeginsWithIt(string prefix, bool wakes)
+    {
+        using var longer = _hub.Begin([Topic.KeyPrefix(prefix + "zz")]);
+        using var watch = _hub.Begin([Topic.KeyPrefix(prefix)]);
+        using (_hub.Begin([Topic.KeyPrefix(prefix)]))
+        {
+            // Its end must not take the other one's along.
+        }
+
+        _hub.Wake([Topic.Key("a/b/c")]);
+        Assert.Equal(
+            wakes ? WatchOutcome.Changed : WatchOutcome.TimedOut,
+            await watch.WaitAsync(TimeSpan.Zero, _time, Cancellation).WaitAsync(TestServer.Limit, Cancellation));
+        Assert.Equal(WatchOutcome.TimedOut, await longer.WaitAsync(TimeSpan.Zero, _time, Cancellation).WaitAsync(TestServer.Limit, Cancellation));
+    }
+
     [Fact]
     public async Task WaitAsync_ASecondTime_WaitsForTheNextChange()
     {

@@ -25,7 +25,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
         _state = new ServiceState(
             TestInstances.Service,
             _plane,
-            DestinationSettings.For(new MeshOptions { Defaults = { MaxConcurrency = 2 } }, "orders"),
+            DestinationSettings.For(new MeshOptions(), "orders"),
             false,
             new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
             _transports,
@@ -140,16 +140,6 @@ public sealed class ServiceStateTests : IAsyncDisposable
         var instances = _state.GetDestination(Name).Callable.ToArray();
         var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
         Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 200, 450);
-    }
-
-    [Fact]
-    public void TryAdmit_Bound_IsKept()
-    {
-        Assert.True(_state.TryAdmit() && _state.TryAdmit());
-        Assert.False(_state.TryAdmit());
-        Assert.Equal(2, _state.InFlight);
-        _state.Release();
-        Assert.True(_state.TryAdmit());
     }
 
     private InstanceState Callable(string id) =>

@@ -3,6 +3,7 @@ using System.Net;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Testing;
+using MeshClient.Tests.Support;
 using MeshClient.Transport;
 
 namespace MeshClient.Tests.Outbound;
@@ -224,6 +225,7 @@ public sealed class OutcomeClassifierTests
         var call = new OutboundCall(request, new Destination(default, null!), 1, rejection: null, new CancellationToken(gaveUp));
         return new OutboundAttempt(call, 1)
         {
+            Instance = TestInstances.Make(1, new FakeTimeProvider())[0],
             Response = response,
             Failure = failure,
             Pool = new ConnectionPool(new HttpMessageInvoker(new SocketsHttpHandler()), null),

@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using MeshClient.Server.AccessControl;
+using MeshClient.Server.Events;
+using MeshClient.Server.State;
+
+namespace MeshClient.Server.Api;
+
+/// <summary>User events. They are listed to whoever asks, and delivered to nobody: there is no gossip to carry them.</summary>
+internal sealed class EventHandlers(EventLog events, BlockingQuery queries, MeshServerOptions options)
+{
+    /// <summary>How long name and payload may be together (Consul's default).</summary>
+    private const int MaxBytes = 512;
+
+    public void Map(RouteTable routes)
+    {
+        routes.Map("PUT", "/v1/event/fire/", RouteAccess.NeedsOnRest(ResourceKind.Event, AccessLevel.Write), FireAsync);
+        routes.Map("GET", "/v1/event/list", RouteAccess.Filtered, ListAsync);
+    }
+
+    private async Task FireAsync(ApiRequest request)
+    {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        if (request.Rest.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("Missing name");
+        }
+
+        var (node, service, tag) = (FilterOf(request, "node"), FilterOf(request, "service"), FilterOf(request, "tag"));
+        if (tag.Length > 0 && service.Length == 0)
+        {
+            throw RequestRefusedException.Invalid("Cannot provide tag filter without service filter");
+        }
+
+        var payload = await request.ReadBodyAsync().ConfigureAwait(false);
+        if (System.Text.Encoding.UTF8.GetByteCount(request.Rest) + payload.Length > MaxBytes)
+        {
+            throw RequestRefusedException.Invalid($"user event exceeds configured limit of {MaxBytes} bytes before encoding");
+        }
+
+        var fired = new UserEvent(Guid.NewGuid(), request.Rest, payload, node, service, tag, 0);
+        events.Add(fired);
+        await request.AnswerJsonAsync(writer => Write(writer, fired)).ConfigureAwait(false);
+    }
+
+    private async Task ListAsync(ApiRequest request)
+    {
+        var name = request.Query("name") ?? string.Empty;
+        var asked = BlockingQuery.IndexOf(request);
+        var wait = BlockingQuery.WaitOf(request);
+        IReadOnlyList<UserEvent> Read() =>
+            [.. events.All.Where(fired => (name.Length == 0 || fired.Name == name) && request.Access.Shows(ResourceKind.Event, fired.Name))];
+        var list = asked == 0
+            ? Read()
+            : await queries.WaitAsync(request, [Topic.Events], wait, Read, now => IndexOf(now) != asked).ConfigureAwait(false);
+        request.SetHeader("X-Consul-Index", IndexOf(list).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await request.AnswerJsonAsync(writer =>
+        {
+            writer.WriteStartArray();
+            foreach (var fired in list)
+            {
+                Write(writer, fired);
+            }
+
+            writer.WriteEndArray();
+        }).ConfigureAwait(false);
+    }
+
+    private static ulong IndexOf(IReadOnlyList<UserEvent> list) => list.Count == 0 ? 1 : list[^1].Index;
+
+    private static string FilterOf(ApiRequest request, string name)
+    {
+        var filter = request.Query(name) ?? string.Empty;
+        try
+        {
+            _ = new Regex(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            return filter;
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            throw RequestRefusedException.Invalid($"Invalid {name} filter: error parsing regexp: `{filter}`");
+        }
+    }
+
+    private static void Write(Utf8JsonWriter writer, UserEvent fired)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("ID", fired.Id);
+        writer.WriteString("Name", fired.Name);
+        if (fired.Payload.Length > 0)
+        {
+            writer.WriteBase64String("Payload", fired.Payload);
+        }
+        else
+        {
+            writer.WriteNull("Payload");
+        }
+
+        writer.WriteString("NodeFilter", fired.NodeFilter);
+        writer.WriteString("ServiceFilter", fired.ServiceFilter);
+        writer.WriteString("TagFilter", fired.TagFilter);
+        writer.WriteNumber("Version", 1);
+        writer.WriteNumber("LTime", fired.Time);
+        writer.WriteEndObject();
+    }
+}

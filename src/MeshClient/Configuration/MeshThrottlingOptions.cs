@@ -1,0 +1,26 @@
+namespace MeshClient.Configuration;
+
+/// <summary>
+/// Refuses calls in this process, by chance, once the service has answered many with "overloaded": so many that it gets about
+/// <see cref="Multiplier"/> times what it accepts, and need not spend its strength on refusing. Google, "Site Reliability
+/// Engineering", chapter "Handling Overload". A null property takes the value of the defaults.
+/// </summary>
+/// <remarks>
+/// Off unless switched on, because it remembers for minutes: a service that has recovered goes on losing calls meanwhile, one
+/// overloaded instance costs calls the others could take, and MeshClient's own refusals cost the service next to nothing.
+/// It pays where refusing is dear: services without MeshClient, or those that refuse only after much work.
+/// </remarks>
+public sealed class MeshThrottlingOptions
+{
+    /// <summary>Whether it is done. Default: false.</summary>
+    public bool? Enabled { get; set; }
+
+    /// <summary>
+    /// How many calls may be made per call accepted (Google's K); less refuses sooner. 1.01 to 100. Default:
+    /// <see cref="MeshDefaults.ThrottlingMultiplier"/>.
+    /// </summary>
+    public double? Multiplier { get; set; }
+
+    /// <summary>Over what time calls are counted. 1 s to 1 hour. Default: <see cref="MeshDefaults.ThrottlingWindow"/>.</summary>
+    public TimeSpan? Window { get; set; }
+}

@@ -1,0 +1,122 @@
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+
+namespace MeshClient.Overload;
+
+/// <summary>
+/// Decides whether a call is made at all: by the rate of calls, by what the service lately refused, and by how many are in
+/// flight, in this order, so that a call that is refused anyway takes nobody's place.
+/// </summary>
+internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry) : CallStage("Admission")
+{
+    public override ValueTask EnterAsync(OutboundCall call)
+    {
+        var overload = call.Destination.Service.Overload;
+        if (overload.Rate is { } rate && !rate.TryTake(out var retryAfter))
+        {
+            throw Refusal(
+                call,
+                MeshFailureReason.RateLimited,
+                ShedTelemetry.Rate,
+                $"the limit of calls per second is used up, for another {retryAfter.TotalSeconds:F3} s (RateLimit)");
+        }
+
+        if (overload.Throttle is { } throttle && throttle.IsRefused(call.StartedAt, random))
+        {
+            throw Refusal(
+                call, MeshFailureReason.Overloaded, ShedTelemetry.Throttling, "it refuses most calls for overload at present (Throttling)");
+        }
+
+        return overload.Limiter.TryEnter() ? ValueTask.CompletedTask : WaitAsync(call);
+    }
+
+    public override void Responded(OutboundCall call)
+    {
+        if (call.Destination.Service.Overload.Throttle is { } throttle && call.Attempt is { } attempt)
+        {
+            switch (AttemptLoad.Of(attempt))
+            {
+                case LoadSign.Refused:
+                    throttle.Refused(call.RespondedAt);
+                    break;
+                case LoadSign.Served or LoadSign.None when attempt.Response is not null:
+                    throttle.Accepted(call.RespondedAt);
+                    break;
+            }
+        }
+    }
+
+    public override void Ended(OutboundCall call)
+    {
+        var overload = call.Destination.Service.Overload;
+        var inFlight = overload.Limiter.Leave();
+        if (overload.IsAdaptive)
+        {
+            overload.Learn(call, inFlight, time.GetTimestamp());
+        }
+    }
+
+    private async ValueTask WaitAsync(OutboundCall call)
+    {
+        var service = call.Destination.Service;
+        var limiter = service.Overload.Limiter;
+        if (limiter.Enqueue() is not { } waiter)
+        {
+            throw Refusal(call, MeshFailureReason.Overloaded, ShedTelemetry.Concurrency, TooMany(limiter));
+        }
+
+        var timeout = service.Settings.Overload.QueueTimeout;
+        var left = call.DeadlineAt == long.MaxValue ? TimeSpan.MaxValue : time.GetElapsedTime(time.GetTimestamp(), call.DeadlineAt);
+        var endsWithCall = left <= timeout;
+        var limit = endsWithCall ? left : timeout;
+        bool admitted;
+        try
+        {
+            admitted = await waiter.Admitted.WaitAsync(limit > TimeSpan.Zero ? limit : TimeSpan.Zero, time, call.Cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            if (limiter.TryGiveUp(waiter))
+            {
+                if (e is OperationCanceledException)
+                {
+                    throw;
+                }
+
+                throw endsWithCall
+                    ? Refusal(call, MeshFailureReason.DeadlineExceeded, ShedTelemetry.QueueTimeout, $"{TooMany(limiter)}, and the call's time was over before it was its turn")
+                    : Refusal(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueTimeout, $"{TooMany(limiter)}, and none ended within {timeout} (QueueTimeout)");
+            }
+
+            // It was its turn at the same moment.
+            admitted = await waiter.Admitted.ConfigureAwait(false);
+            if (admitted && e is OperationCanceledException)
+            {
+                limiter.Leave();
+                throw;
+            }
+        }
+
+        if (!admitted)
+        {
+            throw Refusal(
+                call, MeshFailureReason.Overloaded, ShedTelemetry.QueueFull, $"{TooMany(limiter)}, and newer ones filled the queue (QueueLength)");
+        }
+
+        call.ReadyAt = time.GetTimestamp();
+    }
+
+    private static string TooMany(AdmissionLimiter limiter) =>
+        $"{limiter.Limit} calls to it are in flight already (MaxConcurrency, or less where Adaptive has learned so)";
+
+    private MeshCallException Refusal(OutboundCall call, MeshFailureReason reason, string shed, string why)
+    {
+        var service = call.Destination.Service.Service.Value;
+        telemetry.Shed(service, shed, why);
+        return new MeshCallException(
+            reason,
+            service,
+            Descriptor.Name,
+            $"Call to '{service}' was not made: {why}. A call is in flight until its answer has been read to the end or disposed.");
+    }
+}

@@ -1,0 +1,239 @@
+using System.Net;
+using MeshClient.Configuration;
+using MeshClient.Core.Overload;
+using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Tests.Overload;
+
+/// <summary>Calls over real sockets that are too many for a service, and what becomes of them.</summary>
+public sealed class AdmissionTests
+{
+    private static CancellationToken Token => MeshTestEnvironment.Token;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_CallInFlightEnds_TheWaitingOneIsMade()
+    {
+        await using var env = Environment(queue: 1);
+        await using var held = await HeldCall.StartAsync(env);
+        var waiting = GetAsync(env);
+        await Eventually.HoldsAsync(() => env.State("orders").Overload.Limiter.Waiting == 1);
+        Assert.True(env.State("orders").IsBusy);
+        Assert.Equal(1, held.Peer.Requests);
+
+        // In flight until the body has been read, and no earlier.
+        await held.EndAsync();
+
+        using var answer = await waiting.BoundedAsync();
+        Assert.Equal("a", await answer.Content.ReadAsStringAsync(Token));
+        Assert.Equal((0, 0), (env.State("orders").InFlight, env.State("orders").Overload.Limiter.Waiting));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_WaitIsNotTheInstancesLatency()
+    {
+        await using var env = Environment(queue: 1);
+        await using var held = await HeldCall.StartAsync(env);
+        var waiting = GetAsync(env);
+        await Eventually.HoldsAsync(() => env.State("orders").Overload.Limiter.Waiting == 1);
+        await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Token);
+        var before = TimeProvider.System.GetTimestamp();
+        await held.EndAsync();
+        using var answer = await waiting.BoundedAsync();
+
+        // Peak-EWMA takes a peak at once: had the wait counted, the load would be above it.
+        var load = env.Instance("orders", held.Peer.Port).Load.Cost(1, TimeProvider.System.GetTimestamp());
+        Assert.True(load < TimeProvider.System.TimestampFrequency * 0.3, $"{load}");
+        Assert.True(TimeProvider.System.GetElapsedTime(before) < TimeSpan.FromSeconds(15));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_NoneEndsInTime_IsRefusedAsOverloaded()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = Environment(queue: 1, TimeSpan.FromMilliseconds(20), meters);
+        await using var held = await HeldCall.StartAsync(env);
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env).BoundedAsync());
+
+        Assert.Equal((MeshFailureReason.Overloaded, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
+        Assert.Contains("QueueTimeout", failure.Message, StringComparison.Ordinal);
+        Assert.Equal((1, 0), (env.State("orders").InFlight, env.State("orders").Overload.Limiter.Waiting));
+        var shed = Assert.Single(meters.Of("meshclient.calls.shed"));
+        Assert.Equal(("orders", "queue_timeout"), (shed.Tag("meshclient.service"), shed.Tag("meshclient.reason")));
+        var line = Assert.Single(env.Logs.Lines, line => line.Level == LogLevel.Warning && line.Text.Contains("queue_timeout", StringComparison.Ordinal));
+        Assert.Contains("orders", line.Text, StringComparison.Ordinal);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_DeadlineEndsFirst_IsTheReason()
+    {
+        await using var env = Environment(queue: 1);
+        await using var held = await HeldCall.StartAsync(env);
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(30));
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env).BoundedAsync());
+
+        Assert.Equal((MeshFailureReason.DeadlineExceeded, "Admission"), (failure.Reason, failure.Stage));
+        Assert.Equal(0, env.State("orders").Overload.Limiter.Waiting);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_CallerGivesUp_LeavesItWithItsOwnToken()
+    {
+        await using var env = Environment(queue: 1);
+        await using var held = await HeldCall.StartAsync(env);
+        using var cancellation = new CancellationTokenSource();
+        var waiting = env.Client().GetAsync("http://orders/", cancellation.Token);
+        await Eventually.HoldsAsync(() => env.State("orders").Overload.Limiter.Waiting == 1);
+
+        await cancellation.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.BoundedAsync());
+        Assert.Equal((1, 0), (env.State("orders").InFlight, env.State("orders").Overload.Limiter.Waiting));
+        await held.EndAsync();
+        using var next = await GetAsync(env).BoundedAsync();
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_NewerCallsFillIt_TheOldestIsRefused()
+    {
+        await using var env = Environment(queue: 1);
+        await using var held = await HeldCall.StartAsync(env);
+        var oldest = GetAsync(env);
+        await Eventually.HoldsAsync(() => env.State("orders").Overload.Limiter.Waiting == 1);
+        var newest = GetAsync(env);
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => oldest.BoundedAsync());
+
+        Assert.Contains("QueueLength", failure.Message, StringComparison.Ordinal);
+        await held.EndAsync();
+        using var answer = await newest.BoundedAsync();
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task RateLimit_BucketIsEmpty_IsRefusedAtOnce()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Overload.RateLimit = new() { PerSecond = 0.001, Burst = 3 }, services: meters.Attach);
+        var peer = await env.StartAsync("orders", _ => Task.CompletedTask);
+        for (var i = 0; i < 3; i++)
+        {
+            using var answer = await GetAsync(env);
+        }
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env));
+
+        Assert.Equal((MeshFailureReason.RateLimited, "Admission"), (failure.Reason, failure.Stage));
+        Assert.Equal((3, 0), (peer.Requests, env.State("orders").InFlight));
+        Assert.Equal("rate", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Throttling_ServiceRefusesAll_MostCallsAreNotMadeAtAll()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Overload.Throttling.Enabled = true);
+        var peer = await env.StartAsync("orders", context => AnswerAsync(context, 429));
+        var refused = 0;
+        for (var i = 0; i < 200; i++)
+        {
+            try
+            {
+                using var answer = await GetAsync(env);
+                Assert.Equal(HttpStatusCode.TooManyRequests, answer.StatusCode);
+            }
+            catch (MeshCallException e)
+            {
+                Assert.Equal(MeshFailureReason.Overloaded, e.Reason);
+                Assert.Contains("Throttling", e.Message, StringComparison.Ordinal);
+                refused++;
+            }
+        }
+
+        Assert.Equal(200, refused + peer.Requests);
+        // Of n calls one in n + 1 is made: the sum of 1/n over 200 is below 6.
+        Assert.InRange(peer.Requests, 1, 30);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(200)]
+    [InlineData(500)]
+    public async Task Throttling_ServiceTakesCalls_AllAreMade(int status)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Overload.Throttling.Enabled = true);
+        var peer = await env.StartAsync("orders", context => AnswerAsync(context, status));
+        for (var i = 0; i < 50; i++)
+        {
+            using var answer = await GetAsync(env);
+        }
+
+        Assert.Equal(50, peer.Requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Adaptive_CallsAreRefusedByTheService_LimitFalls()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Overload.Adaptive = new()
+            {
+                Enabled = true,
+                Algorithm = LimitAlgorithm.Aimd,
+                InitialLimit = 100,
+                MinLimit = 1,
+                Window = TimeSpan.FromMilliseconds(10),
+            },
+            services: meters.Attach);
+        await env.StartAsync("orders", context => AnswerAsync(context, 429));
+        using (await GetAsync(env))
+        {
+        }
+
+        Assert.Equal(100, env.State("orders").Overload.Limiter.Limit);
+        for (var i = 0; env.State("orders").Overload.Limiter.Limit == 100; i++)
+        {
+            Assert.True(i < 100_000);
+            using var answer = await GetAsync(env);
+        }
+
+        Assert.Equal(90, env.State("orders").Overload.Limiter.Limit);
+        Assert.Equal(90, Assert.Single(meters.Observe("meshclient.calls.limit")).Value);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Adaptive_FixedLimitIsLower_ItCounts()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.MaxConcurrency = 5;
+            options.Defaults.Overload.Adaptive.Enabled = true;
+        });
+        await env.StartAsync("orders", _ => Task.CompletedTask);
+        using var answer = await GetAsync(env);
+
+        Assert.Equal(5, env.State("orders").Overload.Limiter.Limit);
+    }
+
+    private static MeshTestEnvironment Environment(int queue, TimeSpan? timeout = null, MetricRecorder? meters = null) => new(
+        options =>
+        {
+            options.Defaults.MaxConcurrency = 1;
+            options.Defaults.Overload.QueueLength = queue;
+            options.Defaults.Overload.QueueTimeout = timeout ?? TimeSpan.FromMinutes(1);
+        },
+        services: meters is null ? null : meters.Attach);
+
+    private static Task<HttpResponseMessage> GetAsync(MeshTestEnvironment env) => env.Client().GetAsync("http://orders/", Token);
+
+    private static Task AnswerAsync(HttpContext context, int status)
+    {
+        context.Response.StatusCode = status;
+        return Task.CompletedTask;
+    }
+}

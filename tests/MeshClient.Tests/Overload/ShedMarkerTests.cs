@@ -1,0 +1,89 @@
+using System.Net;
+using MeshClient.Configuration;
+using MeshClient.Core.Discovery;
+using MeshClient.Outbound;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshClient.Tests.Overload;
+
+/// <summary>Answers that say "overloaded, and the others are too".</summary>
+public sealed class ShedMarkerTests
+{
+    private static CancellationToken Token => MeshTestEnvironment.Token;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_InstanceOfTheMeshShedsIt_IsNotTriedElsewhere()
+    {
+        await using var env = new MeshTestEnvironment();
+        var peers = new[] { await env.StartAsync("orders", ShedAsync), await env.StartAsync("orders", ShedAsync) };
+        for (var i = 1; i <= 10; i++)
+        {
+            using var answer = await env.Client().GetAsync("http://orders/", Token);
+
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            Assert.Equal(i, peers.Sum(peer => peer.Requests));
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_SameAnswerWithoutTheMarker_IsTriedElsewhere()
+    {
+        await using var env = new MeshTestEnvironment();
+        var peers = new[] { await env.StartAsync("orders", BusyAsync), await env.StartAsync("orders", BusyAsync) };
+        using var answer = await env.Client().GetAsync("http://orders/", Token);
+
+        Assert.True(peers.Sum(peer => peer.Requests) > 1);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_MarkerFromOutsideTheMesh_IsNotBelieved()
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.AllowPlaintext = true);
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 2; i++)
+        {
+            var peer = env.Own(await HttpPeer.StartAsync(ShedAsync));
+            peers.Add(peer);
+            env.List("orders", peer.Port, InstanceSecurity.Plaintext);
+        }
+
+        using var answer = await env.Client().GetAsync("http://orders/", Token);
+
+        Assert.True(peers.Sum(peer => peer.Requests) > 1);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task GetAsync_InstanceRefusesAgainAndAgain_IsEjectedOnlyWhenItDoesNotSayThatItSheds(bool sheds)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.MaxRetries = 0);
+        var refusing = await env.StartAsync("orders", sheds ? ShedAsync : BusyAsync);
+        // Of two instances one may be ejected.
+        var away = env.List("orders", 1);
+        env.ControlPlane.SetHealth(away.Id, InstanceHealth.Critical);
+        for (var i = 0; i < MeshDefaults.ConsecutiveFailures; i++)
+        {
+            using var answer = await env.Client().GetAsync("http://orders/", Token);
+        }
+
+        Assert.Equal(MeshDefaults.ConsecutiveFailures, refusing.Requests);
+        var instance = env.Instance("orders", refusing.Port);
+        Assert.Equal(!sheds, instance.Ejection.IsEjected);
+        // But it counts as slow, so that others are picked meanwhile.
+        Assert.True(instance.Load.Cost(1, TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
+    }
+
+    private static Task ShedAsync(HttpContext context)
+    {
+        context.Response.Headers[ShedMarker.HeaderName] = "concurrency";
+        return BusyAsync(context);
+    }
+
+    private static Task BusyAsync(HttpContext context)
+    {
+        context.Response.StatusCode = 503;
+        return Task.CompletedTask;
+    }
+}
