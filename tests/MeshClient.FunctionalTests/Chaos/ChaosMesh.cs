@@ -96,7 +96,7 @@ internal sealed class ChaosMesh : IAsyncDisposable
 
         var built = new DirectoryInfo(AppContext.BaseDirectory);
         var program = Path.Combine(built.Parent!.Parent!.FullName, "MeshClient.ChaosService", built.Name, "MeshClient.ChaosService.dll");
-        var start = new ProcessStartInfo("dotnet", program);
+        var start = new ProcessStartInfo("dotnet");
         string[] foreign = ["ASPNETCORE_", "DOTNET_URLS", "DOTNET_HTTP_PORTS", "MESH__", "CONSUL_"];
         foreach (var name in start.Environment.Keys.Where(name =>
             foreign.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))).ToList())
@@ -106,6 +106,7 @@ internal sealed class ChaosMesh : IAsyncDisposable
 
         string[] arguments =
         [
+            program,
             "--Mesh:Service", _orders,
             "--Mesh:ControlPlane:Address", _server.Address!.ToString(),
             "--Mesh:Inbound:Address", $"127.0.0.1:{port}",

@@ -204,7 +204,7 @@ public sealed class ServiceHealthTests
     public void Compare_NearlyAllCallsFail_IsEjectedWhateverTheSpread()
     {
         var (_, all) = Fleet(6, new MeshHealthOptions { SuccessRate = 0, ConsecutiveFailures = 0, OutlierDeviation = 0 });
-        Mix(all[..5], successes: 60, failures: 0);
+        Mix(all[..5], successes: 200, failures: 0);
         Mix(all[5..], successes: 10, failures: 50, compare: false);
         Assert.Equal(EjectionReason.None, all[5].Reason);
         Mix(all[5..], successes: 0, failures: 30);
