@@ -7,6 +7,7 @@ using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
@@ -115,6 +116,10 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton(provider => new PickerFactory(
             service => provider.GetKeyedService<IInstancePicker>(service.Value) ?? provider.GetService<IInstancePicker>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton(provider => new MeshCircuitBreakers(
+            provider.GetRequiredService<IOptions<MeshOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<MeshCircuitBreakers>>()));
         services.TryAddSingleton(provider => new DestinationTable(
             provider.GetRequiredService<IOptions<MeshOptions>>(),
             provider.GetRequiredService<MeshControlPlane>(),
@@ -124,6 +129,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<PickerFactory>(),
+            provider.GetRequiredService<MeshCircuitBreakers>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null,
             provider.GetRequiredService<HealthTelemetry>()));
         services.TryAddSingleton<HealthTelemetry>();
@@ -134,7 +140,8 @@ public static class MeshClientServiceCollectionExtensions
         {
             var destinations = provider.GetRequiredService<DestinationTable>();
             provider.GetRequiredService<MeshTelemetry>().Observe(
-                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>());
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>(),
+                provider.GetRequiredService<MeshCircuitBreakers>());
             return new MeshHandlerFactory(
                 destinations,
                 provider.GetRequiredService<OutboundPipeline>(),

@@ -1,6 +1,7 @@
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 
 namespace MeshClient.Balancing;
 
@@ -9,6 +10,8 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
 {
     // A probe's place can be lost between looking and taking; then another pick is made, but not for ever.
     private const int MaxPicks = 3;
+
+    private static readonly TimeSpan WaitForRepeatable = TimeSpan.FromSeconds(1);
 
     public override void Enter(OutboundAttempt attempt)
     {
@@ -19,6 +22,11 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         var now = attempt.Number == 1 ? call.ReadyAt : time.GetTimestamp();
         attempt.StartedAt = now;
         var pick = new PickCall(call.Tried, destination.Service.Health.AnyOut, random, now) { Request = call.Request };
+        if (pick.AnyOut && destination.Service.Health.IsAnyDue(now) && TryProbe(attempt, now))
+        {
+            return;
+        }
+
         var picks = 0;
         do
         {
@@ -26,6 +34,54 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
             attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
+        if (attempt.IsHedge && call.Tried.Contains(attempt.Instance))
+        {
+            throw NothingElse(destination);
+        }
+    }
+
+    // Another attempt at an instance that is slow already would make it slower.
+    private MeshCallException NothingElse(Destination destination) => new(
+        MeshFailureReason.NoInstances,
+        destination.Name.Service.Value,
+        Descriptor.Name,
+        $"'{destination.Name.Service}' has no other instance for a second attempt beside the first.");
+
+    // A call becomes the probe of an instance that waits for one, if it can be made again elsewhere should that fail: so no call is
+    // lost to finding out. Where such calls do not come, after a moment any call does.
+    private bool TryProbe(OutboundAttempt attempt, long now)
+    {
+        if (attempt.Number > 1)
+        {
+            return false;
+        }
+
+        var destination = attempt.Call.Destination;
+        var mayRunTwice = Repeatability.MayRunTwice(attempt.Call);
+        foreach (var instance in destination.Callable)
+        {
+            var ejection = instance.Ejection;
+            if (!ejection.IsDue(now))
+            {
+                continue;
+            }
+
+            if (!mayRunTwice && !ejection.IsUnreachable && time.GetElapsedTime(ejection.DueAt, now) < WaitForRepeatable)
+            {
+                return false;
+            }
+
+            if (ejection.TryEnter(now) == Admission.Probe)
+            {
+                attempt.Instance = instance;
+                attempt.Admission = Admission.Probe;
+                destination.Service.Health.Reschedule(now);
+                return true;
+            }
+        }
+
+        destination.Service.Health.Reschedule(now);
+        return false;
     }
 
     private InstanceState? TryPick(Destination destination, in PickCall pick)

@@ -7,6 +7,7 @@ using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Health;
 using MeshClient.Identity;
+using MeshClient.Resilience;
 using MeshClient.Transport;
 using Microsoft.Extensions.Options;
 
@@ -30,6 +31,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     private readonly MeshRandom _random;
     private readonly PickerFactory _pickers;
     private readonly HealthTelemetry? _healthTelemetry;
+    private readonly MeshCircuitBreakers _breakers;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
     private readonly HashSet<ServiceName> _forgotten = [];
@@ -46,11 +48,13 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         TimeProvider time,
         MeshRandom random,
         PickerFactory pickers,
+        MeshCircuitBreakers breakers,
         ConfigurationInstanceSource? configuration = null,
         HealthTelemetry? healthTelemetry = null)
     {
         _options = options.Value;
         _registry = controlPlane.Instances;
+        _breakers = breakers;
         _configuration = configuration;
         _identity = identity;
         _watches = watches;
@@ -147,7 +151,10 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
                 var settings = DestinationSettings.For(_options, key.Value);
                 return new ServiceState(
                     key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random,
-                    _pickers.Create(key, settings.Balancing), _healthTelemetry);
+                    _pickers.Create(key, settings.Balancing), _healthTelemetry)
+                {
+                    Breaker = _breakers.For(key),
+                };
             });
             destination = service.GetDestination(name.Value);
             destination.Touch(_time.GetTimestamp());

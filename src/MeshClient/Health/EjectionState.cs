@@ -12,8 +12,9 @@ namespace MeshClient.Health;
 /// - unreachable, at once, when no connection could be made or the peer could not prove to be the service;
 /// - unhealthy, when the health checks of this process say so.
 /// Ejected: no calls come for the base time times the number of ejections so far, up to the greatest, plus a random part, so
-/// that instances do not come back together. After that, exactly one call is let through as a probe. Success puts the instance
-/// back in; failure ejects it for longer. The number of ejections falls by one for every 10 s an instance stays in.
+/// that instances do not come back together. After that, exactly one call is its probe, whatever the instance would cost: its
+/// failures count as slow, so that it would not be picked for long. Success puts the instance back in; failure ejects it for
+/// longer. The number of ejections falls by one for every 10 s an instance stays in.
 /// Unreachable: the same for a time that begins short and doubles with each probe that finds no connection, because an instance
 /// that restarts is back in seconds. A probe that gets through ends it, whatever the answer.
 /// A probe that tells nothing (its caller gave up) frees the place at once; one that never reports, after the base time.
@@ -69,9 +70,17 @@ internal sealed class EjectionState
     /// <summary>Whether a call may be sent: in, or out and due for a probe, or out while too few are in.</summary>
     public bool IsIn(long now) => !_isOut || IsDue(now) || IsLiftedByPanic;
 
-    private HealthSettings Settings => _service.Settings;
+    /// <summary>Whether it waits for a call to be its probe.</summary>
+    public bool IsDue(long now) => now >= DueAt;
 
-    private bool IsUnreachable => _reason is EjectionReason.Unreachable or EjectionReason.IdentityRefused;
+    /// <summary>From when on it waits for its probe, as a timestamp; never, while it is in or fails the health checks.</summary>
+    public long DueAt => _reason == EjectionReason.None || _failsChecks ? long.MaxValue
+        : Math.Max(Volatile.Read(ref _returnAt), Volatile.Read(ref _probeUntil));
+
+    /// <summary>Whether no connection could be made to it, so that a call that fails as its probe was surely not executed.</summary>
+    public bool IsUnreachable => _reason is EjectionReason.Unreachable or EjectionReason.IdentityRefused;
+
+    private HealthSettings Settings => _service.Settings;
 
     // Where no connection can be made, and where nobody proves to be the service, no call can be helped.
     private bool IsLiftedByPanic => _service.IsPanicking && !IsUnreachable;
@@ -220,6 +229,7 @@ internal sealed class EjectionState
         if (admission == Admission.Probe)
         {
             Volatile.Write(ref _probeUntil, 0);
+            _service.Schedule(Volatile.Read(ref _returnAt));
         }
     }
 
@@ -257,6 +267,7 @@ internal sealed class EjectionState
             if (_failsChecks == isHealthy)
             {
                 _failsChecks = !isHealthy;
+                _service.Schedule(DueAt);
                 change = new HealthChange(
                     isHealthy ? HealthChangeKind.CameBack : HealthChangeKind.WentOut, EjectionReason.HealthCheck);
                 CountInLock();
@@ -318,10 +329,6 @@ internal sealed class EjectionState
     private static bool IsEjection(EjectionReason reason) =>
         reason is not (EjectionReason.None or EjectionReason.Unreachable or EjectionReason.IdentityRefused);
 
-    private bool IsDue(long now) =>
-        _reason != EjectionReason.None && !_failsChecks
-        && now >= Volatile.Read(ref _returnAt) && now >= Volatile.Read(ref _probeUntil);
-
     // At most once a second: a run of failures is what the count in a row is for.
     private bool IsRateLowInLock(long now)
     {
@@ -353,6 +360,7 @@ internal sealed class EjectionState
         Volatile.Write(ref _returnAt, now + _service.Ticks(length * (1 + (_service.Random.NextDouble() * jitter))));
         _reason = reason;
         CountInLock();
+        _service.Schedule(_returnAt);
         return new HealthChange(wasIn ? HealthChangeKind.WentOut : HealthChangeKind.StaysOut, reason, length);
     }
 

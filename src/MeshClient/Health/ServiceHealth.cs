@@ -20,16 +20,20 @@ namespace MeshClient.Health;
 /// </remarks>
 internal sealed class ServiceHealth
 {
+    private static readonly TimeSpan ShortestReschedule = TimeSpan.FromMilliseconds(50);
+
     private readonly TimeProvider _time;
     private readonly HealthTelemetry? _telemetry;
     private readonly Lock _lock = new();
     private readonly HashSet<EjectionState> _members = [];
     private readonly long _comparisonTicks;
+    private readonly long _rescheduleTicks;
     private int _out;
     private int _ejected;
     private volatile bool _isPanicking;
     private bool _toldPanic;
     private long _compareAt;
+    private long _dueAt = long.MaxValue;
 
     /// <param name="service">The service.</param>
     /// <param name="settings">What is in force for it.</param>
@@ -45,6 +49,7 @@ internal sealed class ServiceHealth
         _time = time;
         _telemetry = telemetry;
         _comparisonTicks = Ticks(MeshDefaults.PeerComparisonInterval);
+        _rescheduleTicks = Ticks(ShortestReschedule);
         WindowTicks = Ticks(MeshDefaults.SuccessRateWindow);
     }
 
@@ -79,6 +84,29 @@ internal sealed class ServiceHealth
     public long Now => _time.GetTimestamp();
 
     public long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>Whether an instance may be waiting for its probe.</summary>
+    public bool IsAnyDue(long now) => now >= Volatile.Read(ref _dueAt);
+
+    /// <summary>An instance will wait for its probe from a moment on.</summary>
+    public void Schedule(long at)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _dueAt, Math.Min(_dueAt, at));
+        }
+    }
+
+    /// <summary>Looks again when the next instance will wait for its probe, after one was found or none of those looked at.</summary>
+    public void Reschedule(long now)
+    {
+        lock (_lock)
+        {
+            var next = _members.Count == 0 ? long.MaxValue : _members.Min(member => member.DueAt);
+            // One that is due and was not found is in no list of the calls of now; they are not to look at each of theirs every time.
+            Volatile.Write(ref _dueAt, Math.Max(next, now + _rescheduleTicks));
+        }
+    }
 
     /// <summary>An instance is there; in, until something is known against it.</summary>
     public void Join(EjectionState member)
