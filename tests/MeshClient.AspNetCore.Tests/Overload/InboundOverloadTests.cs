@@ -330,6 +330,16 @@ public sealed class InboundOverloadTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Validate_BoundsOfALearnedLimitContradict_IsToldWithTheWholeKey()
+    {
+        var options = new MeshInboundOptions { Overload = { Adaptive = { Enabled = true, MinLimit = 8, InitialLimit = 7, MaxLimit = 9 } } };
+
+        var failure = Assert.Single(new MeshInboundOptionsValidator().Validate(null, options).Failures!);
+
+        Assert.StartsWith("Mesh:Inbound:Overload:Adaptive:MinLimit, InitialLimit and MaxLimit are 8, 7 and 9", failure, StringComparison.Ordinal);
+    }
+
     private static InboundLimiter Limiter(InboundTestHost host) => host.Services.GetRequiredService<OverloadMiddleware>().Limiter!;
 
     private static async Task<HttpStatusCode> StatusAsync(HttpClient client, string path, MeshPriority? priority = null, Version? version = null)

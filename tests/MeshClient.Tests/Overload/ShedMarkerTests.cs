@@ -99,14 +99,14 @@ public sealed class ShedMarkerTests
         for (var i = 0; i < 200 && refusing.Requests < MeshDefaults.ConsecutiveFailures; i++)
         {
             // So that it is picked although it counts as slow.
-            instance.Load.Restart(0, TimeProvider.System.GetTimestamp());
+            instance.Load.Forget();
             using var answer = await env.Client().GetAsync("http://orders/", Token);
         }
 
         Assert.Equal(MeshDefaults.ConsecutiveFailures, refusing.Requests);
         Assert.Equal(!sheds, instance.Ejection.IsEjected);
         // But it counts as slow, so that others are picked meanwhile.
-        Assert.True(instance.Load.Cost(1, TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
+        Assert.True(instance.Load.Average(TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
     }
 
     private static Task ShedAsync(HttpContext context)
