@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Federation;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
 using MeshClient.Server.Telemetry;
@@ -16,8 +17,8 @@ namespace MeshClient.Server.Api;
 /// that never hold more than the sender may know.
 /// </summary>
 internal sealed class ApiDispatcher(
-    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ServerMetrics metrics, TimeProvider time,
-    ILogger<ApiDispatcher> logger)
+    RouteTable routes, StateStore store, TokenResolver resolver, DatacenterForwarder forwarder, MeshServerOptions options,
+    ServerMetrics metrics, TimeProvider time, ILogger<ApiDispatcher> logger)
 {
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
@@ -103,6 +104,12 @@ internal sealed class ApiDispatcher(
             return;
         }
 
+        if (forwarder.IsForAnother(http, path))
+        {
+            await forwarder.ForwardAsync(bare, path).ConfigureAwait(false);
+            return;
+        }
+
         var method = http.Request.Method;
         if (route.Find(method) is { } action)
         {
@@ -178,15 +185,15 @@ internal sealed class ApiDispatcher(
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
-                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
+                "Plain HTTP is for this machine only: private keys and tokens would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
         }
 
-        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !RequiresAuthorization(http.GetEndpoint()))
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.Enabled && !RequiresAuthorization(http.GetEndpoint()))
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
                 "These endpoints are for this machine only: they hand out private keys and require no authorization. "
-                + "Require it by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+                + "Require tokens by AccessControl:Enabled, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
         }
     }
 
