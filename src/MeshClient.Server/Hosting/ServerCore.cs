@@ -141,7 +141,7 @@ internal sealed class ServerCore : IDisposable
         new KeyHandlers(Store, queries, options, time).Map(routes);
         new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);
-        new EventHandlers(new EventLog(Store.Watches), queries, options).Map(routes);
+        new EventHandlers(Store, new EventLog(Store.Watches), queries, options).Map(routes);
         new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }

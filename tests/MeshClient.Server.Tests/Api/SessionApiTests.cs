@@ -25,10 +25,12 @@ public sealed class SessionApiTests
 
     [Theory]
     [InlineData("""{"LockDelay":15}""", 15)]
-    [InlineData("""{"LockDelay":"61s"}""", 60)]
+    [InlineData("""{"LockDelay":"61s"}""", 61)]
+    [InlineData("""{"LockDelay":999}""", 999)]
+    [InlineData("""{"LockDelay":1000}""", 0.000001)]
     [InlineData("""{"LockDelay":3000000000}""", 3)]
     [InlineData("""{"lockdelay":"1s","checks":["serfHealth"],"ttl":"10s"}""", 1)]
-    public async Task Create_ReadsDelaysAsConsulDoes(string body, int seconds)
+    public async Task Create_ReadsDelaysAsConsulDoes(string body, double seconds)
     {
         await using var server = await TestServer.StartAsync();
         var id = await CreateAsync(server, body);
