@@ -67,6 +67,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<ExemptEndpoints>();
         services.AddSingleton<DenialWriter>();
         services.AddSingleton<TelemetryMiddleware>();
+        services.AddSingleton<DeadlineMiddleware>();
         services.AddSingleton<IntentionsMiddleware>();
         services.AddSingleton<OverloadMetrics>();
         services.AddSingleton<ShedWriter>();

@@ -6,6 +6,7 @@ using MeshClient.Core.Naming;
 using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 using MeshClient.Overload;
 using MeshClient.Telemetry;
 using MeshClient.Transport;
@@ -114,6 +115,10 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton(provider => new PickerFactory(
             service => provider.GetKeyedService<IInstancePicker>(service.Value) ?? provider.GetService<IInstancePicker>(),
             provider.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton(provider => new MeshCircuitBreakers(
+            provider.GetRequiredService<IOptions<MeshOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<MeshCircuitBreakers>>()));
         services.TryAddSingleton(provider => new DestinationTable(
             provider.GetRequiredService<IOptions<MeshOptions>>(),
             provider.GetRequiredService<MeshControlPlane>(),
@@ -123,6 +128,7 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<PickerFactory>(),
+            provider.GetRequiredService<MeshCircuitBreakers>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<ShedTelemetry>();
@@ -131,7 +137,8 @@ public static class MeshClientServiceCollectionExtensions
         {
             var destinations = provider.GetRequiredService<DestinationTable>();
             provider.GetRequiredService<MeshTelemetry>().Observe(
-                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>());
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>(),
+                provider.GetRequiredService<MeshCircuitBreakers>());
             return new MeshHandlerFactory(
                 destinations,
                 provider.GetRequiredService<OutboundPipeline>(),

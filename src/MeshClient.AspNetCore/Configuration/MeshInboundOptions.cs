@@ -51,6 +51,9 @@ public sealed class MeshInboundOptions
     /// </summary>
     public IList<string> ExemptEndpoints { get; set; } = [];
 
+    /// <summary>Until when requests are of use to their callers.</summary>
+    public MeshInboundDeadlineOptions Deadline { get; set; } = new();
+
     /// <summary>What keeps the app from more requests than it can serve. Default: nothing is limited.</summary>
     public MeshInboundOverloadOptions Overload { get; set; } = new();
 }

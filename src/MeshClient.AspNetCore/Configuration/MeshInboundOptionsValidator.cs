@@ -25,6 +25,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
 
         checks.Range(nameof(options.HandshakeTimeout), options.HandshakeTimeout, Least, TimeSpan.FromMinutes(5));
         checks.Range(nameof(options.StartTimeout), options.StartTimeout, Least, TimeSpan.FromHours(1));
+        checks.Range("Deadline:Default", options.Deadline.Default, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1));
         if (options.DefaultAction is { } action)
         {
             checks.OneOf(nameof(options.DefaultAction), action);

@@ -8,7 +8,8 @@ namespace MeshClient.AspNetCore.Inbound;
 /// <summary>The way of a request into the app. The order is written here and nowhere else.</summary>
 internal sealed class InboundPipeline
 {
-    public InboundPipeline(MeshTlsPolicy tls, TelemetryMiddleware telemetry, IntentionsMiddleware intentions, OverloadMiddleware overload) =>
+    public InboundPipeline(
+        MeshTlsPolicy tls, TelemetryMiddleware telemetry, DeadlineMiddleware deadline, IntentionsMiddleware intentions, OverloadMiddleware overload) =>
         Stages =
         [
             // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
@@ -20,6 +21,10 @@ internal sealed class InboundPipeline
 
             // Above Intentions because they decide about the caller; below Telemetry because it only fills what that set up.
             InboundStage.ForRequest("PeerIdentity", PeerIdentityMiddleware.Wrap),
+
+            // Below PeerIdentity because only callers in the mesh are believed; above all that works, because nothing is to be done
+            // for a caller that has given up.
+            InboundStage.ForRequest("Deadline", deadline.Wrap),
 
             // Above Overload because who may not call at all is to hear that, for good, and must not use up what others may have;
             // deciding costs next to nothing. Everything the app does, its own middleware included, lies behind the decision.

@@ -36,6 +36,7 @@ internal static class InboundRules
     public const string NoPeer = "no-peer";
     public const string NoIntentionsYet = "no-intentions-yet";
     public const string Exempt = "exempt";
+    public const string DeadlinePassed = "deadline-passed";
     public const string NotEnforced = "not-enforced";
 
     public static readonly InboundVerdict WithoutPeer = new(
@@ -43,6 +44,9 @@ internal static class InboundRules
 
     public static readonly InboundVerdict WithoutIntentions = new(
         InboundOutcome.Denied, NoIntentionsYet, "The intentions of this service have not been read from the control plane yet.");
+
+    public static readonly InboundVerdict Late = new(
+        InboundOutcome.Denied, DeadlinePassed, "The deadline of the request had passed before it was served.");
 
     public static readonly InboundVerdict OnlyExempt = new(
         InboundOutcome.OnlyExempt, NoPeer, "The request has no peer; only an exempt endpoint may answer it.");

@@ -23,6 +23,7 @@ internal sealed class InboundMetrics
     private readonly Counter<long> _requests;
     private readonly UpDownCounter<long> _active;
     private readonly Counter<long> _handshakeFailures;
+    private readonly Counter<long> _deadlines;
 
     public InboundMetrics(IMeterFactory meters, MeshIdentity identity)
     {
@@ -34,7 +35,15 @@ internal sealed class InboundMetrics
             "meshclient.inbound.active_requests", "{request}", "Requests this instance is serving now.");
         _handshakeFailures = meter.CreateCounter<long>(
             "meshclient.inbound.handshake_failures", "{connection}", "Connections to the mesh listener that ended before or in the TLS handshake.");
+        _deadlines = meter.CreateCounter<long>(
+            "meshclient.inbound.deadlines", "{request}", "Requests whose deadline passed: refused at once, or cancelled while they were served.");
     }
+
+    /// <summary>The deadline of a request passed.</summary>
+    /// <param name="source">The caller.</param>
+    /// <param name="wasServed">Whether that was while it was being served; otherwise it was refused at once.</param>
+    public void DeadlinePassed(string source, bool wasServed) =>
+        _deadlines.Add(1, new(SourceTag, source), new(OutcomeTag, wasServed ? "cancelled" : "refused"));
 
     public void Entered() => _active.Add(1);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
@@ -66,7 +67,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
 
     private Task ListAsync(ApiRequest request)
     {
-        ReadRules.RefuseFilter(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Check, prefix: string.Empty);
         var catalog = store.Current.Catalog;
         return request.AnswerJsonAsync(writer =>
         {
@@ -75,7 +76,8 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             {
                 // The node's own sign of life is known to the catalog only.
                 if (checkId != CheckRecord.NodeAliveId && catalog.FindCheck(checkId, out var instance) is { } check
-                    && request.Access.ShowsCheckOfAgent(catalog.Node.Name, instance))
+                    && request.Access.ShowsCheckOfAgent(catalog.Node.Name, instance)
+                    && filter?.Invoke(new CheckSubject(catalog.Node, instance, check)) != false)
                 {
                     writer.WritePropertyName(checkId);
                     writer.WriteCheck(catalog.Node, instance, check, withIndexes: false);

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
@@ -68,14 +69,14 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
 
     private Task ListAsync(ApiRequest request)
     {
-        ReadRules.RefuseFilter(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Service);
         var instances = store.Current.Catalog.Instances;
         return request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartObject();
             foreach (var instance in instances.Values.OrderBy(instance => instance.Id, StringComparer.Ordinal))
             {
-                if (request.Access.Shows(ResourceKind.Service, instance.Name))
+                if (request.Access.Shows(ResourceKind.Service, instance.Name) && filter?.Invoke(instance.Definition) != false)
                 {
                     writer.WritePropertyName(instance.Id);
                     writer.WriteAgentService(instance.Definition);

@@ -1,5 +1,6 @@
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
@@ -23,6 +24,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     {
         var passingOnly = ReadRules.ParseFlag(request.Query("passing"))
             ?? throw RequestRefusedException.Invalid("Invalid value for ?passing");
+        var filter = ReadRules.FilterOf(request, FilterFields.Health);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
         var hidden = !MatchesNode(request, catalog.Node) || (passingOnly && !AllPass(catalog.NodeChecks.Values));
         await request.AnswerJsonAsync(writer =>
@@ -31,7 +33,8 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
                 if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance)
-                    && request.Access.ShowsInstance(catalog.Node.Name, instance.Name))
+                    && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
+                    && filter?.Invoke(new HealthSubject(catalog.Node, instance, catalog.NodeChecks.Values)) != false)
                 {
                     writer.WriteHealthEntry(catalog, instance);
                 }
@@ -43,6 +46,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 
     private async Task GetServiceAsync(ApiRequest request, bool connect)
     {
+        var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
         var hidden = !MatchesNode(request, catalog.Node);
         await request.AnswerJsonAsync(writer =>
@@ -50,7 +54,8 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             writer.WriteStartArray();
             foreach (var instance in hidden ? [] : group?.Instances ?? [])
             {
-                if (MatchesTags(request, instance) && request.Access.ShowsInstance(catalog.Node.Name, instance.Name))
+                if (MatchesTags(request, instance) && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
+                    && filter?.Invoke(new InstanceSubject(catalog.Node, instance)) != false)
                 {
                     writer.WriteCatalogEntry(catalog.Node, instance);
                 }
@@ -85,6 +90,7 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private async Task ListServicesAsync(ApiRequest request)
     {
         CheckRead(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, index) = await queries
             .ReadAsync(request, [Topic.Services], state => (state.Catalog, state.Catalog.ServicesIndex)).ConfigureAwait(false);
         request.SetIndex(index);
@@ -99,8 +105,16 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
                     continue;
                 }
 
+                var instances = filter is null
+                    ? group.Instances
+                    : group.Instances.RemoveAll(instance => !filter(new InstanceSubject(catalog.Node, instance)));
+                if (instances.IsEmpty)
+                {
+                    continue;
+                }
+
                 writer.WriteStartArray(group.Name);
-                foreach (var tag in group.Instances.SelectMany(instance => (IEnumerable<string>)instance.Definition.Tags).Distinct(StringComparer.Ordinal))
+                foreach (var tag in instances.SelectMany(instance => (IEnumerable<string>)instance.Definition.Tags).Distinct(StringComparer.Ordinal))
                 {
                     writer.WriteStringValue(tag);
                 }
@@ -115,13 +129,14 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private async Task ListNodesAsync(ApiRequest request)
     {
         CheckRead(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Node);
         var (node, index) = await queries
             .ReadAsync(request, [], state => (state.Catalog.Node, state.Catalog.Node.ModifyIndex)).ConfigureAwait(false);
         request.SetIndex(index);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            if (MatchesNode(request, node) && request.Access.Shows(ResourceKind.Node, node.Name))
+            if (MatchesNode(request, node) && request.Access.Shows(ResourceKind.Node, node.Name) && filter?.Invoke(node) != false)
             {
                 writer.WriteNode(node);
             }
@@ -140,7 +155,6 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private void CheckRead(ApiRequest request)
     {
         ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.RefuseFilter(request);
         ReadRules.SetConsistency(request);
     }
 

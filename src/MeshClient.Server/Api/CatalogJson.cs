@@ -1,8 +1,7 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 
 namespace MeshClient.Server.Api;
@@ -149,16 +148,9 @@ internal static class CatalogJson
         writer.WriteString("Address", node.Address);
         writer.WriteString("Datacenter", node.Datacenter);
         writer.WriteStartObject("TaggedAddresses");
-        writer.WriteString("lan", node.Address);
-        if (FamilyOf(node.Address) is { } family)
+        foreach (var (tag, address) in node.TaggedAddresses())
         {
-            writer.WriteString($"lan_{family}", node.Address);
-        }
-
-        writer.WriteString("wan", node.Address);
-        if (FamilyOf(node.Address) is { } wanFamily)
-        {
-            writer.WriteString($"wan_{wanFamily}", node.Address);
+            writer.WriteString(tag, address);
         }
 
         writer.WriteEndObject();
@@ -207,29 +199,16 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    // Given ones, and those Consul makes from an address literal; left out when there are none.
     private static void WriteTaggedAddresses(Utf8JsonWriter writer, string name, ServiceDefinition service)
     {
-        var family = FamilyOf(service.Address);
-        if (family is null && service.TaggedAddresses.Count == 0)
+        var addresses = service.AllTaggedAddresses();
+        if (addresses.Count == 0)
         {
             return;
         }
 
-        var addresses = new SortedDictionary<string, (string Address, int Port)>(StringComparer.Ordinal);
-        if (family is not null)
-        {
-            addresses[$"lan_{family}"] = (service.Address, service.Port);
-            addresses[$"wan_{family}"] = (service.Address, service.Port);
-        }
-
-        foreach (var given in service.TaggedAddresses)
-        {
-            addresses[given.Tag] = (given.Address, given.Port);
-        }
-
         writer.WriteStartObject(name);
-        foreach (var (tag, (address, port)) in addresses)
+        foreach (var (tag, (_, address, port)) in addresses)
         {
             writer.WriteStartObject(tag);
             writer.WriteString("Address", address);
@@ -239,10 +218,6 @@ internal static class CatalogJson
 
         writer.WriteEndObject();
     }
-
-    private static string? FamilyOf(string address) =>
-        address.Length == 0 || !IPAddress.TryParse(address, out var ip) ? null
-        : ip.AddressFamily == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4";
 
     private static void WriteConnect(Utf8JsonWriter writer, string name, bool native)
     {
@@ -293,7 +268,6 @@ internal static class CatalogJson
         }
 
         writer.WritePropertyName(name);
-        using var document = JsonDocument.Parse(json);
-        document.RootElement.WriteTo(writer);
+        writer.WriteStored(json);
     }
 }

@@ -1,3 +1,5 @@
+using MeshClient.Server.Filters;
+
 namespace MeshClient.Server.Api;
 
 /// <summary>What the parameters shared by all reads mean.</summary>
@@ -12,19 +14,32 @@ internal static class ReadRules
         }
     }
 
-    /// <summary>Refuses filters, which this version cannot apply: an unfiltered answer would be a wrong one.</summary>
-    public static void RefuseFilter(ApiRequest request)
+    /// <summary>The filter asked for, ready to be applied; null when there is none.</summary>
+    /// <param name="request">The call.</param>
+    /// <param name="fields">What can be filtered by.</param>
+    /// <param name="prefix">How the sentence begins when the filter is none.</param>
+    public static Predicate<T>? FilterOf<T>(
+        ApiRequest request, FilterObject<T> fields, string prefix = "Failed to create boolean expression evaluator: ")
     {
-        if (request.Query("filter") is { Length: > 0 })
+        if (request.Query("filter") is not { Length: > 0 } filter)
         {
-            throw RequestRefusedException.Invalid("This version of the server does not support the filter parameter.");
+            return null;
+        }
+
+        try
+        {
+            return fields.Compile(filter);
+        }
+        catch (FilterException e)
+        {
+            throw RequestRefusedException.Invalid(prefix + e.Message);
         }
     }
 
     /// <summary>Checks the consistency asked for and names it in the answer; here all three are the same.</summary>
     public static void SetConsistency(ApiRequest request)
     {
-        var (stale, consistent) = CheckConsistency(request);
+        var (_, consistent) = CheckConsistency(request);
         if (request.Has("cached"))
         {
             if (consistent)
@@ -35,7 +50,7 @@ internal static class ReadRules
             SetCacheHit(request);
         }
 
-        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+        request.SetHeader("X-Consul-Effective-Consistency", ConsistencyOf(request));
     }
 
     /// <summary>Checks the consistency asked for.</summary>
@@ -46,7 +61,7 @@ internal static class ReadRules
             throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
         }
 
-        var stale = request.Has("stale") || request.Has("max_stale");
+        var stale = IsStale(request);
         var consistent = request.Has("consistent");
         if (stale && consistent)
         {
@@ -55,6 +70,12 @@ internal static class ReadRules
 
         return (stale, consistent);
     }
+
+    /// <summary>The name of the consistency asked for.</summary>
+    public static string ConsistencyOf(ApiRequest request) =>
+        IsStale(request) ? "stale" : request.Has("consistent") ? "consistent" : "leader";
+
+    private static bool IsStale(ApiRequest request) => request.Has("stale") || request.Has("max_stale");
 
     /// <summary>Says that the answer came from here, as an agent says of its cache.</summary>
     public static void SetCacheHit(ApiRequest request)

@@ -137,7 +137,9 @@ internal sealed class ServerCore : IDisposable
         new CatalogHandlers(queries, options).Map(routes);
         new IntentionHandlers(Store, queries, options, time).Map(routes);
         new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options).Map(routes);
+        new ConfigHandlers(Store, queries, options, time).Map(routes);
+        new ChainHandlers(Store, queries, options).Map(routes);
+        new QueryHandlers(Store, queries, options, new Random()).Map(routes);
         new KeyHandlers(Store, queries, options, time).Map(routes);
         new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);

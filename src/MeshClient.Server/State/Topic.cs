@@ -9,6 +9,10 @@ internal enum TopicKind
     Intentions,
     Roots,
     Config,
+    ConfigKind,
+    ConfigEntry,
+    Chain,
+    Queries,
     Service,
     Connect,
     Leaf,
@@ -27,6 +31,7 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+    public static readonly Topic Queries = new(TopicKind.Queries, string.Empty);
 
     public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
     public static readonly Topic Events = new(TopicKind.Events, string.Empty);
@@ -45,4 +50,13 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
 
     /// <summary>The certificate of a service; exact name, as it is in the certificate.</summary>
     public static Topic Leaf(string name) => new(TopicKind.Leaf, name);
+
+    /// <summary>The config entries of a kind.</summary>
+    public static Topic ConfigKind(string kind) => new(TopicKind.ConfigKind, kind);
+
+    /// <summary>One config entry.</summary>
+    public static Topic ConfigEntry(string kind, string name) => new(TopicKind.ConfigEntry, $"{kind}/{name}");
+
+    /// <summary>What the discovery chains of a service are made of; of the empty name, what those of all services are.</summary>
+    public static Topic Chain(string service) => new(TopicKind.Chain, service);
 }

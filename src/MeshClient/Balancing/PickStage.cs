@@ -26,7 +26,18 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
             attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
+        if (attempt.IsHedge && call.Tried.Contains(attempt.Instance))
+        {
+            throw NothingElse(destination);
+        }
     }
+
+    // Another attempt at an instance that is slow already would make it slower.
+    private MeshCallException NothingElse(Destination destination) => new(
+        MeshFailureReason.NoInstances,
+        destination.Name.Service.Value,
+        Descriptor.Name,
+        $"'{destination.Name.Service}' has no other instance for a second attempt beside the first.");
 
     private InstanceState? TryPick(Destination destination, in PickCall pick)
     {

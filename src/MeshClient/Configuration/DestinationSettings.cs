@@ -1,3 +1,5 @@
+using MeshClient.Resilience;
+
 namespace MeshClient.Configuration;
 
 /// <summary>How calls are made to one service: what is in force once defaults and overrides are put together. Immutable.</summary>
@@ -21,15 +23,29 @@ internal sealed record DestinationSettings
 
     public required bool PreferHttp2 { get; init; }
 
+    public required RetrySettings Retry { get; init; }
+
+    /// <summary>Null: no call is made a second time for being slow.</summary>
+    public required HedgingSettings? Hedging { get; init; }
+
+    /// <summary>Null: no call is refused for the failures of others.</summary>
+    public required CircuitBreakerSettings? CircuitBreaker { get; init; }
+
+    /// <summary>Null: a failed call is just that.</summary>
+    public required MeshFallback? Fallback { get; init; }
+
     public required OverloadSettings Overload { get; init; }
 
     public required BalancingSettings Balancing { get; init; }
 
-    /// <summary>Order of precedence, first wins: the service's own entry, <see cref="MeshOptions.Defaults"/>, <see cref="MeshDefaults"/>.</summary>
+    /// <summary>
+    /// Order of precedence, first wins: the service's own entry, the profile it names, <see cref="MeshOptions.Defaults"/>, the profile
+    /// these name, <see cref="MeshDefaults"/>.
+    /// </summary>
     public static DestinationSettings For(MeshOptions options, string service)
     {
-        var own = options.Destinations.GetValueOrDefault(service);
-        var common = options.Defaults;
+        var own = DestinationProfiles.Complete(options.Destinations.GetValueOrDefault(service));
+        var common = DestinationProfiles.Complete(options.Defaults)!;
         return new DestinationSettings
         {
             CallTimeout = own?.CallTimeout ?? common.CallTimeout ?? MeshDefaults.CallTimeout,
@@ -41,6 +57,10 @@ internal sealed record DestinationSettings
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
             PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+            Retry = RetrySettings.For(own?.Retry, common.Retry),
+            Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
+            CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
+            Fallback = own?.Fallback ?? common.Fallback,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
         };

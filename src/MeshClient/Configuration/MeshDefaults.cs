@@ -63,6 +63,39 @@ public static class MeshDefaults
     /// <summary>250 ms: the greatest back-off of Envoy and Linkerd.</summary>
     public static readonly TimeSpan RetryMaxDelay = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>502, 503 and 504: an instance that cannot serve (Envoy's gateway-error); another may.</summary>
+    public static readonly IReadOnlyList<int> RetryStatuses = [502, 503, 504];
+
+    /// <summary>UNAVAILABLE: the one status gRPC advises to try again (grpc/grpc, doc/statuscodes.md).</summary>
+    public static readonly IReadOnlyList<string> RetryGrpcStatuses = ["UNAVAILABLE"];
+
+    /// <summary>64 KiB: the longest body Linkerd keeps for a retry (linkerd/http/retry, ReplayBody).</summary>
+    public const int MaxReplayBytes = 64 * 1024;
+
+    /// <summary>95: a twentieth of the calls may be made a second time, which The Tail at Scale (Dean, Barroso, 2013) found to be enough.</summary>
+    public const double HedgingPercentile = 95;
+
+    /// <summary>1: Finagle's BackupRequestFilter.</summary>
+    public const int MaxHedges = 1;
+
+    /// <summary>10 s, three of which are looked at: the windows of Finagle's latencies (WindowedPercentileHistogram).</summary>
+    public static readonly TimeSpan HedgingWindow = TimeSpan.FromSeconds(10);
+
+    /// <summary>3 s: how often the delay is learned anew (the same).</summary>
+    public static readonly TimeSpan HedgingRefresh = TimeSpan.FromSeconds(3);
+
+    /// <summary>0.1: Polly's circuit breaker (CircuitBreakerStrategyOptions), as the next three.</summary>
+    public const double BreakerFailureRatio = 0.1;
+
+    /// <summary>100 calls.</summary>
+    public const int BreakerMinimumThroughput = 100;
+
+    /// <summary>30 s.</summary>
+    public static readonly TimeSpan BreakerSamplingDuration = TimeSpan.FromSeconds(30);
+
+    /// <summary>5 s.</summary>
+    public static readonly TimeSpan BreakDuration = TimeSpan.FromSeconds(5);
+
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
 

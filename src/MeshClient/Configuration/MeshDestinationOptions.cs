@@ -1,3 +1,5 @@
+using MeshClient.Resilience;
+
 namespace MeshClient.Configuration;
 
 /// <summary>How calls are made to a service. A null property takes the value of <see cref="MeshOptions.Defaults"/>.</summary>
@@ -54,4 +56,25 @@ public sealed class MeshDestinationOptions
 
     /// <summary>How the instance of each attempt is chosen.</summary>
     public MeshBalancingOptions Balancing { get; set; } = new();
+
+    /// <summary>
+    /// What holds where this entry leaves a value open: values set here win over its profile, and both over
+    /// <see cref="MeshOptions.Defaults"/>. Default: none.
+    /// </summary>
+    public MeshProfile? Profile { get; set; }
+
+    /// <summary>What is tried again, and when.</summary>
+    public MeshRetryOptions Retry { get; set; } = new();
+
+    /// <summary>Whether slow calls are made a second time.</summary>
+    public MeshHedgingOptions Hedging { get; set; } = new();
+
+    /// <summary>Whether calls are refused while too many fail.</summary>
+    public MeshCircuitBreakerOptions CircuitBreaker { get; set; } = new();
+
+    /// <summary>
+    /// What answers in place of a call that failed: with an exception other than its caller's cancellation, or by an answer that
+    /// says the service is broken (5xx, or a gRPC failure of the instance). Set in code. Null: nothing does. Default: null.
+    /// </summary>
+    public MeshFallback? Fallback { get; set; }
 }

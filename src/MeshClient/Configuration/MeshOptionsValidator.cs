@@ -1,5 +1,6 @@
 using MeshClient.Consul;
 using MeshClient.Core.Naming;
+using MeshClient.Resilience;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -79,6 +80,14 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
         checks.Range($"{key}:RetryBudgetPerSecond", options.RetryBudgetPerSecond, 0, 10_000);
+        if (options.Profile is { } profile)
+        {
+            checks.OneOf($"{key}:Profile", profile);
+        }
+
+        RetrySettings.Check(checks, $"{key}:Retry", options.Retry);
+        HedgingSettings.Check(checks, $"{key}:Hedging", options.Hedging);
+        CircuitBreakerSettings.Check(checks, $"{key}:CircuitBreaker", options.CircuitBreaker);
         OverloadChecks.Check(checks, $"{key}:Overload", options.Overload, inForce.Overload);
         // A call's limit below an attempt's that was not set here is no mistake: the attempt then just ends with its call.
         if (options.AttemptTimeout is not null && inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout)

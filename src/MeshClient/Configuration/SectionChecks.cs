@@ -113,7 +113,8 @@ internal static class SectionChecks
     private static SectionProblem NotAValue(IConfigurationSection section, string expected) =>
         new(section.Path, $"{section.Path} has a value; it has to have {expected}.");
 
-    private static bool IsOptions(Type type) => type.IsClass && type.Name.EndsWith("Options", StringComparison.Ordinal);
+    /// <summary>Whether a type holds settings of its own rather than being a single value.</summary>
+    public static bool IsOptions(Type type) => type.IsClass && type.Name.EndsWith("Options", StringComparison.Ordinal);
 }
 
 /// <summary>Something of a configuration that cannot be bound.</summary>

@@ -6,6 +6,7 @@ using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Identity;
+using MeshClient.Resilience;
 using MeshClient.Transport;
 using Microsoft.Extensions.Options;
 
@@ -28,6 +29,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
     private readonly PickerFactory _pickers;
+    private readonly MeshCircuitBreakers _breakers;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
     private readonly HashSet<ServiceName> _forgotten = [];
@@ -44,10 +46,12 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         TimeProvider time,
         MeshRandom random,
         PickerFactory pickers,
+        MeshCircuitBreakers breakers,
         ConfigurationInstanceSource? configuration = null)
     {
         _options = options.Value;
         _registry = controlPlane.Instances;
+        _breakers = breakers;
         _configuration = configuration;
         _identity = identity;
         _watches = watches;
@@ -142,7 +146,10 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
             {
                 var settings = DestinationSettings.For(_options, key.Value);
                 return new ServiceState(
-                    key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random, _pickers.Create(key, settings.Balancing));
+                    key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random, _pickers.Create(key, settings.Balancing))
+                {
+                    Breaker = _breakers.For(key),
+                };
             });
             destination = service.GetDestination(name.Value);
             destination.Touch(_time.GetTimestamp());

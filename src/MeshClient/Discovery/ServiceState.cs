@@ -52,6 +52,7 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
@@ -67,6 +68,12 @@ internal sealed class ServiceState : IAsyncDisposable
     public ServiceBalancer Balancer { get; }
 
     public RetryBudget RetryBudget { get; }
+
+    /// <summary>Null: no call is made a second time for being slow.</summary>
+    public HedgingState? Hedging { get; }
+
+    /// <summary>Null: nothing ever refuses calls for the failures of others.</summary>
+    public CircuitBreaker? Breaker { get; init; }
 
     public OverloadState Overload { get; }
 

@@ -16,6 +16,11 @@ internal static class CallFailure
             return failure;
         }
 
+        if (attempt.IsSuperseded)
+        {
+            return new OperationCanceledException("Another attempt of the same call was answered first.", failure);
+        }
+
         if (call.Cancellation.IsCancellationRequested)
         {
             return failure is OperationCanceledException cancelled && cancelled.CancellationToken == call.Cancellation
@@ -39,7 +44,7 @@ internal static class CallFailure
         };
         var instance = attempt.Instance;
         var attempts = call.Attempts == 1 ? "1 attempt" : $"{call.Attempts} attempts";
-        return new MeshCallException(
+        var described = new MeshCallException(
             reason,
             call.Destination.Name.Service.Value,
             stage,
@@ -50,6 +55,19 @@ internal static class CallFailure
             Instance = instance.Description.Id.Value,
             Attempts = call.Attempts,
         };
+        return call.IsOutOfBudget
+            ? new MeshCallException(
+                MeshFailureReason.RetryBudgetExhausted,
+                described.Service,
+                "Retry",
+                $"{described.Message} It was not tried again, because the retry budget of '{described.Service}' is spent: too many of its calls "
+                + "have failed lately (RetryBudgetRatio, RetryBudgetPerSecond).",
+                described)
+            {
+                Instance = described.Instance,
+                Attempts = described.Attempts,
+            }
+            : described;
     }
 
     private static string Innermost(Exception failure)

@@ -43,6 +43,15 @@ public enum MeshFailureReason
 
     /// <summary>The app's own <see cref="Balancing.IInstancePicker"/> did not choose. The request was not sent.</summary>
     PickFailed,
+
+    /// <summary>
+    /// An attempt failed, and another was wanted but not in the retry budget of the service. Why it failed stands in the inner
+    /// exception.
+    /// </summary>
+    RetryBudgetExhausted,
+
+    /// <summary>Too many calls to the service failed, or it was isolated by hand. The request was not sent.</summary>
+    CircuitOpen,
 }
 
 /// <summary>
@@ -53,7 +62,7 @@ public sealed class MeshCallException : HttpRequestException
 {
     internal MeshCallException(
         MeshFailureReason reason, string service, string stage, string message, Exception? innerException = null)
-        : base(ErrorOf(reason), message, innerException)
+        : base(innerException is MeshCallException cause ? cause.HttpRequestError : ErrorOf(reason), message, innerException)
     {
         Reason = reason;
         Service = service;

@@ -8,6 +8,8 @@ namespace MeshClient.Outbound;
 /// <summary>One try of a call at one instance, until its answer has been read to the end or thrown away.</summary>
 internal sealed class OutboundAttempt(OutboundCall call, int number)
 {
+    private CancellationTokenSource? _timer;
+
     public OutboundCall Call { get; } = call;
 
     /// <summary>What is sent: the app's own request, or a copy of it where another attempt is still using that.</summary>
@@ -32,8 +34,15 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>Whether the app itself wrote a trace into the request.</summary>
     public bool AppSetTrace { get; set; }
 
+    /// <summary>Whether it was made while another attempt of the call was on its way.</summary>
+    public bool IsHedge { get; init; }
+
     /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
-    public CancellationTokenSource? Timer { get; set; }
+    public CancellationTokenSource? Timer
+    {
+        get => _timer;
+        set => _timer = value;
+    }
 
     /// <summary>Whether the attempt's time ends because the call's does, rather than by a limit of its own.</summary>
     public bool EndsWithCall { get; set; }
@@ -47,6 +56,15 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     /// <summary>Whether the request was given an empty body for the way.</summary>
     public bool AddedContent { get; set; }
+
+    /// <summary>Whether anything of the body has been read, as far as that can matter: of one that can be read only once.</summary>
+    public bool BodyBegun { get; set; }
+
+    /// <summary>The header that tells the instance how much time is left; null: it was not written by us.</summary>
+    public string? TimeoutHeader { get; set; }
+
+    /// <summary>What the app itself had written there.</summary>
+    public string? AppTimeout { get; set; }
 
     /// <summary>How far the attempt has come down the stages.</summary>
     public int Entered { get; set; }
@@ -77,6 +95,16 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     /// <summary>Whether nothing more can come of it: failed, or the answer read to the end.</summary>
     public bool HasEnded { get; set; }
+
+    /// <summary>Takes the timer, so that nobody else does: it can be given back or be fired, not both.</summary>
+    public CancellationTokenSource? TakeTimer() => Interlocked.Exchange(ref _timer, null);
+
+    /// <summary>Cancels it because another attempt of the call is good.</summary>
+    public void Supersede()
+    {
+        IsSuperseded = true;
+        TakeTimer()?.Cancel();
+    }
 
     /// <summary>Judges by the head of the answer, or the failure.</summary>
     public void JudgeHead(TimeProvider time)

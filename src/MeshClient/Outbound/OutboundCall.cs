@@ -31,6 +31,18 @@ internal sealed class OutboundCall(
     /// <summary>The timestamp at which the call's time is over.</summary>
     public long DeadlineAt { get; set; } = long.MaxValue;
 
+    /// <summary>The timestamp at which the deadline of what the call belongs to is over: unlike the call's own limits, answer and all.</summary>
+    public long AmbientDeadlineAt { get; set; } = long.MaxValue;
+
+    /// <summary>Whether the request may be executed twice; null while nobody has asked.</summary>
+    public bool? MayRunTwice { get; set; }
+
+    /// <summary>Whether several attempts were on their way at once.</summary>
+    public bool IsHedged { get; set; }
+
+    /// <summary>Whether a retry was wanted and not in the budget.</summary>
+    public bool IsOutOfBudget { get; set; }
+
     /// <summary>The call's span; null when nobody listens.</summary>
     public Activity? Activity { get; set; }
 

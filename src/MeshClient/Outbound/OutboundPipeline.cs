@@ -15,22 +15,33 @@ internal sealed class OutboundPipeline
 {
     private readonly CallStage[] _callStages;
     private readonly AttemptStage[] _attemptStages;
+    private readonly FallbackStage _fallback;
     private readonly RetryStage _retry;
+    private readonly HedgeStage _hedge;
+    private readonly Func<OutboundCall, ValueTask<OutboundAttempt>> _attemptAsync;
+    private readonly Func<OutboundCall, ValueTask<OutboundAttempt>> _attemptsAsync;
     private readonly TimeProvider _time;
 
     public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
+        _fallback = new FallbackStage(telemetry);
         _retry = new RetryStage(time, random, telemetry);
+        _hedge = new HedgeStage(time, telemetry);
+        _attemptAsync = AttemptAsync;
+        _attemptsAsync = AttemptsAsync;
 
         // Top to bottom in the direction of the request.
         _callStages =
         [
-            new TelemetryStage(telemetry), // outermost, because its span and figures have to cover every retry and every rejection
+            _fallback, // above telemetry, because an answer the app makes up must not hide from the figures that the call failed
+            new TelemetryStage(telemetry), // above all that follows, because its span and figures have to cover every retry and every rejection
             new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
             new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
             new AdmissionStage(time, random, shed), // above retry, because a call that is shed must not be repeated
-            _retry, // above pick, because each attempt picks afresh and avoids what this call has tried
+            new CircuitBreakerStage(), // below admission, because a call that is shed tells nothing of the service and must not use up the probe; above retry, because it judges what retries could not mend
+            _retry, // below the breaker, so that only calls that are made pay into the budget; above hedge and pick, because each attempt picks afresh and avoids what this call has tried
+            _hedge, // below retry, because a second attempt beside a slow first is no failure; what no attempt of the race mended may be retried
         ];
         _attemptStages =
         [
@@ -55,7 +66,7 @@ internal sealed class OutboundPipeline
     /// <param name="cancellationToken">What the app cancels with.</param>
     /// <exception cref="MeshCallException">It failed.</exception>
     /// <exception cref="OperationCanceledException">The app gave up.</exception>
-    public async Task<HttpResponseMessage> SendAsync(
+    public Task<HttpResponseMessage> SendAsync(
         HttpRequestMessage request,
         Destination destination,
         long startedAt,
@@ -63,6 +74,75 @@ internal sealed class OutboundPipeline
         CancellationToken cancellationToken)
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
+        var sending = SendAsync(call);
+        return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
+    }
+
+    /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
+    internal void BodyEnded(OutboundAttempt attempt, Exception? failure)
+    {
+        attempt.BodyFailure = failure;
+        End(attempt);
+        // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
+        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.RespondedAt != 0)
+        {
+            End(attempt.Call);
+        }
+    }
+
+    /// <summary>Leads an attempt down its stages and sends it.</summary>
+    /// <returns>The answer to come; null when the attempt failed on the way.</returns>
+    internal Task<HttpResponseMessage>? Begin(OutboundAttempt attempt)
+    {
+        attempt.Call.Attempt = attempt;
+        try
+        {
+            for (; attempt.Entered < _attemptStages.Length; attempt.Entered++)
+            {
+                _attemptStages[attempt.Entered].Enter(attempt);
+            }
+
+            return TransportStage.SendAsync(attempt);
+        }
+        catch (Exception e)
+        {
+            attempt.Failure = e;
+            return null;
+        }
+    }
+
+    /// <summary>Waits for the answer to an attempt, and tells the stages what came of it.</summary>
+    /// <returns>The attempt. Never throws: a failed attempt is a result, which the stages of the call look at.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    internal async ValueTask<OutboundAttempt> FinishAsync(OutboundAttempt attempt, Task<HttpResponseMessage>? sending)
+    {
+        if (sending is not null)
+        {
+            try
+            {
+                attempt.Response = await sending.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                attempt.Failure = e;
+            }
+        }
+
+        Respond(attempt);
+        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        {
+            response.Content = new TrackedContent(response.Content, this, attempt);
+        }
+        else
+        {
+            End(attempt);
+        }
+
+        return attempt;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(OutboundCall call)
+    {
         try
         {
             for (; call.Entered < _callStages.Length; call.Entered++)
@@ -74,10 +154,18 @@ internal sealed class OutboundPipeline
                 }
             }
 
-            var attempt = await AttemptAsync(call).ConfigureAwait(false);
-            if (_retry.IsWanted(attempt))
+            OutboundAttempt attempt;
+            if (call.Destination.Service.Breaker is { IsEngaged: true } breaker)
             {
-                attempt = await _retry.RepeatAsync(attempt, AttemptAsync).ConfigureAwait(false);
+                attempt = await breaker.ExecuteAsync(call, _attemptsAsync).ConfigureAwait(false);
+            }
+            else
+            {
+                attempt = await FirstAsync(call).ConfigureAwait(false);
+                if (_retry.IsWanted(attempt))
+                {
+                    attempt = await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false);
+                }
             }
 
             if (attempt.Failure is not null)
@@ -104,72 +192,22 @@ internal sealed class OutboundPipeline
         }
     }
 
-    /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
-    internal void BodyEnded(OutboundAttempt attempt, Exception? failure)
+    private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
     {
-        attempt.BodyFailure = failure;
-        End(attempt);
-        // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
-        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.RespondedAt != 0)
-        {
-            End(attempt.Call);
-        }
+        RetryStage.Count(call);
+        return call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
     }
 
-    // Never throws: a failed attempt is a result, which the retry stage looks at.
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
+    private ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
     {
         var attempt = new OutboundAttempt(call, ++call.Attempts);
-        if (Begin(attempt) is { } sending)
-        {
-            try
-            {
-                attempt.Response = await sending.ConfigureAwait(false);
-            }
-            catch (Exception e)
-            {
-                attempt.Failure = e;
-            }
-        }
-
-        Complete(attempt);
-        return attempt;
+        return FinishAsync(attempt, Begin(attempt));
     }
 
-    /// <summary>Leads an attempt down its stages and sends it.</summary>
-    /// <returns>The answer to come; null when the attempt failed on the way.</returns>
-    private Task<HttpResponseMessage>? Begin(OutboundAttempt attempt)
+    private async ValueTask<OutboundAttempt> AttemptsAsync(OutboundCall call)
     {
-        attempt.Call.Attempt = attempt;
-        try
-        {
-            for (; attempt.Entered < _attemptStages.Length; attempt.Entered++)
-            {
-                _attemptStages[attempt.Entered].Enter(attempt);
-            }
-
-            return TransportStage.SendAsync(attempt);
-        }
-        catch (Exception e)
-        {
-            attempt.Failure = e;
-            return null;
-        }
-    }
-
-    /// <summary>Tells the stages what came of an attempt whose answer or failure is there.</summary>
-    private void Complete(OutboundAttempt attempt)
-    {
-        Respond(attempt);
-        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
-        {
-            response.Content = new TrackedContent(response.Content, this, attempt);
-        }
-        else
-        {
-            End(attempt);
-        }
+        var attempt = await FirstAsync(call).ConfigureAwait(false);
+        return _retry.IsWanted(attempt) ? await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false) : attempt;
     }
 
     private void Respond(OutboundAttempt attempt)

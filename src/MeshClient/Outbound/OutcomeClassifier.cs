@@ -15,7 +15,6 @@ namespace MeshClient.Outbound;
 /// </remarks>
 internal static class OutcomeClassifier
 {
-    private const string GrpcContentType = "application/grpc";
     private const string GrpcStatusHeader = "grpc-status";
     private const string GrpcPushbackHeader = "grpc-retry-pushback-ms";
 
@@ -127,13 +126,7 @@ internal static class OutcomeClassifier
 
     // Calls of gRPC are POSTs with a body, which spares all others the look at a header.
     private static bool IsGrpc(HttpRequestMessage request, HttpResponseMessage response) =>
-        request.Content is not null
-        && request.Method == HttpMethod.Post
-        && response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var values)
-        && values.ToString() is { } type
-        && type.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase)
-        // Another protocol begins with the same letters: application/grpc-web, which has its trailers in the body.
-        && (type.Length == GrpcContentType.Length || type[GrpcContentType.Length] is '+' or ';' or ' ');
+        request.Content is not null && request.Method == HttpMethod.Post && GrpcContentType.IsOf(response.Content);
 
     // RFC 9110, section 10.2.3: a number of seconds, or a date.
     private static TimeSpan? RetryAfterOf(HttpResponseHeaders headers, TimeProvider time) =>

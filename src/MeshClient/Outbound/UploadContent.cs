@@ -30,6 +30,9 @@ internal sealed class UploadContent : HttpContent
 
     public HttpContent Inner { get; }
 
+    /// <summary>Whether anything of it has been read.</summary>
+    public bool HasBegun { get; private set; }
+
     /// <summary>Whether sending a content may take long: a stream, or much of it.</summary>
     public static bool IsUpload(HttpContent? content) => content switch
     {
@@ -56,6 +59,7 @@ internal sealed class UploadContent : HttpContent
     protected override async Task SerializeToStreamAsync(
         Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
+        HasBegun = true;
         await Inner.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
         lock (_lock)
         {

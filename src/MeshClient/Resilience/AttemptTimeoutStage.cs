@@ -25,6 +25,11 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
                 static state => ((CancellationTokenSource)state!).Cancel(), timer);
         }
 
+        if (call.AmbientDeadlineAt != long.MaxValue)
+        {
+            DeadlineForwarding.Write(attempt, time.GetElapsedTime(attempt.StartedAt, call.AmbientDeadlineAt));
+        }
+
         if (!call.IsUpload)
         {
             StartTimer(attempt, timer, attempt.StartedAt);
@@ -53,7 +58,12 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
     public override void Responded(OutboundAttempt attempt)
     {
-        (attempt.Request.Content as UploadContent)?.Close();
+        DeadlineForwarding.Restore(attempt);
+        if (attempt.Request.Content is UploadContent upload)
+        {
+            upload.Close();
+            attempt.BodyBegun = upload.HasBegun;
+        }
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
         if (attempt.Response is null || attempt.Request.Content is null)
@@ -107,15 +117,14 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
     private void GiveBack(OutboundAttempt attempt)
     {
-        if (attempt.Timer is not { } timer)
+        // First, because it must not fire into a source that serves another attempt.
+        attempt.CallerCancellation.Dispose();
+        if (attempt.TakeTimer() is not { } timer)
         {
             return;
         }
 
-        // First, because it must not fire into a source that serves another attempt.
-        attempt.CallerCancellation.Dispose();
-        attempt.Timer = null;
-        if (attempt.Request.Content is null)
+        if (attempt.Request.Content is null && !attempt.Call.IsHedged)
         {
             _timers.Return(timer);
         }

@@ -16,7 +16,13 @@ internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline")
             call.DeadlineAt = call.StartedAt + (long)(limit.TotalSeconds * time.TimestampFrequency);
         }
 
-        if (MeshDeadline.Current is { } ambient && ambient.ExpiresAt < call.DeadlineAt)
+        if (MeshDeadline.Current is not { } ambient)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        call.AmbientDeadlineAt = ambient.ExpiresAt;
+        if (ambient.ExpiresAt < call.DeadlineAt)
         {
             call.DeadlineAt = ambient.ExpiresAt;
             if (ambient.ExpiresAt <= call.StartedAt)

@@ -6,6 +6,12 @@ namespace MeshClient.Resilience;
 /// </summary>
 public sealed class MeshDeadline : IDisposable
 {
+    /// <summary>
+    /// <c>mesh-timeout-ms</c>: the header by which a call tells the next service how many milliseconds are left; a call of gRPC
+    /// uses <c>grpc-timeout</c>.
+    /// </summary>
+    public const string HeaderName = "mesh-timeout-ms";
+
     private static readonly AsyncLocal<MeshDeadline?> Ambient = new();
 
     private readonly MeshDeadline? _outer;

@@ -8,4 +8,11 @@ public static class MeshRequestOptions
     /// needed for GET, HEAD, OPTIONS, TRACE, PUT and DELETE. Default: false.
     /// </summary>
     public static HttpRequestOptionsKey<bool> Idempotent { get; } = new("MeshClient.Idempotent");
+
+    /// <summary>
+    /// True: a body that is a stream is kept while it is being sent, up to
+    /// <see cref="Configuration.MeshRetryOptions.MaxReplayBytes"/>, so that the request can be tried again if it may be. Default: what
+    /// <see cref="Configuration.MeshRetryOptions.ReplayStreams"/> says for the service.
+    /// </summary>
+    public static HttpRequestOptionsKey<bool> ReplayBody { get; } = new("MeshClient.ReplayBody");
 }

@@ -1,28 +1,45 @@
+using System.Net;
 using System.Net.Http.Json;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
 
 /// <summary>
-/// Whether an attempt that failed may be made again. Two questions: was it executed, and may it be executed twice?
+/// Whether an attempt that failed may be made again. Three questions: is that of use, may the request have been executed or may it
+/// be executed twice, and can it be sent again?
 /// </summary>
 /// <remarks>
-/// A request that surely never left (no connection, no identity, the instance gone) may be repeated whatever it is: its body has
-/// not been touched. Any other may have been executed, so it is repeated only when that does no harm: its method is safe or
-/// idempotent (RFC 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header or the option
-/// <see cref="MeshRequestOptions.Idempotent"/>; and when its body can be sent again, which is known of contents that hold
-/// their bytes or make them anew, and of no stream.
-/// Answers worth another instance are those that say this one cannot serve: 502, 503 and 504; but not one that carries the
-/// <see cref="ShedMarker"/>.
+/// Surely not executed is what never left (no connection, no identity, the instance gone), and what the instance says it has not
+/// looked at: a stream it refused, or above the last one it names in a GOAWAY (RFC 9113, sections 6.8 and 8.7). The runtime
+/// sends such streams again by itself, to the same instance and at most three times; here it is another's turn.
+/// Any other request may have been executed, so it is repeated only when that does no harm: its method is safe or idempotent (RFC
+/// 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header, the option
+/// <see cref="MeshRequestOptions.Idempotent"/> or <see cref="Configuration.MeshRetryOptions.RepeatableEndpoints"/>.
+/// A body can be sent again when nothing of it was read, when its content holds its bytes or makes them anew, or when it was
+/// kept (<see cref="ReplayContent"/>).
+/// An answer that carries the <see cref="ShedMarker"/> is never worth another attempt.
 /// </remarks>
 internal static class Repeatability
 {
     private const string IdempotencyKeyHeader = "Idempotency-Key";
+    private const long RefusedStream = 7;
 
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
     public static bool Allows(OutboundAttempt attempt) =>
-        attempt.Outcome is { MayDoBetterElsewhere: true, ForbidsRetry: false }
-        && ((attempt.Failure is not null && NeverLeft(attempt)) || MayRunTwice(attempt.Call.Request));
+        IsWorthAnother(attempt)
+        && ((attempt.Failure is not null && WasNotExecuted(attempt)) || MayRunTwice(attempt.Call))
+        && CanBeSentAgain(attempt);
+
+    /// <summary>Whether another instance may do better, and nobody objects.</summary>
+    public static bool IsWorthAnother(OutboundAttempt attempt)
+    {
+        var outcome = attempt.Outcome;
+        return attempt.Response is not { } response
+            ? outcome.MayDoBetterElsewhere
+            : outcome is { ForbidsRetry: false, Verdict: not (AttemptVerdict.Shed or AttemptVerdict.Undecided) }
+                && ((int)response.StatusCode >= (int)HttpStatusCode.BadRequest || outcome.GrpcStatus is not (null or GrpcStatus.Ok))
+                && attempt.Call.Destination.Service.Settings.Retry.IsRetryable((int)response.StatusCode, outcome.GrpcStatus);
+    }
 
     /// <summary>Whether the request surely did not leave this process.</summary>
     public static bool NeverLeft(OutboundAttempt attempt) =>
@@ -32,12 +49,32 @@ internal static class Repeatability
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         };
 
-    /// <summary>Whether the request may be executed twice, and can be sent twice.</summary>
-    public static bool MayRunTwice(HttpRequestMessage request) =>
-        UploadContent.Unwrap(request.Content) is null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent
-        && (IsIdempotent(request.Method)
+    /// <summary>Whether the request may be executed twice.</summary>
+    public static bool MayRunTwice(OutboundCall call) => call.MayRunTwice ??= IsMarked(call);
+
+    private static bool WasNotExecuted(OutboundAttempt attempt) =>
+        NeverLeft(attempt)
+        || attempt.Failure is HttpRequestException { HttpRequestError: HttpRequestError.HttpProtocolError, InnerException: HttpProtocolException reset } failure
+            // What a GOAWAY left out has its code and no mark that can be seen; but the runtime words it otherwise than what
+            // broke in the middle, for which it repeats the words of the cause.
+            && (reset.ErrorCode == RefusedStream || failure.Message != reset.Message);
+
+    private static bool CanBeSentAgain(OutboundAttempt attempt) =>
+        UploadContent.Unwrap(attempt.Request.Content) switch
+        {
+            null or ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true,
+            ReplayContent replay => replay.CanBeSent,
+            _ => !attempt.BodyBegun,
+        };
+
+    private static bool IsMarked(OutboundCall call)
+    {
+        var request = call.Request;
+        return IsIdempotent(request.Method)
             || request.Headers.NonValidated.Contains(IdempotencyKeyHeader)
-            || (request.Options.TryGetValue(MeshRequestOptions.Idempotent, out var marked) && marked));
+            || (request.Options.TryGetValue(MeshRequestOptions.Idempotent, out var marked) && marked)
+            || call.Destination.Service.Settings.Retry.IsRepeatable(request);
+    }
 
     private static bool IsIdempotent(HttpMethod method) =>
         method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Options || method == HttpMethod.Trace

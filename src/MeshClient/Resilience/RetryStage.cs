@@ -1,4 +1,4 @@
-using MeshClient.Configuration;
+using System.Net;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
 using Polly;
@@ -11,9 +11,11 @@ namespace MeshClient.Resilience;
 /// first attempt has failed in a way worth repeating, so calls that succeed do not pay for it.
 /// </summary>
 /// <remarks>
-/// Back-off with full jitter: a random time up to 25 ms doubled per retry, at most 250 ms (Envoy, Linkerd). A retry is made when
-/// all of these hold: the number of retries is not used up, <see cref="Repeatability"/> allows it, the deadline has not
-/// passed, and the service's <see cref="RetryBudget"/> gives one. The budget is asked last, because asking spends.
+/// Back-off with full jitter: a random time up to 25 ms doubled per retry, at most 250 ms (Envoy, Linkerd). An instance that asks
+/// for a pause (<c>Retry-After</c>, RFC 9110; <c>grpc-retry-pushback-ms</c>, gRPC A6) gets it before that time. A retry is made
+/// when all of these hold: the number of attempts is not used up, hedges included, <see cref="Repeatability"/> allows it, the
+/// deadline will not have passed by then, and the service's <see cref="RetryBudget"/> gives one. The budget is asked last, because
+/// asking spends.
 /// </remarks>
 internal sealed class RetryStage : CallStage
 {
@@ -34,7 +36,7 @@ internal sealed class RetryStage : CallStage
                 // The service's own number is less or equal, and counted in IsWanted.
                 MaxRetryAttempts = int.MaxValue,
                 ShouldHandle = arguments => ValueTask.FromResult(TrySpend(arguments.Outcome.Result!)),
-                DelayGenerator = arguments => ValueTask.FromResult<TimeSpan?>(Delay(arguments.AttemptNumber, arguments.Outcome.Result!.Call)),
+                DelayGenerator = arguments => ValueTask.FromResult<TimeSpan?>(Delay(arguments.AttemptNumber, arguments.Outcome.Result!)),
                 OnRetry = arguments =>
                 {
                     // A response that is not the call's answer would keep its connection busy.
@@ -45,20 +47,48 @@ internal sealed class RetryStage : CallStage
             .Build();
     }
 
-    /// <summary>Counts the call into the budget of its service: only a call that goes on to be sent may pay for retries.</summary>
+    /// <summary>Has the body kept while it is being sent, where that was asked for.</summary>
     public override ValueTask EnterAsync(OutboundCall call)
     {
-        call.Destination.Service.RetryBudget.Deposit(call.StartedAt);
+        var service = call.Destination.Service;
+        if (call.IsUpload && call.Request.Content is { } content and not (ByteArrayContent or ReadOnlyMemoryContent)
+            && (call.Request.Options.TryGetValue(MeshRequestOptions.ReplayBody, out var asked) ? asked : service.Settings.Retry.ReplayStreams)
+            && service.Settings.MaxRetries > 0)
+        {
+            call.Request.Content = new ReplayContent(content, service.Settings.Retry.MaxReplayBytes);
+        }
+
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Gives the app its own content back. What is still being sent goes on from where it is.</summary>
+    public override void Responded(OutboundCall call)
+    {
+        if (call.IsUpload && UploadContent.Unwrap(call.Request.Content) is ReplayContent replay)
+        {
+            call.Request.Content = replay.Inner;
+        }
+    }
+
+    /// <summary>Counts a call into the budget of its service: only one that is being sent may pay for retries.</summary>
+    public static void Count(OutboundCall call) => call.Destination.Service.RetryBudget.Deposit(call.StartedAt);
+
     /// <summary>Whether an attempt failed in a way that another attempt could mend. Spends nothing.</summary>
-    public bool IsWanted(OutboundAttempt attempt) =>
-        attempt.Outcome is { IsSuccess: false, IsFinal: true }
-        && attempt.Number <= attempt.Call.Destination.Service.Settings.MaxRetries
-        && !attempt.MissedDeadline
-        && Repeatability.Allows(attempt)
-        && _time.GetTimestamp() < attempt.Call.DeadlineAt;
+    public bool IsWanted(OutboundAttempt attempt)
+    {
+        var outcome = attempt.Outcome;
+        if (attempt.Response is { } response && (int)response.StatusCode < (int)HttpStatusCode.BadRequest && outcome.GrpcStatus is null or GrpcStatus.Ok)
+        {
+            return false;
+        }
+
+        var call = attempt.Call;
+        return call.Attempts <= call.Destination.Service.Settings.MaxRetries
+            && !attempt.MissedDeadline
+            && Repeatability.Allows(attempt)
+            && (call.DeadlineAt == long.MaxValue
+                || _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt) > (outcome.RetryAfter ?? TimeSpan.Zero));
+    }
 
     /// <summary>Makes further attempts until one is good, or no more are allowed.</summary>
     /// <param name="first">The first attempt, which failed.</param>
@@ -96,6 +126,7 @@ internal sealed class RetryStage : CallStage
         if (!service.RetryBudget.TryWithdraw(attempt.RespondedAt))
         {
             _telemetry.BudgetExhausted.Add(1, tag);
+            attempt.Call.IsOutOfBudget = true;
             return false;
         }
 
@@ -104,16 +135,19 @@ internal sealed class RetryStage : CallStage
         return true;
     }
 
-    private TimeSpan Delay(int retry, OutboundCall call)
+    private TimeSpan Delay(int retry, OutboundAttempt failed)
     {
-        var most = Math.Min(
-            MeshDefaults.RetryBaseDelay.TotalMilliseconds * (1 << Math.Min(retry, 10)), MeshDefaults.RetryMaxDelay.TotalMilliseconds);
+        var call = failed.Call;
+        var settings = call.Destination.Service.Settings.Retry;
+        var pause = failed.Outcome.RetryAfter ?? TimeSpan.Zero;
+        var most = Math.Min(settings.BaseDelay.TotalMilliseconds * (1 << Math.Min(retry, 10)), settings.MaxDelay.TotalMilliseconds);
         if (call.DeadlineAt != long.MaxValue)
         {
-            most = Math.Min(most, Math.Max(0, _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt).TotalMilliseconds));
+            var left = _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt) - pause;
+            most = Math.Min(most, Math.Max(0, left.TotalMilliseconds));
         }
 
-        return TimeSpan.FromMilliseconds(most * _random.NextDouble());
+        return pause + TimeSpan.FromMilliseconds(most * _random.NextDouble());
     }
 
     private sealed class Repetition(OutboundAttempt first, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptAsync)

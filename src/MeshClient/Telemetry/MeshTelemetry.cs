@@ -5,6 +5,7 @@ using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Overload;
+using MeshClient.Resilience;
 
 namespace MeshClient.Telemetry;
 
@@ -51,6 +52,9 @@ internal sealed class MeshTelemetry : IDisposable
         Retries = Meter.CreateCounter<long>("meshclient.retries", "{retry}", "Attempts after the first.");
         BudgetExhausted = Meter.CreateCounter<long>(
             "meshclient.retry_budget.exhausted", "{retry}", "Retries that were wanted but not in the budget.");
+        Hedges = Meter.CreateCounter<long>(
+            "meshclient.hedges", "{attempt}", "Attempts made beside a slow one, by whether one of them was answered first.");
+        Fallbacks = Meter.CreateCounter<long>("meshclient.fallbacks", "{call}", "Failed calls that the app answered in place of the service.");
     }
 
     public Meter Meter { get; }
@@ -65,6 +69,10 @@ internal sealed class MeshTelemetry : IDisposable
 
     public Counter<long> BudgetExhausted { get; }
 
+    public Counter<long> Hedges { get; }
+
+    public Counter<long> Fallbacks { get; }
+
     /// <summary>The time between two timestamps, in seconds.</summary>
     public double Seconds(long from, long to) => _time.GetElapsedTime(from, to).TotalSeconds;
 
@@ -72,8 +80,22 @@ internal sealed class MeshTelemetry : IDisposable
     public static object Box(int number) => (uint)number < (uint)Boxed.Length ? Boxed[number] : number;
 
     /// <summary>Adds the figures that are looked up when somebody collects them.</summary>
-    public void Observe(WatchRunner watches, DestinationTable destinations, MeshIdentity identity)
+    public void Observe(WatchRunner watches, DestinationTable destinations, MeshIdentity identity, MeshCircuitBreakers breakers)
     {
+        Meter.CreateObservableGauge(
+            "meshclient.circuit_breaker.state",
+            () => breakers.All.Select(breaker => new Measurement<int>(
+                (int)breaker.State, new KeyValuePair<string, object?>(ServiceTag, breaker.Service))),
+            null,
+            "Whether calls to a service are let through: 0 closed, all are; 1 half open, one is; 2 open, none is; 3 isolated by hand.");
+        Meter.CreateObservableGauge(
+            "meshclient.hedging.delay",
+            () => destinations.Services
+                .Where(service => service.Hedging?.Delay is not null)
+                .Select(service => new Measurement<double>(
+                    service.Hedging!.Delay!.Value.TotalSeconds, new KeyValuePair<string, object?>(ServiceTag, service.Service.Value))),
+            "s",
+            "How long a call may take before it is made a second time.");
         Meter.CreateObservableGauge(
             "meshclient.watch.age",
             () => watches.Running

@@ -56,7 +56,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
-        if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(request) && !IsUpgrade(request))
+        if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
             attempt.AddedContent = true;

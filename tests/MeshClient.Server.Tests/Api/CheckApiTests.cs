@@ -24,7 +24,7 @@ public sealed class CheckApiTests
     [InlineData("PUT", "/v1/agent/check/register", """{"ID":"serfHealth","Name":"u","TTL":"1s"}""", 400, "Invalid check: the ID \"serfHealth\" is the server's own")]
     [InlineData("PUT", "/v1/agent/check/deregister/nope", null, 404, "Unknown check ID \"nope\". Ensure that the check ID is passed, not the check name.")]
     [InlineData("PUT", "/v1/agent/check/deregister/serfHealth", null, 404, "Unknown check ID \"serfHealth\". Ensure that the check ID is passed, not the check name.")]
-    [InlineData("GET", "/v1/agent/checks?filter=x", null, 400, "This version of the server does not support the filter parameter.")]
+    [InlineData("GET", "/v1/agent/checks?filter=Nope==1", null, 400, "Selector \"Nope\" is not valid")]
     public async Task CheckCalls_OfSomethingWrong_AnswerInConsulsWords(string method, string path, string? body, int status, string text)
     {
         await using var server = await TestServer.StartAsync();

@@ -14,6 +14,13 @@ public sealed class FuzzTests
         """{"SourceName":"a","DestinationName":"b","Permissions":[{"Action":"allow","HTTP":{"PathRegex":"/a[0-9]+","Methods":["GET"],"Header":[{"Name":"x","Regex":"a|b","Invert":true}]},"JWT":{}}],"Meta":{"k":"v"}}""",
         """{"Provider":"consul","Config":{"LeafCertTTL":"24h","PrivateKeyBits":256,"PrivateKeyType":"ec"}}""",
         """{"Target":"orders","ClientCertURI":"spiffe://d/ns/default/dc/dc1/svc/web","ClientCertSerial":"0b"}""",
+        """{"Kind":"service-router","Name":"a","Routes":[{"Match":{"HTTP":{"PathPrefix":"/a","Header":[{"Name":"x","Regex":"a|b"}]}},"Destination":{"RequestTimeout":"5s","NumRetries":3,"RetryOn":["5xx"],"RequestHeaders":{"Set":{"a":"b"}}}}]}""",
+        """{"Kind":"service-resolver","Name":"a","ConnectTimeout":"5s","Subsets":{"v1":{"Filter":"Service.Meta.v == 1"}},"Failover":{"*":{"Datacenters":["dc2"]}},"LoadBalancer":{"Policy":"maglev","HashPolicies":[{"Field":"header","FieldValue":"x"}]}}""",
+        """{"Kind":"service-splitter","Name":"a","Splits":[{"Weight":50.5,"Service":"b"},{"Weight":49.5}]}""",
+        """{"Kind":"proxy-defaults","Config":{"protocol":"http","a":[1,{"b":null}]}}""",
+        """{"Kind":"service-intentions","Name":"a","Sources":[{"Name":"web","Permissions":[{"Action":"allow","HTTP":{"PathRegex":"/a","Header":[{"Name":"x","Present":true}]},"JWT":{"Providers":[{"Name":"okta"}]}}]}],"Meta":{"k":"v"}}""",
+        """{"Name":"q","Service":{"Service":"web","Tags":["a"],"NodeMeta":{"k":"v"},"Failover":{"NearestN":1,"Datacenters":["dc2"]}},"DNS":{"TTL":"10s"}}""",
+        """{"OverrideConnectTimeout":"7s","OverrideProtocol":"grpc","OverrideMeshGateway":{"Mode":"remote"}}""",
         """{"Status":"passing","Output":"\u00e9\ud83d\ude00"}""",
     ];
 
@@ -25,7 +32,7 @@ public sealed class FuzzTests
         ("PUT", "/v1/agent/service/register"), ("PUT", "/v1/agent/check/register"), ("PUT", "/v1/agent/check/update/service:web1"),
         ("POST", "/v1/connect/intentions"), ("PUT", "/v1/connect/intentions/exact?source=a&destination=b"),
         ("POST", "/v1/agent/connect/authorize"), ("PUT", "/v1/connect/ca/configuration"), ("POST", "/v1/discovery-chain/x"),
-        ("POST", "/v1/agent/connect/ca/sign/x"),
+        ("POST", "/v1/agent/connect/ca/sign/x"), ("PUT", "/v1/config"), ("PUT", "/v1/config"), ("PUT", "/v1/config?cas=0"), ("POST", "/v1/query"),
     ];
 
     [Theory]
@@ -48,7 +55,7 @@ public sealed class FuzzTests
         }
 
         // Whatever got in can be read again.
-        foreach (var path in new[] { "/v1/agent/services", "/v1/agent/checks", "/v1/catalog/services", "/v1/connect/intentions", "/v1/health/service/web", "/v1/connect/ca/configuration" })
+        foreach (var path in new[] { "/v1/agent/services", "/v1/agent/checks", "/v1/catalog/services", "/v1/connect/intentions", "/v1/health/service/web", "/v1/connect/ca/configuration", "/v1/config/", "/v1/discovery-chain/a", "/v1/query" })
         {
             var answer = await server.GetAsync(path);
             Assert.Equal(HttpStatusCode.OK, answer.Status);
@@ -61,9 +68,9 @@ public sealed class FuzzTests
     {
         await using var server = await TestServer.StartAsync();
         var random = new Random(4);
-        string[] paths = ["/v1/health/service/", "/v1/catalog/services", "/v1/agent/service/", "/v1/connect/intentions/match", "/v1/agent/connect/ca/leaf/", "/v1/config/", "/v1/discovery-chain/", "/v1/"];
+        string[] paths = ["/v1/health/service/", "/v1/catalog/services", "/v1/agent/service/", "/v1/connect/intentions/match", "/v1/agent/connect/ca/leaf/", "/v1/config/", "/v1/discovery-chain/", "/v1/query/", "/v1/"];
         string[] rests = ["", "x", "%2F", "%00", "%zz", "a/b/c", "..", "%2e%2e", "é", "x%20y"];
-        string[] names = ["index", "wait", "passing", "tag", "dc", "by", "name", "hash", "stale", "consistent", "cached", "pretty", "node-meta", "max_stale"];
+        string[] names = ["index", "wait", "passing", "tag", "dc", "by", "name", "hash", "stale", "consistent", "cached", "pretty", "node-meta", "max_stale", "filter", "limit", "connect", "cas", "near", "compile-dc"];
         string[] values = ["", "1", "0", "-1", "abc", "1s", "100ms", "18446744073709551616", "%00", "%ff", "destination", "true"];
         for (var i = 0; i < 1500; i++)
         {

@@ -40,7 +40,7 @@ public sealed class GrpcOutcomeTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task Send_UnavailableWithoutBody_IsTriedAtAnotherAndCountsAsSlow()
+    public async Task Send_UnavailableWithoutBody_CountsAsSlowAsItAsksToBeLeftAlone()
     {
         await using var env = new MeshTestEnvironment();
         var bad = await env.StartAsync("orders", context =>
@@ -51,16 +51,18 @@ public sealed class GrpcOutcomeTests
             return Task.CompletedTask;
         });
         await env.StartAsync("orders", context => AnswerAsync(context, "0"));
-        var seen = 0;
+        var (seen, refused) = (0, 0);
         for (var i = 0; i < 20; i++)
         {
             using var response = await SendAsync(env, idempotent: true);
             await response.Content.ReadAsByteArrayAsync(Token);
-            Assert.Equal("0", response.TrailingHeaders.GetValues("grpc-status").Single());
+            // It asks for a pause that is longer than the call's time, so the first call that comes to it is not repeated.
+            refused += response.Headers.Contains("grpc-status") ? 1 : 0;
             seen = Math.Max(seen, (int)(env.Instance("orders", bad.Port).Load.Average(TimeProvider.System.GetTimestamp()) / TimeProvider.System.TimestampFrequency));
         }
 
         Assert.InRange(seen, 15, 20);
+        Assert.Equal(1, refused);
     }
 
     private static async Task<HttpResponseMessage> SendAsync(MeshTestEnvironment env, bool idempotent = false)

@@ -8,11 +8,14 @@ public sealed class PipelineOrderTests
 {
     private static readonly StageDescriptor[] Expected =
     [
+        new("Fallback", StageScope.Call),
         new("Telemetry", StageScope.Call),
         new("Deadline", StageScope.Call),
         new("Route", StageScope.Call),
         new("Admission", StageScope.Call),
+        new("CircuitBreaker", StageScope.Call),
         new("Retry", StageScope.Call),
+        new("Hedge", StageScope.Call),
         new("AttemptTelemetry", StageScope.Attempt),
         new("Pick", StageScope.Attempt),
         new("Load", StageScope.Instance),

@@ -272,10 +272,4 @@ public sealed class RetryTests
             seen();
         }
     });
-
-    /// <summary>A body that can be read only once.</summary>
-    private sealed class OnceStream(string text) : MemoryStream(System.Text.Encoding.ASCII.GetBytes(text))
-    {
-        public override bool CanSeek => false;
-    }
 }

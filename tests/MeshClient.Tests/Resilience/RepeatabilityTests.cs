@@ -19,7 +19,8 @@ public sealed class RepeatabilityTests
     private static readonly string[] Replayable = ["none", "bytes", "text", "form", "memory", "json"];
     private static readonly string[] Once = ["stream", "multipart", "custom"];
     private static readonly string[] Unsent = ["no pool", "connect", "name", "tls"];
-    private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown"];
+    private static readonly string[] Refused = ["refused stream", "goaway above"];
+    private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown", "stream error", "goaway below"];
 
     public static TheoryData<string, string, string, string, bool> Table()
     {
@@ -40,6 +41,11 @@ public sealed class RepeatabilityTests
                     foreach (var failure in MaybeExecuted.Concat(["502", "503", "504"]))
                     {
                         table.Add(method, content, marking, failure, mayRunTwice);
+                    }
+
+                    foreach (var failure in Refused)
+                    {
+                        table.Add(method, content, marking, failure, Replayable.Contains(content));
                     }
 
                     foreach (var failure in (string[])["200", "404", "429", "500", "501", "505", "cancelled", "mesh"])
@@ -78,7 +84,7 @@ public sealed class RepeatabilityTests
             var destination = service.GetDestination(new DestinationName(service.Service, null, SchemePreference.Http));
             var call = new OutboundCall(request, destination, 1, rejection: null, new CancellationToken(failure == "cancelled"));
             using var invoker = new HttpMessageInvoker(new SocketsHttpHandler());
-            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : new ConnectionPool(invoker, null) };
+            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : new ConnectionPool(invoker, null), BodyBegun = !Unsent.Contains(failure) };
             if (int.TryParse(failure, out var status))
             {
                 attempt.Response = new HttpResponseMessage((HttpStatusCode)status);
@@ -115,12 +121,23 @@ public sealed class RepeatabilityTests
         "connect" => new HttpRequestException(HttpRequestError.ConnectionError),
         "name" => new HttpRequestException(HttpRequestError.NameResolutionError),
         "tls" => new HttpRequestException(HttpRequestError.SecureConnectionError),
+        // As the runtime words them: RetriesOverHttp2Tests has them from the wire.
+        "refused stream" => Protocol(7, wording: "aborted"),
+        "goaway above" => Protocol(0, wording: "aborted"),
+        "stream error" => Protocol(2, wording: null),
+        "goaway below" => Protocol(0, wording: null),
         "reset" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("reset", new SocketException())),
         "ended" => new HttpRequestException(HttpRequestError.ResponseEnded),
         "timeout" or "cancelled" => new TaskCanceledException(),
         "mesh" => new MeshCallException(MeshFailureReason.NoInstances, "orders", "Pick", "none"),
         _ => new InvalidOperationException(),
     };
+
+    private static HttpRequestException Protocol(long code, string? wording)
+    {
+        var cause = new HttpProtocolException(code, "the server said so", null);
+        return new HttpRequestException(HttpRequestError.HttpProtocolError, wording ?? cause.Message, cause);
+    }
 
     private sealed class Custom : HttpContent
     {

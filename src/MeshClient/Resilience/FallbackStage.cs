@@ -1,0 +1,62 @@
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+
+namespace MeshClient.Resilience;
+
+/// <summary>Lets the app answer in place of a call that failed, where it has said how.</summary>
+internal sealed class FallbackStage(MeshTelemetry telemetry) : CallStage("Fallback")
+{
+    /// <summary>Waits for a call, and for what takes its place if it fails.</summary>
+    /// <exception cref="MeshCallException">It failed, and nothing takes its place.</exception>
+    /// <exception cref="OperationCanceledException">The app gave up.</exception>
+    public async Task<HttpResponseMessage> ApplyAsync(MeshFallback fallback, OutboundCall call, Task<HttpResponseMessage> sending)
+    {
+        HttpResponseMessage? response = null;
+        try
+        {
+            response = await sending.ConfigureAwait(false);
+            if (call.Attempt is not { Outcome.IsInstanceFailure: true } && !IsRefusal(call))
+            {
+                return response;
+            }
+        }
+        catch (Exception failure) when (!call.Cancellation.IsCancellationRequested)
+        {
+            return await AskAsync(fallback, call, null, failure).ConfigureAwait(false) ?? throw Rethrown(failure);
+        }
+
+        if (await AskAsync(fallback, call, response, null).ConfigureAwait(false) is not { } other)
+        {
+            return response;
+        }
+
+        if (!ReferenceEquals(other, response))
+        {
+            response.Dispose();
+        }
+
+        return other;
+    }
+
+    // An instance that sheds, or wants fewer calls, has not served the call either.
+    private static bool IsRefusal(OutboundCall call) => call.Attempt is { Outcome.IsOverload: true };
+
+    private async ValueTask<HttpResponseMessage?> AskAsync(
+        MeshFallback fallback, OutboundCall call, HttpResponseMessage? response, Exception? failure)
+    {
+        var other = await fallback(new MeshFallbackArguments(call.Request, response, failure, call.Cancellation)).ConfigureAwait(false);
+        if (other is not null)
+        {
+            telemetry.Fallbacks.Add(1, new KeyValuePair<string, object?>(MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value));
+            other.RequestMessage ??= call.Request;
+        }
+
+        return other;
+    }
+
+    private static Exception Rethrown(Exception failure)
+    {
+        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        return failure;
+    }
+}

@@ -1,0 +1,125 @@
+using System.Runtime.CompilerServices;
+using MeshClient.Configuration;
+using MeshClient.Outbound;
+using MeshClient.Telemetry;
+using Polly;
+using Polly.Hedging;
+
+namespace MeshClient.Resilience;
+
+/// <summary>
+/// Makes a call that takes unusually long a second time, at another instance, and takes the answer that comes first. Polly runs
+/// the race; it is entered only when there is one, so a call that is answered in time pays for a timer and no more.
+/// </summary>
+/// <remarks>
+/// Dean, Barroso: "The Tail at Scale", 2013; Finagle, BackupRequestFilter; gRPC, A6. Only calls that may be executed twice, with
+/// no body or one that is held in memory; only while an instance is left that the call has not gone to; and only while both
+/// budgets last, its own (<see cref="HedgingState"/>) and that of all retries. Every answer that is no success waits for the
+/// other attempts, since they are on their way anyhow; if none succeeds, the first attempt's failure is the call's, and may be
+/// retried.
+/// </remarks>
+internal sealed class HedgeStage : CallStage
+{
+    private const int MostHedges = 4;
+    private static readonly ResiliencePropertyKey<HedgeRace> RaceKey = new("MeshClient.HedgeRace");
+
+    private readonly MeshTelemetry _telemetry;
+    private readonly HedgeTimer.Pool _timers;
+    private readonly TimeProvider _time;
+    private readonly ResiliencePipeline<OutboundAttempt>[] _pipelines;
+
+    public HedgeStage(TimeProvider time, MeshTelemetry telemetry)
+        : base("Hedge")
+    {
+        _time = time;
+        _telemetry = telemetry;
+        _timers = new HedgeTimer.Pool(time);
+        _pipelines = [.. Enumerable.Range(1, MostHedges).Select(Build)];
+    }
+
+    /// <summary>Whether a call may be made a second time. Spends nothing.</summary>
+    public static bool IsWanted(OutboundCall call) =>
+        !call.IsUpload && call.Destination.Callable.Length > 1 && Repeatability.MayRunTwice(call);
+
+    /// <summary>Makes an attempt, and others beside it when it takes too long.</summary>
+    /// <returns>The attempt that counts.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call, OutboundPipeline pipeline)
+    {
+        var hedging = call.Destination.Service.Hedging!;
+        hedging.Budget.Deposit(call.StartedAt);
+        var address = call.Request.RequestUri!;
+        var first = new OutboundAttempt(call, ++call.Attempts);
+        var sending = pipeline.Begin(first);
+        if (sending is not { IsCompleted: false }
+            || hedging.DelayAt(call.StartedAt) is not { } delay
+            || !await _timers.FiresFirstAsync(sending, delay).ConfigureAwait(false)
+            || !TrySpend(call))
+        {
+            await pipeline.FinishAsync(first, sending).ConfigureAwait(false);
+            hedging.Record(first);
+            return first;
+        }
+
+        return await RaceAsync(new HedgeRace(call, address, pipeline), first, sending).ConfigureAwait(false);
+    }
+
+    private async Task<OutboundAttempt> RaceAsync(HedgeRace race, OutboundAttempt first, Task<HttpResponseMessage> sending)
+    {
+        var call = race.Call;
+        var hedging = call.Destination.Service.Hedging!;
+        call.IsHedged = true;
+        OutboundAttempt? winner = null;
+        var context = ResilienceContextPool.Shared.Get(call.Cancellation);
+        try
+        {
+            context.Properties.Set(RaceKey, race);
+            var outcome = await _pipelines[hedging.MaxHedges - 1].ExecuteOutcomeAsync(
+                static (inner, state) => state.race.RunAsync(state.first, state.sending, inner.CancellationToken), context, (race, first, sending)).ConfigureAwait(false);
+            outcome.ThrowIfException();
+            return winner = outcome.Result!;
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+            var (hedges, hasWon) = race.Settle(winner);
+            _telemetry.Hedges.Add(
+                hedges,
+                new(MeshTelemetry.ServiceTag, call.Destination.Service.Service.Value),
+                new(MeshTelemetry.OutcomeTag, hasWon ? "won" : "lost"));
+        }
+    }
+
+    private ResiliencePipeline<OutboundAttempt> Build(int hedges) =>
+        new ResiliencePipelineBuilder<OutboundAttempt> { TimeProvider = _time }
+            .AddHedging(new HedgingStrategyOptions<OutboundAttempt>
+            {
+                MaxHedgedAttempts = hedges,
+                ShouldHandle = static arguments => ValueTask.FromResult(
+                    arguments.Outcome.Result is { Outcome: { IsFinal: true, IsSuccess: false } } attempt
+                    && !attempt.Call.Cancellation.IsCancellationRequested),
+                // The first is due when Polly is entered.
+                DelayGenerator = static arguments => ValueTask.FromResult(DelayOf(RaceOf(arguments.Context).Call)),
+                ActionGenerator = arguments =>
+                {
+                    var race = RaceOf(arguments.PrimaryContext);
+                    var lost = arguments.ActionContext.CancellationToken;
+                    return !race.IsStopped && (race.Call.Attempts == 1 || TrySpend(race.Call)) ? () => race.HedgeAsync(lost) : null;
+                },
+            })
+            .Build();
+
+    // What was learned may be forgotten in the meantime, for want of calls.
+    private static TimeSpan DelayOf(OutboundCall call) =>
+        call.Attempts == 1 ? TimeSpan.Zero : call.Destination.Service.Hedging!.Delay ?? MeshDefaults.AttemptTimeout;
+
+    private static HedgeRace RaceOf(ResilienceContext context) => context.Properties.GetValue(RaceKey, null!);
+
+    private bool TrySpend(OutboundCall call)
+    {
+        var service = call.Destination.Service;
+        var now = _time.GetTimestamp();
+        return call.Destination.Callable.Length > call.Attempts && now < call.DeadlineAt
+            && service.Hedging!.Budget.TryWithdraw(now) && service.RetryBudget.TryWithdraw(now);
+    }
+}

@@ -1,0 +1,250 @@
+using System.Net;
+using MeshClient.Configuration;
+using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Testing;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace MeshClient.Tests.Outbound;
+
+/// <summary>Calls are refused while all instances fail, by hand too, and let through again.</summary>
+public sealed class CircuitBreakerTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_HalfOfTheCallsFail_OpensThenOneCallClosesIt()
+    {
+        using var meters = new MetricRecorder();
+        var time = new FakeTimeProvider();
+        await using var env = Make(time, meters: meters);
+        var changes = new List<(string, MeshCircuitState)>();
+        Breakers(env).StateChanged += (_, change) => changes.Add((change.Service, change.State));
+        var (fails, requests) = (true, 0);
+        var peer = await env.StartAsync("orders", context =>
+        {
+            requests++;
+            context.Response.StatusCode = fails ? 500 : 200;
+            return Task.CompletedTask;
+        });
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+            Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+        }
+
+        Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal((MeshFailureReason.CircuitOpen, "CircuitBreaker", 0, "orders"), (refused.Reason, refused.Stage, refused.Attempts, refused.Service));
+        Assert.Contains("let through in 5.0 s", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(10, requests);
+        Assert.Equal(2, Assert.Single(meters.Observe("meshclient.circuit_breaker.state")).Value);
+        Assert.Equal("CircuitOpen", meters.Of("meshclient.call.duration")[^1].Tag("error.type"));
+
+        fails = false;
+        time.Advance(TimeSpan.FromSeconds(5));
+        using (var probe = await env.Client().GetAsync("http://orders/", Token))
+        {
+            Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+        }
+
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+        Assert.Equal(0, Assert.Single(meters.Observe("meshclient.circuit_breaker.state")).Value);
+        Assert.Equal(
+            [("orders", MeshCircuitState.Open), ("orders", MeshCircuitState.HalfOpen), ("orders", MeshCircuitState.Closed)], changes);
+        var lines = env.Logs.Lines.Where(line => line.Category.EndsWith("MeshCircuitBreakers", StringComparison.Ordinal)).ToList();
+        Assert.Equal([LogLevel.Warning, LogLevel.Warning, LogLevel.Information], lines.Select(line => line.Level));
+        Assert.Equal(peer.Requests, requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_ProbeFails_StaysOpenAndOnlyOneCallWasLetThrough()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var (requests, hold) = (0, new TaskCompletionSource());
+        await env.StartAsync("orders", async context =>
+        {
+            if (Interlocked.Increment(ref requests) > 10)
+            {
+                await hold.Task.WaitAsync(context.RequestAborted);
+            }
+
+            context.Response.StatusCode = 500;
+        });
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        var probe = env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => requests == 11);
+        for (var i = 0; i < 5; i++)
+        {
+            var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            Assert.Equal(MeshFailureReason.CircuitOpen, refused.Reason);
+        }
+
+        hold.SetResult();
+        using var answer = await probe;
+        Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        Assert.Equal(11, requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_ProbeGivenUpByItsCaller_ProvesNothing()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var requests = 0;
+        await env.StartAsync("orders", async context =>
+        {
+            if (Interlocked.Increment(ref requests) > 10)
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+            }
+
+            context.Response.StatusCode = 500;
+        });
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var probe = env.Client().GetAsync("http://orders/", caller.Token);
+        await Eventually.HoldsAsync(() => requests == 11);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => probe);
+        Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_OneOfTwoInstancesFails_RetriesKeepItClosed()
+    {
+        await using var env = Make(new FakeTimeProvider(), options => options.Defaults.Retry.BaseDelay = TimeSpan.Zero);
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 503;
+            return Task.CompletedTask;
+        });
+        await env.StartAsync("orders", context => context.Response.WriteAsync("good"));
+        for (var i = 0; i < 40; i++)
+        {
+            Assert.Equal("good", await env.Client().GetStringAsync("http://orders/", Token));
+        }
+
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_RefusedCalls_PayNothingIntoTheRetryBudget()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time, options => options.Defaults.RetryBudgetPerSecond = 0);
+        await env.StartAsync("orders", context => context.Response.WriteAsync("good"));
+        await Breakers(env).IsolateAsync("orders", Token);
+        for (var i = 0; i < 50; i++)
+        {
+            await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        }
+
+        Assert.Equal(0, env.State("orders").RetryBudget.Balance(time.GetTimestamp()));
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task IsolateAsync_AnyService_RefusesUntilClosed(bool isEnabled)
+    {
+        using var meters = new MetricRecorder();
+        await using var env = Make(new FakeTimeProvider(), options => options.Defaults.CircuitBreaker.Enabled = isEnabled, meters);
+        var peer = await env.StartAsync("orders", context => context.Response.WriteAsync("good"));
+        var breakers = Breakers(env);
+        // Before the first call.
+        await breakers.IsolateAsync("orders", Token);
+        Assert.Equal(MeshCircuitState.Isolated, breakers.StateOf("orders"));
+        for (var i = 0; i < 3; i++)
+        {
+            var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            Assert.Equal(MeshFailureReason.CircuitOpen, refused.Reason);
+            Assert.Contains("isolated by hand", refused.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(3, Assert.Single(meters.Observe("meshclient.circuit_breaker.state")).Value);
+        Assert.Equal(0, peer.Requests);
+        await breakers.CloseAsync("orders", Token);
+        Assert.Equal("good", await env.Client().GetStringAsync("http://orders/", Token));
+        await breakers.IsolateAsync("orders", Token);
+        await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal(MeshCircuitState.Closed, breakers.StateOf("payments"));
+        Assert.Throws<FormatException>(() => breakers.StateOf("no name"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_WithFallback_AnswersForFailuresAndNothingElse()
+    {
+        using var meters = new MetricRecorder();
+        var asked = new List<(int? Status, MeshFailureReason? Reason)>();
+        await using var env = Make(
+            new FakeTimeProvider(),
+            options => options.Defaults.Fallback = arguments =>
+            {
+                asked.Add(((int?)arguments.Response?.StatusCode, (arguments.Failure as MeshCallException)?.Reason));
+                return ValueTask.FromResult(arguments.Request.Method == HttpMethod.Delete
+                    ? null
+                    : new HttpResponseMessage(HttpStatusCode.NonAuthoritativeInformation) { Content = new StringContent("from memory") });
+            },
+            meters);
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = int.Parse(context.Request.Path.Value![1..], System.Globalization.CultureInfo.InvariantCulture);
+            return Task.CompletedTask;
+        });
+        var client = env.Client();
+        using (var good = await client.GetAsync("http://orders/200", Token))
+        using (var missing = await client.GetAsync("http://orders/404", Token))
+        {
+            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.NotFound), (good.StatusCode, missing.StatusCode));
+            Assert.Empty(asked);
+        }
+
+        Assert.Equal("from memory", await client.GetStringAsync("http://orders/500", Token));
+        await Breakers(env).IsolateAsync("orders", Token);
+        Assert.Equal("from memory", await client.GetStringAsync("http://orders/200", Token));
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => client.DeleteAsync("http://orders/200", Token));
+        Assert.Equal(MeshFailureReason.CircuitOpen, failure.Reason);
+        Assert.Equal([(500, null), (null, MeshFailureReason.CircuitOpen), (null, MeshFailureReason.CircuitOpen)], asked);
+        Assert.Equal(2, meters.Of("meshclient.fallbacks").Sum(one => one.Value));
+        // The figures tell what the service did.
+        Assert.Equal(
+            ["success", "success", "failure", "failure", "failure"],
+            meters.Of("meshclient.call.duration").Select(one => one.Tag("meshclient.outcome")));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.GetAsync("http://orders/500", new CancellationToken(true)));
+        Assert.Equal(3, asked.Count);
+    }
+
+    private static MeshCircuitBreakers Breakers(MeshTestEnvironment env) => env.Services.GetRequiredService<MeshCircuitBreakers>();
+
+    // Half of at least 10 calls in 10 s; opens for 5 s.
+    private static MeshTestEnvironment Make(FakeTimeProvider time, Action<MeshOptions>? configure = null, MetricRecorder? meters = null) => new(
+        options =>
+        {
+            var breaker = options.Defaults.CircuitBreaker;
+            breaker.Enabled = true;
+            (breaker.FailureRatio, breaker.MinimumThroughput) = (0.5, 10);
+            (breaker.SamplingDuration, breaker.BreakDuration) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(5));
+            configure?.Invoke(options);
+        },
+        services: services =>
+        {
+            services.AddSingleton<TimeProvider>(time);
+            meters?.Attach(services);
+        });
+}

@@ -1,0 +1,334 @@
+using System.Net;
+using MeshClient.Configuration;
+using MeshClient.Resilience;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+
+namespace MeshClient.Tests.Outbound;
+
+/// <summary>A second attempt beside a slow first, over real connections.</summary>
+public sealed class HedgingTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_FirstInstanceHangs_TheOtherAnswersAndTheLoserIsCancelled()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = Make(options => options.Defaults.Hedging.Delay = TimeSpan.FromMilliseconds(50), meters.Attach);
+        var (peers, seen) = await StartAsync(env, hang: 0);
+        // So that both have a connection, and the first attempt is the first to arrive.
+        for (var i = 0; i < 100 && peers.Any(peer => peer.Requests == 0); i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        var before = (Hedges: meters.Of("meshclient.hedges").Count, Attempts: meters.Of("meshclient.attempt.duration").Count, Calls: meters.Of("meshclient.call.duration").Count);
+        var requests = peers.Select(peer => peer.Requests).ToList();
+        seen.Headers.Clear();
+        seen.Hang = seen.Requests + 1;
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+        request.Headers.Add("x-one", "1");
+        request.Headers.Add("x-two", ["a", "b"]);
+        using var response = await env.Client().SendAsync(request, Token);
+        Assert.Equal("answer", await response.Content.ReadAsStringAsync(Token));
+        Assert.Same(request, response.RequestMessage);
+        Assert.Equal("http://orders/", request.RequestUri!.ToString());
+        Assert.Equal(requests.Select(before => before + 1), peers.Select(peer => peer.Requests));
+        Assert.Equal(2, seen.Headers.Count);
+        Assert.All(seen.Headers, headers => Assert.Equal("1|a,b", headers));
+        await Eventually.HoldsAsync(() => seen.Aborted == 1, "the loser is cancelled");
+        await Eventually.HoldsAsync(() => peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
+        Assert.Equal(0, env.State("orders").InFlight);
+        // Neither ejected for it, nor a retry.
+        Assert.Equal(0, env.State("orders").Ejected);
+        Assert.Empty(meters.Of("meshclient.retries"));
+        var hedge = Assert.Single(meters.Of("meshclient.hedges").Skip(before.Hedges));
+        Assert.Equal((1, "orders", "won"), (hedge.Value, hedge.Tag("meshclient.service"), hedge.Tag("meshclient.outcome")));
+        Assert.Equal(["cancelled", "success"], meters.Of("meshclient.attempt.duration").Skip(before.Attempts).Select(one => one.Tag("meshclient.outcome")).Order());
+        Assert.Equal("success", Assert.Single(meters.Of("meshclient.call.duration").Skip(before.Calls)).Tag("meshclient.outcome"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_FirstAnswersAfterAll_WinsAndTheOtherIsThrownAway()
+    {
+        await using var env = Make();
+        var first = new TaskCompletionSource();
+        var requests = 0;
+        var aborted = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                context.RequestAborted.Register(() => Interlocked.Increment(ref aborted));
+                if (Interlocked.Increment(ref requests) == 1)
+                {
+                    await first.Task.WaitAsync(context.RequestAborted);
+                    await context.Response.WriteAsync("first");
+                    return;
+                }
+
+                first.SetResult();
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+            });
+        }
+
+        Assert.Equal("first", await env.Client().GetStringAsync("http://orders/", Token));
+        Assert.Equal(2, requests);
+        await Eventually.HoldsAsync(() => aborted == 1, "the other is cancelled");
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("POST", false, 1)]
+    [InlineData("POST", true, 2)]
+    [InlineData("PUT", false, 2)]
+    public async Task SendAsync_WhatMayNotRunTwice_IsNotHedged(string method, bool marked, int attempts)
+    {
+        await using var env = Make();
+        var (requests, bodies) = (0, new List<string>());
+        var release = new TaskCompletionSource();
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                var body = await new StreamReader(context.Request.Body).ReadToEndAsync(Token);
+                lock (bodies)
+                {
+                    bodies.Add(body);
+                }
+
+                if (Interlocked.Increment(ref requests) == 1)
+                {
+                    // Far longer than the delay; ends at once when the other came.
+                    await Task.WhenAny(release.Task, Task.Delay(TimeSpan.FromMilliseconds(attempts == 1 ? 300 : 10_000), TimeProvider.System, Token));
+                }
+                else
+                {
+                    release.TrySetResult();
+                }
+            });
+        }
+
+        using var request = new HttpRequestMessage(new HttpMethod(method), "http://orders/") { Content = new StringContent("pay") };
+        request.Options.Set(MeshRequestOptions.Idempotent, marked);
+        using var response = await env.Client().SendAsync(request, Token);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(Enumerable.Repeat("pay", attempts), bodies);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_OnlyOneInstance_IsNotCalledTwice()
+    {
+        await using var env = Make();
+        var (peers, _) = await StartAsync(env, hang: 0, count: 1, slow: TimeSpan.FromMilliseconds(200));
+        Assert.Equal("answer", await env.Client().GetStringAsync("http://orders/", Token));
+        Assert.Equal(1, peers[0].Requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_FirstFailsWhileTheOtherIsOnItsWay_TheOtherCounts()
+    {
+        await using var env = Make();
+        var (requests, second) = (0, new TaskCompletionSource());
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                if (Interlocked.Increment(ref requests) == 1)
+                {
+                    await second.Task.WaitAsync(context.RequestAborted);
+                    context.Response.StatusCode = 500;
+                    return;
+                }
+
+                second.SetResult();
+                await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, context.RequestAborted);
+                await context.Response.WriteAsync("second");
+            });
+        }
+
+        Assert.Equal("second", await env.Client().GetStringAsync("http://orders/", Token));
+        Assert.Equal(2, requests);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_EveryAttemptFails_IsTheFirstsFailureAndIsRetriedWithinTheNumber()
+    {
+        await using var env = Make(options => options.Defaults.MaxRetries = 2);
+        var (requests, both) = (0, new TaskCompletionSource());
+        for (var i = 0; i < 3; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                var number = Interlocked.Increment(ref requests);
+                if (number == 2)
+                {
+                    both.SetResult();
+                }
+
+                await both.Task.WaitAsync(context.RequestAborted);
+                context.Response.StatusCode = 503;
+                await context.Response.WriteAsync($"{number}", Token);
+            });
+        }
+
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        // Two in the race, one retry: three in all, as MaxRetries says.
+        Assert.Equal(3, requests);
+        Assert.Equal("3", await response.Content.ReadAsStringAsync(Token));
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_EveryCallSlow_SecondCallsStayWithinTheirShare()
+    {
+        await using var env = Make(options => options.Defaults.Hedging.BudgetRatio = 0.1);
+        var (peers, _) = await StartAsync(env, hang: 0, slow: TimeSpan.FromMilliseconds(30));
+        for (var i = 0; i < 40; i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        Assert.InRange(peers.Sum(peer => peer.Requests), 43, 44);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_RetryBudgetSpent_NothingIsHedged()
+    {
+        await using var env = Make(options => (options.Defaults.RetryBudgetPerSecond, options.Defaults.RetryBudgetRatio) = (0, 0));
+        var (peers, _) = await StartAsync(env, hang: 0, slow: TimeSpan.FromMilliseconds(50));
+        for (var i = 0; i < 5; i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        Assert.Equal(5, peers.Sum(peer => peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_SeveralHedgesAllowed_EachGoesToAnotherInstance()
+    {
+        await using var env = Make(options => options.Defaults.Hedging.MaxHedges = 3);
+        var (peers, seen) = await StartAsync(env, hang: 0, count: 4);
+        // A share has to come together first: three calls that are not slow.
+        for (var i = 0; i < 20; i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        var before = peers.Select(peer => peer.Requests).ToList();
+        seen.Hang = seen.Requests + 3;
+        Assert.Equal("answer", await env.Client().GetStringAsync("http://orders/", Token));
+        Assert.Equal(before.Select(requests => requests + 1), peers.Select(peer => peer.Requests));
+        await Eventually.HoldsAsync(() => peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_CallerGivesUpInTheRace_BothAreCancelled()
+    {
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await using var env = Make();
+        var (peers, seen) = await StartAsync(env, hang: 2);
+        var call = env.Client().GetAsync("http://orders/", caller.Token);
+        await Eventually.HoldsAsync(() => peers.Sum(peer => peer.Requests) == 2);
+        await caller.CancelAsync();
+        var cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.BoundedAsync());
+        Assert.Equal(caller.Token, cancelled.CancellationToken);
+        await Eventually.HoldsAsync(() => seen.Aborted == 2);
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_ManyCallsInTheRace_NoTimerCancelsAnother()
+    {
+        await using var env = Make(options => options.Defaults.Hedging.BudgetRatio = 1);
+        var random = new Random(3);
+        for (var i = 0; i < 3; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                int pause;
+                lock (random)
+                {
+                    pause = random.Next(0, 12);
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(pause), TimeProvider.System, context.RequestAborted);
+                await context.Response.WriteAsync("answer", context.RequestAborted);
+            });
+        }
+
+        var client = env.Client();
+        await using var load = Load.Start(8, async token => Assert.Equal("answer", await client.GetStringAsync("http://orders/", token)));
+        await load.MakeAsync(1500);
+        await load.StopAsync();
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0);
+        Assert.Equal(0, env.State("orders").Ejected);
+    }
+
+    private static MeshTestEnvironment Make(
+        Action<MeshOptions>? configure = null, Action<Microsoft.Extensions.DependencyInjection.IServiceCollection>? services = null) =>
+        new(
+            options =>
+            {
+                options.Defaults.Hedging.Enabled = true;
+                options.Defaults.Hedging.Delay = TimeSpan.FromMilliseconds(5);
+                // The share of a single call is no whole one.
+                options.Defaults.Hedging.BudgetRatio = 1;
+                options.Defaults.Hedging.MaxHedges = 1;
+                configure?.Invoke(options);
+            },
+            services: services);
+
+    // The first requests hang, to whichever instance they come.
+    private static async Task<(List<HttpPeer> Peers, Seen Seen)> StartAsync(
+        MeshTestEnvironment env, int hang, int count = 2, TimeSpan slow = default)
+    {
+        var seen = new Seen { Hang = hang };
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < count; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                lock (seen)
+                {
+                    seen.Headers.Add($"{context.Request.Headers["x-one"]}|{string.Join(',', context.Request.Headers["x-two"].ToString().Split(", "))}");
+                }
+
+                if (Interlocked.Increment(ref seen.Requests) <= seen.Hang)
+                {
+                    try
+                    {
+                        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+                    }
+                    catch (OperationCanceledException)
+                    {
+                        Interlocked.Increment(ref seen.Aborted);
+                    }
+
+                    return;
+                }
+
+                if (slow > TimeSpan.Zero)
+                {
+                    await Task.Delay(slow, TimeProvider.System, context.RequestAborted);
+                }
+
+                await context.Response.WriteAsync("answer");
+            }));
+        }
+
+        return (peers, seen);
+    }
+
+    private sealed class Seen
+    {
+        public int Requests;
+        public int Aborted;
+
+        public int Hang { get; set; }
+
+        public List<string> Headers { get; } = [];
+    }
+}
