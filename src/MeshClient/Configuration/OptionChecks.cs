@@ -7,6 +7,9 @@ internal sealed class OptionChecks(string section)
 
     public IReadOnlyList<string> Errors => _errors;
 
+    /// <summary>The section all keys are below.</summary>
+    public string Section => section;
+
     public void Add(string error) => _errors.Add(error);
 
     public void AddRange(IEnumerable<SectionProblem> problems) => _errors.AddRange(problems.Select(problem => problem.Error));

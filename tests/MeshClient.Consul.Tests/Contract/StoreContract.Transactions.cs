@@ -1,6 +1,6 @@
 namespace MeshClient.Consul.Tests.Contract;
 
-public abstract partial class ApiContract
+public abstract partial class StoreContract
 {
     [Fact]
     public async Task Transactions_OfKeys_AnswerAlike()

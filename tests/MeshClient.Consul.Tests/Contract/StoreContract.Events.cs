@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace MeshClient.Consul.Tests.Contract;
 
-public abstract partial class ApiContract
+public abstract partial class StoreContract
 {
     [Fact]
     public async Task Events_FiredAndListed_AnswerAlike()
@@ -26,10 +26,10 @@ public abstract partial class ApiContract
         Assert.True(waited, index.ToString(CultureInfo.InvariantCulture));
         Assert.Equal("null", woken.Json[1].GetProperty("Payload").GetRawText());
 
-        async Task<ApiAnswer> ListedAsync()
+        async Task<StoreAnswer> ListedAsync()
         {
             // An agent lists an event once its gossip has come back to it.
-            ApiAnswer? answer = null;
+            StoreAnswer? answer = null;
             await UntilAsync(async () => (answer = await GetAsync($"/v1/event/list?name={Prefix}")).Json.GetArrayLength() == 1);
             return answer!;
         }

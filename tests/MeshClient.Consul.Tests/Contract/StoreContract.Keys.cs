@@ -1,6 +1,6 @@
 namespace MeshClient.Consul.Tests.Contract;
 
-public abstract partial class ApiContract
+public abstract partial class StoreContract
 {
     [Fact]
     public async Task Keys_WrittenReadAndDeleted_AnswerAlike()
@@ -130,5 +130,5 @@ public abstract partial class ApiContract
         Assert.True(answer.Index > index);
     }
 
-    private static (int, string) Plain(ApiAnswer answer) => (answer.Status, answer.Body.Trim());
+    private static (int, string) Plain(StoreAnswer answer) => (answer.Status, answer.Body.Trim());
 }

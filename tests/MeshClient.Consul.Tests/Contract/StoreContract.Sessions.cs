@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace MeshClient.Consul.Tests.Contract;
 
-public abstract partial class ApiContract
+public abstract partial class StoreContract
 {
     [Fact]
     public async Task Sessions_CreatedAndEnded_AnswerAlike()

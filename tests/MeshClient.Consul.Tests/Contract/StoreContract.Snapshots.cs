@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace MeshClient.Consul.Tests.Contract;
 
-public abstract partial class ApiContract
+public abstract partial class StoreContract
 {
     [Fact]
     public async Task Snapshots_Saved_AreArchivesOfTheSameForm()
