@@ -101,7 +101,7 @@ public sealed class ShedMarkerTests
         var instance = env.Instance("orders", refusing.Port);
         Assert.Equal(!sheds, instance.Ejection.IsEjected);
         // But it counts as slow, so that others are picked meanwhile.
-        Assert.True(instance.Load.Cost(1, TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
+        Assert.True(instance.Load.Average(TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
     }
 
     private static Task ShedAsync(HttpContext context)
