@@ -26,4 +26,7 @@ public static class MeshServerDefaults
     /// burst of clients from taking all of the processor.
     /// </summary>
     public const int MaxLeavesPerSecond = 1000;
+
+    /// <summary>The share of TTL checks that has to be beaten for self-preservation not to begin (Eureka's renewal threshold).</summary>
+    public const double SelfPreservationThreshold = 0.85;
 }

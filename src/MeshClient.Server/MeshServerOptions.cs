@@ -70,6 +70,19 @@ public sealed class MeshServerOptions
     public int MaxLeavesPerSecond { get; set; } = MeshServerDefaults.MaxLeavesPerSecond;
 
     /// <summary>
+    /// Whether instances are kept when most beats stop at once, which tells rather of a broken network than of that many dead
+    /// instances: their TTL checks then stay as they are, and nothing is taken out by <c>DeregisterCriticalServiceAfter</c>,
+    /// until beats come again. An instance that goes silent alone is noticed half its time to live later. Default: false.
+    /// </summary>
+    public bool SelfPreservation { get; set; }
+
+    /// <summary>
+    /// The share of TTL checks, above 0 and below 1, that has to be beaten; with fewer, and at least three silent, self-preservation
+    /// begins. Without <see cref="SelfPreservation"/> it means nothing. Default: <see cref="MeshServerDefaults.SelfPreservationThreshold"/>.
+    /// </summary>
+    public double SelfPreservationThreshold { get; set; } = MeshServerDefaults.SelfPreservationThreshold;
+
+    /// <summary>
     /// How many connections one client address may have open at a time, 0 for no limit; requests on the others are answered
     /// 429. Counts for the server's own listener only. Default: 0.
     /// </summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.RegularExpressions;
 
 namespace MeshClient.Core.Intentions;
@@ -10,7 +11,7 @@ namespace MeshClient.Core.Intentions;
 /// subtraction (<c>[a-z-[aeiou]]</c>, which to RE2 is no subtraction). Left as it is: <c>\d \w \s</c> take all of Unicode
 /// here and ASCII there.
 /// </summary>
-internal static class LinearExpression
+internal static partial class LinearExpression
 {
     // A dot matches a line end: paths reach us decoded, and a line end in one must not slip by a rule that denies.
     private const RegexOptions Options =
@@ -39,6 +40,47 @@ internal static class LinearExpression
             return false;
         }
     }
+
+    /// <summary>Compiles an expression that has to match a part of the text only.</summary>
+    /// <param name="pattern">The expression.</param>
+    /// <param name="regex">The compiled one.</param>
+    /// <param name="problem">What is wrong with it.</param>
+    public static bool TryCompilePart(string pattern, [NotNullWhen(true)] out Regex? regex, out string problem)
+    {
+        (regex, problem) = (null, string.Empty);
+        if (HasOtherMeaning(pattern))
+        {
+            problem = "character classes with POSIX names or subtraction are not supported";
+            return false;
+        }
+
+        foreach (Match repeat in RepeatCount().Matches(pattern))
+        {
+            if (IsLarge(repeat.Groups[1]) || IsLarge(repeat.Groups[2]))
+            {
+                problem = $"invalid repeat count: `{repeat.Value}`";
+                return false;
+            }
+        }
+
+        try
+        {
+            regex = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            return true;
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            problem = e.Message;
+            return false;
+        }
+    }
+
+    // RE2 repeats nothing more than a thousand times.
+    private static bool IsLarge(Group count) =>
+        count.Length > 4 || (count.Length == 4 && int.Parse(count.ValueSpan, CultureInfo.InvariantCulture) > 1000);
+
+    [GeneratedRegex(@"\{([0-9]+)(?:,([0-9]*))?\}", RegexOptions.CultureInvariant)]
+    private static partial Regex RepeatCount();
 
     private static bool HasOtherMeaning(string pattern)
     {

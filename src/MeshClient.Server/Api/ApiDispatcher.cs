@@ -3,6 +3,7 @@ using System.Text;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,7 +16,8 @@ namespace MeshClient.Server.Api;
 /// that never hold more than the sender may know.
 /// </summary>
 internal sealed class ApiDispatcher(
-    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ILogger<ApiDispatcher> logger)
+    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ServerMetrics metrics, TimeProvider time,
+    ILogger<ApiDispatcher> logger)
 {
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
@@ -24,6 +26,7 @@ internal sealed class ApiDispatcher(
         http.Response.Headers.Vary = "Accept-Encoding";
         http.Response.Headers["X-Consul-Default-ACL-Policy"] = _defaultPolicy;
         var request = new ApiRequest(http, string.Empty, RequestAccess.Nobody());
+        var started = time.GetTimestamp();
         try
         {
             await HandleAsync(http, request).ConfigureAwait(false);
@@ -51,6 +54,22 @@ internal sealed class ApiDispatcher(
             await RefuseAsync(request, StatusCodes.Status500InternalServerError, "The request failed inside the server; its log says why.")
                 .ConfigureAwait(false);
         }
+        finally
+        {
+            Measure(request, time.GetElapsedTime(started));
+        }
+    }
+
+    private void Measure(ApiRequest request, TimeSpan duration)
+    {
+        var http = request.Http;
+        if (metrics.IsMeasuringRequests)
+        {
+            metrics.RequestDone(http.Request.Method, request.Route, http.Response.StatusCode, request.Has("index") || request.Has("hash"), duration);
+        }
+
+        // Without the query: a token may be in it.
+        Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }
 
     private async Task HandleAsync(HttpContext http, ApiRequest bare)
@@ -71,6 +90,7 @@ internal sealed class ApiDispatcher(
             return;
         }
 
+        bare.Route = route.Pattern;
         var decoded = Uri.UnescapeDataString(rest);
         if (decoded.Any(char.IsControl))
         {

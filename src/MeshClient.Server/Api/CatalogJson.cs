@@ -1,8 +1,7 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 
 namespace MeshClient.Server.Api;
@@ -14,9 +13,7 @@ internal static class CatalogJson
     {
         writer.WriteStartObject();
         WriteNodeHead(writer, node);
-        writer.WriteStartObject("Meta");
-        writer.WriteString("consul-network-segment", string.Empty);
-        writer.WriteEndObject();
+        WriteMap(writer, "Meta", node.Meta);
         WriteIndexes(writer, node.CreateIndex, node.ModifyIndex);
         writer.WriteEndObject();
     }
@@ -57,22 +54,22 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    public static void WriteHealthEntry(this Utf8JsonWriter writer, CatalogState catalog, InstanceRecord instance)
+    public static void WriteHealthEntry(this Utf8JsonWriter writer, NodeEntry node, InstanceRecord instance)
     {
         writer.WriteStartObject();
         writer.WritePropertyName("Node");
-        writer.WriteNode(catalog.Node);
+        writer.WriteNode(node.Node);
         writer.WritePropertyName("Service");
         WriteCatalogService(writer, instance);
         writer.WriteStartArray("Checks");
-        foreach (var check in catalog.NodeChecks.Values)
+        foreach (var check in node.Checks.Values)
         {
-            writer.WriteCheck(catalog.Node, null, check, withIndexes: true);
+            writer.WriteCheck(node.Node, null, check, withIndexes: true);
         }
 
         foreach (var check in instance.Checks)
         {
-            writer.WriteCheck(catalog.Node, instance, check, withIndexes: true);
+            writer.WriteCheck(node.Node, instance, check, withIndexes: true);
         }
 
         writer.WriteEndArray();
@@ -85,9 +82,7 @@ internal static class CatalogJson
         var service = instance.Definition;
         writer.WriteStartObject();
         WriteNodeHead(writer, node);
-        writer.WriteStartObject("NodeMeta");
-        writer.WriteString("consul-network-segment", string.Empty);
-        writer.WriteEndObject();
+        WriteMap(writer, "NodeMeta", node.Meta);
         writer.WriteString("ServiceKind", service.Kind);
         writer.WriteString("ServiceID", service.Id);
         writer.WriteString("ServiceName", service.Name);
@@ -119,8 +114,7 @@ internal static class CatalogJson
         writer.WriteString("ServiceName", instance?.Name ?? string.Empty);
         WriteTexts(writer, "ServiceTags", instance?.Definition.Tags ?? default);
         writer.WriteString("Type", check.Type);
-        writer.WriteStartObject("Definition");
-        writer.WriteEndObject();
+        WriteRawIfSet(writer, "Definition", check.DefinitionJson.Length > 0 ? check.DefinitionJson : "{}");
         WriteIndexes(writer, withIndexes ? check.CreateIndex : 0, withIndexes ? check.ModifyIndex : 0);
         writer.WriteEndObject();
     }
@@ -142,29 +136,29 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    private static void WriteNodeHead(Utf8JsonWriter writer, NodeRecord node)
+    /// <summary>What a node is, without its metadata.</summary>
+    public static void WriteNodeHead(this Utf8JsonWriter writer, NodeRecord node, bool withDatacenter = true)
     {
         writer.WriteString("ID", node.Id);
         writer.WriteString("Node", node.Name);
         writer.WriteString("Address", node.Address);
-        writer.WriteString("Datacenter", node.Datacenter);
-        writer.WriteStartObject("TaggedAddresses");
-        writer.WriteString("lan", node.Address);
-        if (FamilyOf(node.Address) is { } family)
+        if (withDatacenter)
         {
-            writer.WriteString($"lan_{family}", node.Address);
+            writer.WriteString("Datacenter", node.Datacenter);
         }
 
-        writer.WriteString("wan", node.Address);
-        if (FamilyOf(node.Address) is { } wanFamily)
+        if (node.TaggedAddresses.Count == 0)
         {
-            writer.WriteString($"wan_{wanFamily}", node.Address);
+            writer.WriteNull("TaggedAddresses");
         }
-
-        writer.WriteEndObject();
+        else
+        {
+            WriteMap(writer, "TaggedAddresses", node.TaggedAddresses);
+        }
     }
 
-    private static void WriteCatalogService(Utf8JsonWriter writer, InstanceRecord instance)
+    /// <summary>A service as the catalog shows it.</summary>
+    public static void WriteCatalogService(this Utf8JsonWriter writer, InstanceRecord instance)
     {
         var service = instance.Definition;
         writer.WriteStartObject();
@@ -207,29 +201,16 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    // Given ones, and those Consul makes from an address literal; left out when there are none.
     private static void WriteTaggedAddresses(Utf8JsonWriter writer, string name, ServiceDefinition service)
     {
-        var family = FamilyOf(service.Address);
-        if (family is null && service.TaggedAddresses.Count == 0)
+        var addresses = service.AllTaggedAddresses();
+        if (addresses.Count == 0)
         {
             return;
         }
 
-        var addresses = new SortedDictionary<string, (string Address, int Port)>(StringComparer.Ordinal);
-        if (family is not null)
-        {
-            addresses[$"lan_{family}"] = (service.Address, service.Port);
-            addresses[$"wan_{family}"] = (service.Address, service.Port);
-        }
-
-        foreach (var given in service.TaggedAddresses)
-        {
-            addresses[given.Tag] = (given.Address, given.Port);
-        }
-
         writer.WriteStartObject(name);
-        foreach (var (tag, (address, port)) in addresses)
+        foreach (var (tag, (_, address, port)) in addresses)
         {
             writer.WriteStartObject(tag);
             writer.WriteString("Address", address);
@@ -239,10 +220,6 @@ internal static class CatalogJson
 
         writer.WriteEndObject();
     }
-
-    private static string? FamilyOf(string address) =>
-        address.Length == 0 || !IPAddress.TryParse(address, out var ip) ? null
-        : ip.AddressFamily == AddressFamily.InterNetworkV6 ? "ipv6" : "ipv4";
 
     private static void WriteConnect(Utf8JsonWriter writer, string name, bool native)
     {
@@ -293,7 +270,6 @@ internal static class CatalogJson
         }
 
         writer.WritePropertyName(name);
-        using var document = JsonDocument.Parse(json);
-        document.RootElement.WriteTo(writer);
+        writer.WriteStored(json);
     }
 }

@@ -1,102 +1,178 @@
+using System.Globalization;
 using System.Text.Json;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.ConfigEntries;
+using MeshClient.Server.Filters;
+using MeshClient.Server.Intentions;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;
 
-/// <summary>Config entries, of which there are none yet, and the discovery chains that follow from that.</summary>
-internal sealed class ConfigHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options)
+/// <summary>Config entries. Those of the kind service-intentions are another view of the table of intentions.</summary>
+internal sealed class ConfigHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options, TimeProvider time)
 {
+    private const string DecodePrefix = "Bad request: Request decoding failed: ";
+
+    private static readonly FilterObject<ConfigEntry> Fields = new FilterObject<ConfigEntry>()
+        .Text("Kind", entry => entry.Kind)
+        .Text("Name", entry => entry.Name);
+
     public void Map(RouteTable routes)
     {
-        routes.Map("GET", "/v1/config/", RouteAccess.Filtered, GetConfigAsync);
-        routes.Map("GET", "/v1/discovery-chain/", RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Read), GetChainAsync);
-        routes.Map("POST", "/v1/discovery-chain/", RouteAccess.NeedsOnRest(ResourceKind.Service, AccessLevel.Read), PostChainAsync);
+        routes.Map("PUT", "/v1/config", RouteAccess.Asked, PutAsync);
+        routes.Map("GET", "/v1/config/", RouteAccess.Filtered, GetAsync);
+        routes.Map("DELETE", "/v1/config/", RouteAccess.Asked, DeleteAsync);
     }
 
-    private async Task GetConfigAsync(ApiRequest request)
+    private async Task PutAsync(ApiRequest request)
     {
         ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.RefuseFilter(request);
-        var slash = request.Rest.IndexOf('/', StringComparison.Ordinal);
-        var kind = slash < 0 ? request.Rest : request.Rest[..slash];
-        var name = slash < 0 ? string.Empty : request.Rest[(slash + 1)..];
-        if (kind.Length == 0)
+        var (kind, name, body) = await request.DecodeAsync(ConfigDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var condition = ConditionOf(request);
+        ConfigCommand command;
+        if (kind == ConfigKinds.ServiceIntentions)
         {
-            throw RequestRefusedException.NotFound("Must provide either a kind or both kind and name");
+            request.Access.DemandConfig(kind, name, [], AccessLevel.Write);
+            command = new PutIntentionEntry(IntentionEntryDecoder.Decode(name, body, time.GetUtcNow()), condition);
+        }
+        else
+        {
+            var entry = ConfigValidation.ToEntry(kind, name, body);
+            request.Access.DemandConfig(kind, name, entry.LinkedServices, AccessLevel.Write);
+            command = new PutConfigEntry(entry, options.Datacenter, condition);
         }
 
-        if (!ConfigKinds.IsKnown(kind))
+        await store.ApplyAsync(command).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer => writer.WriteBooleanValue(command.Held)).ConfigureAwait(false);
+    }
+
+    private async Task GetAsync(ApiRequest request)
+    {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        var (kind, name) = PathOf(request);
+        if (kind.Length == 0 && name is null)
         {
-            throw RequestRefusedException.Invalid($"invalid config entry kind: {kind}");
+            await ListAsync(request, [Topic.Config, Topic.Intentions], state => AllOf(state)).ConfigureAwait(false);
+            return;
         }
 
-        var (_, index) = await queries
-            .ReadAsync(request, [Topic.Config], state => (true, state.ConfigIndex)).ConfigureAwait(false);
+        RefuseUnknown(kind);
+        if (name is null)
+        {
+            await ListAsync(request, [TopicOf(kind)], state => Of(state, kind)).ConfigureAwait(false);
+            return;
+        }
+
+        Topic[] topics = [kind == ConfigKinds.ServiceIntentions ? Topic.Intentions : Topic.ConfigEntry(kind, name)];
+        var (entry, index) = await queries
+            .ReadAsync(request, topics, state => (Find(state, kind, name), topics.Max(topic => IndexOf(state, topic)))).ConfigureAwait(false);
+        request.Access.DemandConfig(kind, name, [], AccessLevel.Read);
         request.SetIndex(index);
-        if (name.Length > 0)
+        if (entry is null)
         {
             await request.AnswerTextAsync(404, $"Config entry not found for \"{kind}\" / \"{name}\"").ConfigureAwait(false);
             return;
         }
 
+        await request.AnswerJsonAsync(writer => Write(writer, entry)).ConfigureAwait(false);
+    }
+
+    private async Task ListAsync(ApiRequest request, Topic[] topics, Func<ServerState, IEnumerable<ConfigEntry>> read)
+    {
+        var filter = ReadRules.FilterOf(request, Fields);
+        var (state, index) = await queries
+            .ReadAsync(request, topics, state => (state, topics.Max(topic => IndexOf(state, topic)))).ConfigureAwait(false);
+        request.SetIndex(index);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
+            foreach (var entry in read(state))
+            {
+                if (request.Access.ShowsConfig(entry.Kind, entry.Name) && filter?.Invoke(entry) != false)
+                {
+                    Write(writer, entry);
+                }
+            }
+
             writer.WriteEndArray();
         }).ConfigureAwait(false);
     }
 
-    private Task GetChainAsync(ApiRequest request) => AnswerChainAsync(request, ChainOverrides.None);
-
-    private async Task PostChainAsync(ApiRequest request)
+    private async Task DeleteAsync(ApiRequest request)
     {
-        var overrides = await request.DecodeAsync(DecodeOverrides, "Bad request: Request decode failed: ").ConfigureAwait(false);
-        await AnswerChainAsync(request, overrides).ConfigureAwait(false);
-    }
-
-    private async Task AnswerChainAsync(ApiRequest request, ChainOverrides overrides)
-    {
-        if (request.Rest.Length == 0)
-        {
-            throw RequestRefusedException.Invalid("Bad request: Missing chain name");
-        }
-
         ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.SetConsistency(request);
-        var (_, index) = await queries
-            .ReadAsync(request, [Topic.Config], state => (true, state.ConfigIndex)).ConfigureAwait(false);
-        request.SetIndex(index);
-        var datacenter = request.Query("compile-dc") is { Length: > 0 } asked ? asked : options.Datacenter;
-        var chain = new DefaultChain(request.Rest, datacenter, store.Current.Authority!.TrustDomain, overrides);
-        await request.AnswerJsonAsync(chain.Write).ConfigureAwait(false);
-    }
-
-    // Consul ignores keys it does not know in this body.
-    private static ChainOverrides DecodeOverrides(JsonElement element)
-    {
-        var overrides = ChainOverrides.None;
-        foreach (var field in JsonField.In(element))
+        var (kind, name) = PathOf(request);
+        if (kind.Length == 0 || name is null)
         {
-            switch (field.Key)
-            {
-                case "overrideconnecttimeout":
-                    var timeout = field.Duration();
-                    overrides = overrides with { ConnectTimeout = timeout > TimeSpan.Zero ? GoDuration.From(timeout).ToString() : null };
-                    break;
-                case "overrideprotocol":
-                    overrides = overrides with { Protocol = field.Text() };
-                    break;
-                case "overridemeshgateway":
-                    var mode = field.Fields().LastOrDefault(part => part.Key == "mode");
-                    overrides = overrides with { MeshGatewayMode = mode.Name is null ? string.Empty : mode.Text() };
-                    break;
-                default:
-                    break;
-            }
+            throw RequestRefusedException.NotFound("Must provide both a kind and name to delete");
         }
 
-        return overrides;
+        RefuseUnknown(kind);
+        request.Access.DemandConfig(kind, name, [], AccessLevel.Write);
+        var condition = ConditionOf(request);
+        ConfigCommand command = kind == ConfigKinds.ServiceIntentions
+            ? new DeleteIntentionEntry(name, condition)
+            : new DeleteConfigEntry(kind, name, options.Datacenter, condition);
+        await store.ApplyAsync(command).ConfigureAwait(false);
+        await request.AnswerJsonAsync(writer =>
+        {
+            if (condition is not null)
+            {
+                writer.WriteBooleanValue(command.Held);
+                return;
+            }
+
+            writer.WriteStartObject();
+            writer.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private static IEnumerable<ConfigEntry> AllOf(ServerState state) =>
+        state.Config.All.Concat(Of(state, ConfigKinds.ServiceIntentions)).OrderBy(entry => entry.Kind, StringComparer.Ordinal);
+
+    private static IEnumerable<ConfigEntry> Of(ServerState state, string kind) =>
+        kind == ConfigKinds.ServiceIntentions ? state.Intentions.ToEntries() : state.Config.Of(kind);
+
+    private static ConfigEntry? Find(ServerState state, string kind, string name) =>
+        kind == ConfigKinds.ServiceIntentions ? state.Intentions.ToEntry(name) : state.Config.Find(kind, name);
+
+    private static Topic TopicOf(string kind) => kind == ConfigKinds.ServiceIntentions ? Topic.Intentions : Topic.ConfigKind(kind);
+
+    private static ulong IndexOf(ServerState state, Topic topic) =>
+        topic == Topic.Intentions ? state.Intentions.Index : state.Config.IndexOf(topic);
+
+    /// <summary>The kind, and the name if there is one, which may be empty and may hold slashes.</summary>
+    private static (string Kind, string? Name) PathOf(ApiRequest request)
+    {
+        var slash = request.Rest.IndexOf('/', StringComparison.Ordinal);
+        return slash < 0 ? (request.Rest, null) : (request.Rest[..slash], request.Rest[(slash + 1)..]);
+    }
+
+    private static void RefuseUnknown(string kind)
+    {
+        if (!ConfigKinds.IsKnown(kind))
+        {
+            throw RequestRefusedException.Invalid($"invalid config entry kind: {kind}");
+        }
+    }
+
+    private static ulong? ConditionOf(ApiRequest request) => request.Query("cas") switch
+    {
+        null or "" => null,
+        var text when ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var index) => index,
+        var text => throw RequestRefusedException.Invalid($"strconv.ParseUint: parsing {GoText.Quote(text)}: invalid syntax"),
+    };
+
+    private static void Write(Utf8JsonWriter writer, ConfigEntry entry)
+    {
+        using var document = JsonDocument.Parse(entry.Json);
+        writer.WriteStartObject();
+        foreach (var property in document.RootElement.EnumerateObject())
+        {
+            property.WriteTo(writer);
+        }
+
+        writer.WriteIndexes(entry.CreateIndex, entry.ModifyIndex);
+        writer.WriteEndObject();
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 
 namespace MeshClient.Server.Api;
@@ -78,6 +79,31 @@ internal static class IntentionDecoder
         return intention;
     }
 
+    /// <summary>Reads a source of a service-intentions entry that is in its one form already.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="destination">The name of the entry.</param>
+    /// <param name="jwt">The requirement for tokens that holds for all sources of the entry; null: none.</param>
+    public static IntentionInput DecodeSource(JsonElement source, string destination, string? jwt)
+    {
+        var intention = new IntentionInput
+        {
+            Description = source.Text("Description"),
+            Source = source.Text("Name"),
+            Destination = destination,
+            SourceType = source.Text("Type"),
+            Action = source.Text("Action"),
+            Meta = IntentionEntryDecoder.MapOf(source, "LegacyMeta"),
+            JwtJson = jwt,
+        };
+        intention.Permissions = EquatableArray.From(source.Items("Permissions").Select(item => DecodePermission(item, intention)));
+        if (source.Text("Peer").Length > 0 || source.Text("SamenessGroup").Length > 0)
+        {
+            intention.Unsupported.Add("SourcePeer and SourceSamenessGroup are not supported");
+        }
+
+        return intention;
+    }
+
     /// <summary>Judges an intention; all problems come at once.</summary>
     public static StoredIntention ToIntention(IntentionInput input, string id, DateTimeOffset now)
     {
@@ -145,12 +171,6 @@ internal static class IntentionDecoder
         if (input.SourceType is not ("" or "consul"))
         {
             yield return "SourceType must be set to 'consul'";
-        }
-
-        if (input.JwtJson is not null && input.Permissions.Count == 0)
-        {
-            // Without a permission there is nothing that could be marked as never met, so it would be left out silently.
-            input.Unsupported.Add("JWT: this version of the server supports it with Permissions only");
         }
 
         foreach (var problem in input.Unsupported.Concat(input.PermissionProblems))

@@ -1,6 +1,7 @@
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Filters;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.State;
 
@@ -32,14 +33,14 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private async Task ListAsync(ApiRequest request)
     {
-        ReadRules.RefuseFilter(request);
+        var filter = ReadRules.FilterOf(request, FilterFields.Intention);
         var table = await ReadTableAsync(request).ConfigureAwait(false);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
             foreach (var intention in table.All())
             {
-                if (request.Access.Shows(ResourceKind.Intention, intention.Destination))
+                if (request.Access.Shows(ResourceKind.Intention, intention.Destination) && filter?.Invoke(intention) != false)
                 {
                     writer.WriteIntention(intention);
                 }

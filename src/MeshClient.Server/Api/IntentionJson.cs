@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using MeshClient.Core.Intentions;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 
 namespace MeshClient.Server.Api;
@@ -20,6 +21,7 @@ internal static class IntentionJson
         writer.WriteString("DestinationName", intention.Destination);
         writer.WriteString("SourceType", "consul");
         WriteVerdict(writer, intention);
+        WriteJwt(writer, intention.JwtJson);
         writer.WriteString("DefaultAddr", string.Empty);
         writer.WriteNumber("DefaultPort", 0);
         writer.WriteMap("Meta", intention.Meta);
@@ -49,8 +51,6 @@ internal static class IntentionJson
 
             writer.WriteEndArray();
         }
-
-        WriteJwt(writer, intention.JwtJson);
     }
 
     private static void WritePermission(Utf8JsonWriter writer, StoredPermission permission)
@@ -120,8 +120,7 @@ internal static class IntentionJson
         if (json is not null)
         {
             writer.WritePropertyName("JWT");
-            using var document = JsonDocument.Parse(json);
-            document.RootElement.WriteTo(writer);
+            writer.WriteStored(json);
         }
     }
 

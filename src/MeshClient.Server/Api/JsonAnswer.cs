@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -45,6 +46,18 @@ internal static class JsonAnswer
             buffer.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Writes a value as compact text, to be kept.</summary>
+    public static string ToText(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer, Compact))
+        {
+            write(writer);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
     private static PooledBuffer Escape(PooledBuffer source)

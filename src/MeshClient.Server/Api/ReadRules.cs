@@ -1,30 +1,75 @@
+using MeshClient.Server.Catalog;
+using MeshClient.Server.Filters;
+
 namespace MeshClient.Server.Api;
 
 /// <summary>What the parameters shared by all reads mean.</summary>
 internal static class ReadRules
 {
     /// <summary>Refuses what is asked of another datacenter.</summary>
-    public static void CheckDatacenter(ApiRequest request, string datacenter)
+    public static void CheckDatacenter(ApiRequest request, string datacenter) =>
+        CheckDatacenter(request.Query("dc") ?? string.Empty, datacenter);
+
+    /// <summary>Refuses what is asked of another datacenter; the empty text asks for none.</summary>
+    public static void CheckDatacenter(string asked, string datacenter)
     {
-        if (request.Query("dc") is { Length: > 0 } asked && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
+        if (asked.Length > 0 && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
         {
             throw new RequestRefusedException(500, "No path to datacenter");
         }
     }
 
-    /// <summary>Refuses filters, which this version cannot apply: an unfiltered answer would be a wrong one.</summary>
-    public static void RefuseFilter(ApiRequest request)
+    /// <summary>Judges the parameters that reads of the catalog share.</summary>
+    public static void CheckRead(ApiRequest request, string datacenter)
     {
-        if (request.Query("filter") is { Length: > 0 })
+        CheckDatacenter(request, datacenter);
+        SetConsistency(request);
+    }
+
+    /// <summary>Whether a node has all the metadata asked for; a key without a value asks for an empty one.</summary>
+    public static bool MatchesNodeMeta(ApiRequest request, NodeRecord node)
+    {
+        foreach (var pair in request.QueryAll("node-meta"))
         {
-            throw RequestRefusedException.Invalid("This version of the server does not support the filter parameter.");
+            var colon = pair?.IndexOf(':', StringComparison.Ordinal) ?? -1;
+            var wanted = colon < 0
+                ? new KeyValuePair<string, string>(pair ?? string.Empty, string.Empty)
+                : new KeyValuePair<string, string>(pair![..colon], pair[(colon + 1)..]);
+            if (!((IEnumerable<KeyValuePair<string, string>>)node.Meta).Contains(wanted))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>The filter asked for, ready to be applied; null when there is none.</summary>
+    /// <param name="request">The call.</param>
+    /// <param name="fields">What can be filtered by.</param>
+    /// <param name="prefix">How the sentence begins when the filter is none.</param>
+    public static Predicate<T>? FilterOf<T>(
+        ApiRequest request, FilterObject<T> fields, string prefix = "Failed to create boolean expression evaluator: ")
+    {
+        if (request.Query("filter") is not { Length: > 0 } filter)
+        {
+            return null;
+        }
+
+        try
+        {
+            return fields.Compile(filter);
+        }
+        catch (FilterException e)
+        {
+            throw RequestRefusedException.Invalid(prefix + e.Message);
         }
     }
 
     /// <summary>Checks the consistency asked for and names it in the answer; here all three are the same.</summary>
     public static void SetConsistency(ApiRequest request)
     {
-        var (stale, consistent) = CheckConsistency(request);
+        var (_, consistent) = CheckConsistency(request);
         if (request.Has("cached"))
         {
             if (consistent)
@@ -35,7 +80,7 @@ internal static class ReadRules
             SetCacheHit(request);
         }
 
-        request.SetHeader("X-Consul-Effective-Consistency", stale ? "stale" : consistent ? "consistent" : "leader");
+        request.SetHeader("X-Consul-Effective-Consistency", ConsistencyOf(request));
     }
 
     /// <summary>Checks the consistency asked for.</summary>
@@ -46,7 +91,7 @@ internal static class ReadRules
             throw RequestRefusedException.Invalid($"Invalid max_stale value \"{maxStale}\"");
         }
 
-        var stale = request.Has("stale") || request.Has("max_stale");
+        var stale = IsStale(request);
         var consistent = request.Has("consistent");
         if (stale && consistent)
         {
@@ -55,6 +100,12 @@ internal static class ReadRules
 
         return (stale, consistent);
     }
+
+    /// <summary>The name of the consistency asked for.</summary>
+    public static string ConsistencyOf(ApiRequest request) =>
+        IsStale(request) ? "stale" : request.Has("consistent") ? "consistent" : "leader";
+
+    private static bool IsStale(ApiRequest request) => request.Has("stale") || request.Has("max_stale");
 
     /// <summary>Says that the answer came from here, as an agent says of its cache.</summary>
     public static void SetCacheHit(ApiRequest request)
@@ -73,9 +124,8 @@ internal static class ReadRules
     };
 
     /// <summary>The output of a check, cut as an agent cuts it.</summary>
-    public static string CutOutput(string output)
+    public static string CutOutput(string output, int maxLength)
     {
-        const int maxLength = 4096;
         if (output.Length <= maxLength)
         {
             return output;

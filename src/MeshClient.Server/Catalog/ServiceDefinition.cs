@@ -67,4 +67,22 @@ internal sealed record ServiceDefinition
     /// <summary>The service this instance speaks for in the mesh: its own, the one behind it, or none.</summary>
     public string? ConnectName =>
         ConnectNative ? Name : Kind == ProxyKind ? Proxy?.DestinationServiceName : null;
+
+    /// <summary>The tagged addresses given, and those Consul makes from an address that is a literal; by tag, in order.</summary>
+    public SortedDictionary<string, TaggedAddress> AllTaggedAddresses()
+    {
+        var addresses = new SortedDictionary<string, TaggedAddress>(StringComparer.Ordinal);
+        if (AddressFamilyText.Of(Address) is { } family)
+        {
+            addresses[$"lan_{family}"] = new TaggedAddress($"lan_{family}", Address, Port);
+            addresses[$"wan_{family}"] = new TaggedAddress($"wan_{family}", Address, Port);
+        }
+
+        foreach (var given in TaggedAddresses)
+        {
+            addresses[given.Tag] = given;
+        }
+
+        return addresses;
+    }
 }

@@ -44,4 +44,25 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Error, "No snapshot could be written in {Path}: its log goes on growing, and it is tried again.")]
     public static partial void SnapshotNotWritten(ILogger logger, Exception exception, string path);
+
+    [LoggerMessage(20, LogLevel.Error, "The probe of check {CheckId} failed in a way it should not; it counts as critical.")]
+    public static partial void ProbeFailed(ILogger logger, Exception exception, string checkId);
+
+    [LoggerMessage(21, LogLevel.Error, "What check {CheckId} found could not be stored; it is tried again.")]
+    public static partial void CheckNotStored(ILogger logger, Exception exception, string checkId);
+
+    [LoggerMessage(EventId = 22, Message = "Check {CheckId} is now {Status}.")]
+    public static partial void CheckTurned(ILogger logger, LogLevel level, string checkId, HealthChecks.CheckStatus status);
+
+    [LoggerMessage(23, LogLevel.Warning, "Self-preservation: the beats of {Overdue} of {Total} TTL checks have stopped at once; their instances are kept as they are, and none is taken out.")]
+    public static partial void PreservationBegan(ILogger logger, int overdue, int total);
+
+    [LoggerMessage(24, LogLevel.Information, "Self-preservation has ended; {Overdue} TTL checks are still without beats.")]
+    public static partial void PreservationEnded(ILogger logger, int overdue);
+
+    [LoggerMessage(25, LogLevel.Warning, "Took out instance {ServiceId} of {Service}: critical for longer than it allows.")]
+    public static partial void InstanceReaped(ILogger logger, string serviceId, string service);
+
+    [LoggerMessage(26, LogLevel.Debug, "Request finished: method={Method} url={Path} status={Status} from={Caller} latency={Milliseconds}ms")]
+    public static partial void RequestFinished(ILogger logger, string method, string path, int status, IPAddress? caller, double milliseconds);
 }

@@ -73,6 +73,11 @@ internal sealed class MeshServerOptionsValidator(IConfiguration? configuration =
             yield return $"MaxLeavesPerSecond is {options.MaxLeavesPerSecond}: it cannot be negative; 0 is no limit.";
         }
 
+        if (options.SelfPreservationThreshold is not (> 0 and < 1))
+        {
+            yield return $"SelfPreservationThreshold is {options.SelfPreservationThreshold}: it has to be above 0 and below 1.";
+        }
+
         if (options.MaxConnectionsPerClient < 0)
         {
             yield return $"MaxConnectionsPerClient is {options.MaxConnectionsPerClient}: it cannot be negative; 0 is no limit.";

@@ -4,8 +4,10 @@ using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Operations;
 using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -17,7 +19,10 @@ namespace MeshClient.Server.Hosting;
 internal sealed class ServerCore : IDisposable
 {
     private readonly IStateStorage _storage;
-    private readonly TtlMonitor _monitor;
+    private readonly ServerMetrics _metrics = new();
+    private readonly MetricsCollector _collector;
+    private readonly LogTap _tap;
+    private readonly HealthMonitor _monitor;
     private readonly Reaper _reaper;
     private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
@@ -27,18 +32,24 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
+        _collector = new MetricsCollector(_metrics.Meter);
+        logs = _tap = new LogTap(logs, time);
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
-            _monitor = new TtlMonitor(Store, time);
+            var beats = new TtlMonitor(
+                Store, time, options.SelfPreservation ? new SelfPreservation(options.SelfPreservationThreshold) : null, _metrics,
+                logs.CreateLogger<TtlMonitor>());
+            _monitor = new HealthMonitor(beats, new CheckRunner(Store, new Jitter(new Random()), time, _metrics, logs.CreateLogger<CheckRunner>()));
+            _metrics.Observe(Store, beats);
             _sessions = new SessionClocks(Store, time);
-            _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
+            _reaper = new Reaper(Store, _monitor, _metrics, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
             Routes = MapRoutes(authority, options, time);
-            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
+            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
@@ -55,6 +66,9 @@ internal sealed class ServerCore : IDisposable
         }
         catch
         {
+            _monitor?.Dispose();
+            _collector.Dispose();
+            _metrics.Dispose();
             _storage.Dispose();
             throw;
         }
@@ -68,8 +82,12 @@ internal sealed class ServerCore : IDisposable
 
     public Task HandleAsync(HttpContext http) => _dispatcher.HandleAsync(http);
 
-    /// <summary>Lets parked queries answer, and no new one park.</summary>
-    public void BeginStop() => Store.Watches.Close();
+    /// <summary>Lets parked queries answer and log readers end, and no new one begin.</summary>
+    public void BeginStop()
+    {
+        Store.Watches.Close();
+        _tap.Close();
+    }
 
     public void Dispose()
     {
@@ -79,6 +97,8 @@ internal sealed class ServerCore : IDisposable
         _monitor.Dispose();
         Store.Dispose();
         _storage.Dispose();
+        _collector.Dispose();
+        _metrics.Dispose();
     }
 
     private static void WarnOfStrangers(MeshServerOptions options, ILogger logger)
@@ -98,7 +118,7 @@ internal sealed class ServerCore : IDisposable
     {
         var stored = _storage.Load();
         var index = StateIndex.First(now, stored?.Index ?? 0);
-        var node = new NodeRecord(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var node = NodeRecord.Local(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index);
         var empty = ServerState.CreateEmpty(index, node, now);
         if (stored is null)
         {
@@ -131,13 +151,22 @@ internal sealed class ServerCore : IDisposable
     {
         var routes = new RouteTable();
         var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
-        new AgentHandlers(Store, options).Map(routes);
-        new AgentServiceHandlers(Store, queries, _monitor, time).Map(routes);
+        new AgentHandlers(Store, _monitor, options).Map(routes);
+        new AgentServiceHandlers(Store, queries, _monitor, options, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
+        new AgentHealthHandlers(Store).Map(routes);
         new CatalogHandlers(queries, options).Map(routes);
+        new CatalogWriteHandlers(Store, _monitor, options, time).Map(routes);
+        new NodeHandlers(queries, options).Map(routes);
+        new CheckListHandlers(queries, options).Map(routes);
+        new UiServiceHandlers(queries, options).Map(routes);
+        new ClusterHandlers(Store, queries, options).Map(routes);
+        new OperationsHandlers(Store, _collector, _tap, options, time).Map(routes);
         new IntentionHandlers(Store, queries, options, time).Map(routes);
         new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options).Map(routes);
+        new ConfigHandlers(Store, queries, options, time).Map(routes);
+        new ChainHandlers(Store, queries, options).Map(routes);
+        new QueryHandlers(Store, queries, options, new Random()).Map(routes);
         new KeyHandlers(Store, queries, options, time).Map(routes);
         new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);

@@ -12,6 +12,7 @@ internal sealed record CreateIntention(StoredIntention Intention) : StateCommand
             throw RequestRefusedException.Invalid($"duplicate intention found: {present}");
         }
 
+        IntentionFit.ThrowIfUnfit(state.Config, Intention);
         var intention = Intention with { CreateIndex = change.Index, ModifyIndex = change.Index };
         return state with { Intentions = state.Intentions.With(intention, change) };
     }
@@ -86,6 +87,7 @@ internal static class IntentionWrites
             return state;
         }
 
+        IntentionFit.ThrowIfUnfit(state.Config, next);
         next = next with { UpdatedAt = wanted.UpdatedAt, ModifyIndex = change.Index };
         return state with { Intentions = state.Intentions.With(next, change) };
     }

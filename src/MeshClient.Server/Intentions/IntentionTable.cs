@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Intentions;
@@ -23,11 +24,15 @@ internal sealed record IntentionTable
     /// <summary>By exact destination or the wildcard, each in order of precedence.</summary>
     public required ImmutableDictionary<string, ImmutableArray<StoredIntention>> ByDestination { get; init; }
 
+    /// <summary>What the intentions to one destination have in common, by destination.</summary>
+    public required ImmutableSortedDictionary<string, IntentionEntry> Entries { get; init; }
+
     public static IntentionTable CreateEmpty(ulong index) => new()
     {
         Index = index,
         ById = ImmutableDictionary.Create<string, StoredIntention>(StringComparer.OrdinalIgnoreCase),
         ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.Ordinal),
+        Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.Ordinal),
     };
 
     public StoredIntention? Find(string source, string destination)
@@ -67,7 +72,10 @@ internal sealed record IntentionTable
         change.Touch(Topic.Intentions);
         change.Put(StateTables.Intentions, intention.Id, intention);
         var list = table.ByDestination.GetValueOrDefault(intention.Destination, []).Add(intention).Sort(ByPrecedence);
-        return table with
+        var entry = table.Entries.GetValueOrDefault(intention.Destination)
+            ?? Entries.GetValueOrDefault(intention.Destination)
+            ?? new IntentionEntry(intention.Destination) { CreateIndex = change.Index };
+        return table.With(entry with { ModifyIndex = change.Index }, change) with
         {
             Index = change.Index,
             ById = table.ById.SetItem(intention.Id, intention),
@@ -80,12 +88,38 @@ internal sealed record IntentionTable
         change.Touch(Topic.Intentions);
         change.Delete(StateTables.Intentions, intention.Id);
         var list = ByDestination[intention.Destination].Remove(intention);
-        return this with
+        return WithoutSource(intention.Destination, isLast: list.IsEmpty, change) with
         {
             Index = change.Index,
             ById = ById.Remove(intention.Id),
             ByDestination = list.IsEmpty ? ByDestination.Remove(intention.Destination) : ByDestination.SetItem(intention.Destination, list),
         };
+    }
+
+    /// <summary>With what the intentions to a destination have in common; only while there are any.</summary>
+    public IntentionTable With(IntentionEntry entry, StateChange change)
+    {
+        change.Touch(Topic.Intentions);
+        change.Put(StateTables.IntentionEntries, entry.Destination, entry);
+        return this with { Index = change.Index, Entries = Entries.SetItem(entry.Destination, entry) };
+    }
+
+    /// <summary>The intentions to a destination as one service-intentions entry; null when there are none.</summary>
+    public ConfigEntry? ToEntry(string destination) =>
+        Entries.TryGetValue(destination, out var entry) ? entry.ToConfigEntry(ByDestination[destination]) : null;
+
+    /// <summary>All intentions as service-intentions entries, by destination.</summary>
+    public IEnumerable<ConfigEntry> ToEntries() => Entries.Values.Select(entry => entry.ToConfigEntry(ByDestination[entry.Destination]));
+
+    private IntentionTable WithoutSource(string destination, bool isLast, StateChange change)
+    {
+        if (!isLast)
+        {
+            return With(Entries[destination] with { ModifyIndex = change.Index }, change);
+        }
+
+        change.Delete(StateTables.IntentionEntries, destination);
+        return this with { Entries = Entries.Remove(destination) };
     }
 
     private static List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)

@@ -22,7 +22,10 @@ internal sealed record StoredIntention
 
     public EquatableArray<StoredPermission> Permissions { get; init; }
 
-    /// <summary>The JSON of a requirement for tokens that holds for all permissions; given back, never met.</summary>
+    /// <summary>
+    /// The JSON of a requirement for tokens that holds whatever the request is; given back, never met: the intention allows
+    /// nothing then.
+    /// </summary>
     public string? JwtJson { get; init; }
 
     public EquatableArray<KeyValuePair<string, string>> Meta { get; init; }
@@ -43,7 +46,7 @@ internal sealed record StoredIntention
         Id = Id,
         Source = Source,
         Destination = Destination,
-        Action = Action,
+        Action = JwtJson is not null && Action == IntentionAction.Allow ? IntentionAction.Deny : Action,
         Permissions = EquatableArray.From(Permissions.Select(permission => JwtJson is null
             ? permission.Rule
             : permission.Rule with { HasUnsupportedRequirement = true })),

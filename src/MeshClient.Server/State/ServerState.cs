@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.KeyValues;
+using MeshClient.Server.PreparedQueries;
 using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
@@ -27,8 +29,9 @@ internal sealed record ServerState
     /// <summary>The certificates in use, by exact service name. Never stored: their keys live in memory only.</summary>
     public ImmutableDictionary<string, LeafRecord> Leaves { get; init; } = ImmutableDictionary.Create<string, LeafRecord>(StringComparer.Ordinal);
 
-    /// <summary>The index of the config entries, which cannot be written yet.</summary>
-    public required ulong ConfigIndex { get; init; }
+    public required ConfigTable Config { get; init; }
+
+    public required QueryTable Queries { get; init; }
 
     public ServerState WithAuthority(AuthorityState authority, StateChange change)
     {
@@ -41,8 +44,9 @@ internal sealed record ServerState
         Index = index,
         Catalog = CatalogState.CreateEmpty(index, node, now),
         Intentions = IntentionTable.CreateEmpty(index),
+        Config = ConfigTable.CreateEmpty(index),
+        Queries = QueryTable.CreateEmpty(index),
         Keys = KeyValueState.CreateEmpty(index),
         Sessions = SessionState.CreateEmpty(index),
-        ConfigIndex = index,
     };
 }

@@ -1,8 +1,10 @@
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
+using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.KeyValues;
+using MeshClient.Server.PreparedQueries;
 using MeshClient.Server.Sessions;
 
 namespace MeshClient.Server.State;
@@ -15,10 +17,13 @@ internal static class StateTables
     public static readonly InstanceRows Instances = new();
     public static readonly AuthorityRows Authority = new();
     public static readonly IntentionRows Intentions = new();
+    public static readonly IntentionEntryRows IntentionEntries = new();
+    public static readonly ConfigRows Config = new();
+    public static readonly QueryRows Queries = new();
     public static readonly SessionRows Sessions = new();
     public static readonly KeyEntryRows Keys = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions, Sessions, Keys];
+    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions, IntentionEntries, Config, Queries, Sessions, Keys];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

@@ -4,11 +4,16 @@ namespace MeshClient.Server.State;
 internal enum TopicKind
 {
     Services,
+    Nodes,
     Node,
     Checks,
     Intentions,
     Roots,
     Config,
+    ConfigKind,
+    ConfigEntry,
+    Chain,
+    Queries,
     Service,
     Connect,
     Leaf,
@@ -22,11 +27,12 @@ internal enum TopicKind
 internal readonly record struct Topic(TopicKind Kind, string Name)
 {
     public static readonly Topic Services = new(TopicKind.Services, string.Empty);
-    public static readonly Topic Node = new(TopicKind.Node, string.Empty);
+    public static readonly Topic Nodes = new(TopicKind.Nodes, string.Empty);
     public static readonly Topic Checks = new(TopicKind.Checks, string.Empty);
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+    public static readonly Topic Queries = new(TopicKind.Queries, string.Empty);
 
     public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
     public static readonly Topic Events = new(TopicKind.Events, string.Empty);
@@ -37,6 +43,9 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     /// <summary>All keys that begin with a text; only to be watched.</summary>
     public static Topic KeyPrefix(string prefix) => new(TopicKind.KeyPrefix, prefix);
 
+    /// <summary>A node and everything on it; names are looked up without regard to case.</summary>
+    public static Topic NodeNamed(string name) => new(TopicKind.Node, name.ToLowerInvariant());
+
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());
 
@@ -45,4 +54,13 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
 
     /// <summary>The certificate of a service; exact name, as it is in the certificate.</summary>
     public static Topic Leaf(string name) => new(TopicKind.Leaf, name);
+
+    /// <summary>The config entries of a kind.</summary>
+    public static Topic ConfigKind(string kind) => new(TopicKind.ConfigKind, kind);
+
+    /// <summary>One config entry.</summary>
+    public static Topic ConfigEntry(string kind, string name) => new(TopicKind.ConfigEntry, $"{kind}/{name}");
+
+    /// <summary>What the discovery chains of a service are made of; of the empty name, what those of all services are.</summary>
+    public static Topic Chain(string service) => new(TopicKind.Chain, service);
 }

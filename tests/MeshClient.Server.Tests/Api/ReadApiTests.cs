@@ -73,7 +73,7 @@ public sealed class ReadApiTests
     [InlineData("/v1/health/service/", 400, "Missing service name")]
     [InlineData("/v1/health/connect/", 400, "Missing service name")]
     [InlineData("/v1/catalog/service/", 400, "Missing service name")]
-    [InlineData("/v1/health/service/x?filter=a", 400, "This version of the server does not support the filter parameter.")]
+    [InlineData("/v1/health/service/x?filter=Nope==1", 400, "Failed to create boolean expression evaluator: Selector \"Nope\" is not valid")]
     [InlineData("/v1/health/service/x?stale&consistent", 400, "Cannot specify ?stale with ?consistent, conflicting semantics.")]
     [InlineData("/v1/catalog/nodes?wait=zz", 400, "Invalid wait time")]
     [InlineData("/v1/catalog/nodes?index=zz", 400, "Invalid index")]
@@ -172,7 +172,7 @@ public sealed class ReadApiTests
     [InlineData("GET", "/v1/agent/")]
     [InlineData("GET", "/v1/catalog/nodes/")]
     [InlineData("GET", "/V1/catalog/nodes")]
-    [InlineData("PUT", "/v1/config")]
+    [InlineData("PUT", "/v1/nope")]
     public async Task AnUnknownPath_Is404WithoutABody(string method, string path)
     {
         await using var server = await TestServer.StartAsync();

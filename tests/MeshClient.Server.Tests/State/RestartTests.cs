@@ -17,6 +17,32 @@ public sealed class RestartTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
+    public async Task Restart_KeepsConfigEntriesAndPreparedQueries()
+    {
+        string[] paths = ["/v1/config/", "/v1/query", "/v1/discovery-chain/api", "/v1/connect/intentions"];
+        Answer[] before;
+        await using (var server = await StartAsync())
+        {
+            await server.MustPutAsync("/v1/config", """{"Kind":"service-defaults","Name":"api","Protocol":"http"}""");
+            await server.MustPutAsync("/v1/config", """{"Kind":"service-resolver","Name":"api","Subsets":{"v1":{"Filter":"Service.Meta.v == 1"}}}""");
+            await server.MustPutAsync("/v1/config", """{"Kind":"service-resolver","Name":"gone","ConnectTimeout":"1s"}""");
+            await server.MustPutAsync("/v1/config", """{"Kind":"service-intentions","Name":"api","Sources":[{"Name":"web","Action":"allow"},{"Name":"ops","Permissions":[{"Action":"deny","HTTP":{"PathPrefix":"/a"}}]}],"Meta":{"k":"v"}}""");
+            await server.MustPutAsync("/v1/config", """{"Kind":"service-intentions","Name":"gone","Sources":[{"Name":"web","Action":"allow"}]}""");
+            await server.PostAsync("/v1/query", """{"Name":"q","Service":{"Service":"api","Tags":["a"],"NodeMeta":{}}}""");
+            Assert.Equal("{}", (await server.SendAsync("DELETE", "/v1/config/service-resolver/gone")).Body);
+            Assert.Equal("{}", (await server.SendAsync("DELETE", "/v1/config/service-intentions/gone")).Body);
+            before = await Task.WhenAll(paths.Select(server.GetAsync));
+        }
+
+        await using var again = await StartAsync();
+        var after = await Task.WhenAll(paths.Select(again.GetAsync));
+        Assert.Equal(before.Select(answer => answer.Body), after.Select(answer => answer.Body));
+        Assert.All(after.Zip(before), pair => Assert.True(pair.First.Index > pair.Second.Index));
+        Assert.Equal("true", (await again.PutAsync(
+            $"/v1/config?cas={again.State.Config.Find("service-defaults", "api")!.ModifyIndex}", """{"Kind":"service-defaults","Name":"api","Protocol":"http2"}""")).Body);
+    }
+
+    [Fact]
     public async Task Restart_KeepsTheMesh()
     {
         string roots, leaf;
