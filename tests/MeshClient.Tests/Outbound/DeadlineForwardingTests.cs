@@ -114,9 +114,11 @@ public sealed class DeadlineForwardingTests
     {
         await using var env = new MeshTestEnvironment();
         await env.StartAsync("orders", context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted));
-        using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(400));
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
-        Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 1), (failure.Reason, failure.Stage, failure.Attempts));
+        using (MeshDeadline.Begin(TimeSpan.FromMilliseconds(400)))
+        {
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 1), (failure.Reason, failure.Stage, failure.Attempts));
+        }
 
         using var caller = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         using var far = MeshDeadline.Begin(TimeSpan.FromSeconds(60));
