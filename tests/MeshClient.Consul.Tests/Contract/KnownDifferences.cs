@@ -6,6 +6,41 @@ namespace MeshClient.Consul.Tests.Contract;
 /// </summary>
 internal static class KnownDifferences
 {
+    public static readonly KnownBehavior WrongInputIsTheCallers = new(
+        "Input that its store finds wrong is answered 500.",
+        "It is answered 400, with the same sentence.",
+        "Newer versions go that way, and a client must be able to tell what a repeat cannot help.");
+
+    public static readonly KnownBehavior AbsentKeyIsWatchedAlone = new(
+        "A watch on a key that is not there ends when any key is written.",
+        "It ends when that key is written.",
+        "Waking for nothing costs every watcher a request; the rules of blocking queries allow the narrower watch.");
+
+    public static readonly KnownBehavior FilterErrorsAreShort = new(
+        "A filter of an event that is no regular expression is answered with what the parser of Go found.",
+        "The sentence begins alike and names the expression.",
+        "The words are those of Go's parser.");
+
+    public static readonly KnownBehavior EventsAreTooLargeInOneSentence = new(
+        "An event that is too large is answered with a list of errors of the gossip pool.",
+        "It is answered with the one sentence about the size.",
+        "There is no gossip pool.");
+
+    public static readonly KnownBehavior SnapshotsAreOnesOwn = new(
+        "An archive holds the entries of Consul's raft log.",
+        "It holds rows of this server; the archive around them has Consul's form. Each refuses the other's.",
+        "The states are not the same.");
+
+    public static readonly KnownBehavior BadArchivesAreExplained = new(
+        "An archive that cannot be read is answered with what the decompressor said.",
+        "The answer says that nothing has changed, and why.",
+        "The words are those of Go's libraries.");
+
+    public static readonly KnownBehavior TransactionsAreOfKeys = new(
+        "A transaction may write nodes, services and checks too.",
+        "It takes keys only, and refuses the rest with a sentence.",
+        "No client of the mesh does it; the catalog has its own calls.");
+
     private static readonly KnownDifference[] All =
     [
         new("beat of an unknown check", 500, "CheckID \"nope-{s}\" does not have associated TTL", 404,
@@ -82,3 +117,9 @@ internal static class KnownDifferences
 
 /// <summary>One difference. Texts are the whole answers, with <c>{s}</c> for what makes names unique; null: any.</summary>
 internal sealed record KnownDifference(string Case, int ConsulStatus, string? ConsulText, int OurStatus, string? OurText, string Reason);
+
+/// <summary>A difference of more than one answer; a test that expects one thing of each names it.</summary>
+/// <param name="Consul">What Consul does.</param>
+/// <param name="MeshServer">What MeshClient.Server does.</param>
+/// <param name="Reason">Why.</param>
+internal sealed record KnownBehavior(string Consul, string MeshServer, string Reason);
