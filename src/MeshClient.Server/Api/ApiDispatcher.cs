@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Federation;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
 using MeshClient.Server.Telemetry;
@@ -16,8 +17,8 @@ namespace MeshClient.Server.Api;
 /// that never hold more than the sender may know.
 /// </summary>
 internal sealed class ApiDispatcher(
-    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ServerMetrics metrics, TimeProvider time,
-    ILogger<ApiDispatcher> logger)
+    RouteTable routes, StateStore store, TokenResolver resolver, DatacenterForwarder forwarder, MeshServerOptions options,
+    ServerMetrics metrics, TimeProvider time, ILogger<ApiDispatcher> logger)
 {
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
@@ -68,6 +69,11 @@ internal sealed class ApiDispatcher(
             metrics.RequestDone(http.Request.Method, request.Route, http.Response.StatusCode, request.Has("index") || request.Has("hash"), duration);
         }
 
+        if (!logger.IsEnabled(LogLevel.Debug))
+        {
+            return;
+        }
+
         // Without the query: a token may be in it.
         Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }
@@ -95,6 +101,12 @@ internal sealed class ApiDispatcher(
         if (decoded.Any(char.IsControl))
         {
             await bare.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty).ConfigureAwait(false);
+            return;
+        }
+
+        if (forwarder.IsForAnother(http, path))
+        {
+            await forwarder.ForwardAsync(bare, path).ConfigureAwait(false);
             return;
         }
 
@@ -173,15 +185,15 @@ internal sealed class ApiDispatcher(
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
-                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
+                "Plain HTTP is for this machine only: private keys and tokens would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
         }
 
-        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !RequiresAuthorization(http.GetEndpoint()))
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.Enabled && !RequiresAuthorization(http.GetEndpoint()))
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
                 "These endpoints are for this machine only: they hand out private keys and require no authorization. "
-                + "Require it by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+                + "Require tokens by AccessControl:Enabled, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
         }
     }
 

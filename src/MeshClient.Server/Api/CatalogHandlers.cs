@@ -1,5 +1,6 @@
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.Federation;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -7,7 +8,7 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>What is registered, and how it is.</summary>
-internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions options)
+internal sealed class CatalogHandlers(BlockingQuery queries, DatacenterForwarder datacenters, MeshServerOptions options)
 {
     public void Map(RouteTable routes)
     {
@@ -138,7 +139,11 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     private Task ListDatacentersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
     {
         writer.WriteStartArray();
-        writer.WriteStringValue(options.Datacenter);
+        foreach (var name in datacenters.Names)
+        {
+            writer.WriteStringValue(name);
+        }
+
         writer.WriteEndArray();
     });
 

@@ -33,7 +33,7 @@ internal sealed class ClusterHandlers(StateStore store, BlockingQuery queries, M
             500, "Keyring is empty (encryption not enabled)"));
         routes.Map("GET", "/v1/coordinate/nodes", RouteAccess.Filtered, GetCoordinatesAsync);
         routes.Map("GET", "/v1/coordinate/node/", RouteAccess.NeedsOnRest(ResourceKind.Node, AccessLevel.Read), GetCoordinateAsync);
-        routes.Map("GET", "/v1/coordinate/datacenters", RouteAccess.Open("the servers' coordinates are the origin"), GetDatacentersAsync);
+        routes.Map("GET", "/v1/coordinate/datacenters", RouteAccess.Filtered, GetDatacentersAsync);
         routes.Map("PUT", "/v1/coordinate/update", RouteAccess.NeedsOnNode(ResourceKind.Node, AccessLevel.Write, options.NodeName), static request => request.AnswerEmptyAsync());
     }
 
@@ -140,7 +140,7 @@ internal sealed class ClusterHandlers(StateStore store, BlockingQuery queries, M
         writer.WriteString("Datacenter", options.Datacenter);
         writer.WriteString("AreaID", "wan");
         writer.WritePropertyName("Coordinates");
-        WriteList(writer, store.Current.Catalog.LocalName);
+        WriteList(writer, request.Access.Shows(ResourceKind.Node, store.Current.Catalog.LocalName) ? store.Current.Catalog.LocalName : null);
         writer.WriteEndObject();
         writer.WriteEndArray();
     });

@@ -1,4 +1,5 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
@@ -60,5 +61,6 @@ internal sealed class Reaper(
         }
 
         store.Apply(new RetireRoots(now));
+        store.Apply(new DropExpiredTokens(now));
     }
 }

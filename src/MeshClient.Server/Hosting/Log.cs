@@ -18,8 +18,8 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "Root {OldRootId} was replaced by {RootId}; every certificate is renewed.")]
     public static partial void RootReplaced(ILogger logger, string oldRootId, string rootId);
 
-    [LoggerMessage(5, LogLevel.Information, "Issued certificate {SerialNumber} for {Service}, valid until {ValidBefore}, to {Caller}.")]
-    public static partial void LeafIssued(ILogger logger, string serialNumber, string service, string validBefore, IPAddress? caller);
+    [LoggerMessage(5, LogLevel.Information, "Issued certificate {SerialNumber} for {Service}, valid until {ValidBefore}, to {Caller} with token {AccessorId}.")]
+    public static partial void LeafIssued(ILogger logger, string serialNumber, string service, string validBefore, IPAddress? caller, string accessorId);
 
     [LoggerMessage(6, LogLevel.Error, "{Method} {Path} failed.")]
     public static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
@@ -35,6 +35,15 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
+
+    [LoggerMessage(22, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
+    public static partial void DatacenterUnreachable(ILogger logger, Exception exception, string datacenter);
+
+    [LoggerMessage(20, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
+    public static partial void LoggedIn(ILogger logger, string method, string services, string accessorId);
+
+    [LoggerMessage(21, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
+    public static partial void LoginRefused(ILogger logger, string method, string problem);
 
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
     public static partial void OpenToStrangers(ILogger logger, string option);
@@ -62,6 +71,9 @@ internal static partial class Log
 
     [LoggerMessage(25, LogLevel.Warning, "Took out instance {ServiceId} of {Service}: critical for longer than it allows.")]
     public static partial void InstanceReaped(ILogger logger, string serviceId, string service);
+
+    [LoggerMessage(27, LogLevel.Critical, "Check {CheckId} is no longer run; register it again.")]
+    public static partial void CheckEnded(ILogger logger, Exception exception, string checkId);
 
     [LoggerMessage(26, LogLevel.Debug, "Request finished: method={Method} url={Path} status={Status} from={Caller} latency={Milliseconds}ms")]
     public static partial void RequestFinished(ILogger logger, string method, string path, int status, IPAddress? caller, double milliseconds);

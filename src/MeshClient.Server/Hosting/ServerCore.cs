@@ -1,8 +1,10 @@
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
+using MeshClient.Server.Federation;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.Operations;
 using MeshClient.Server.Sessions;
@@ -19,11 +21,14 @@ namespace MeshClient.Server.Hosting;
 internal sealed class ServerCore : IDisposable
 {
     private readonly IStateStorage _storage;
+    private readonly TimeProvider _time;
     private readonly ServerMetrics _metrics = new();
     private readonly MetricsCollector _collector;
     private readonly LogTap _tap;
     private readonly HealthMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly BlockingQuery _queries;
+    private readonly DatacenterForwarder _forwarder;
     private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
 
@@ -32,6 +37,7 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
+        _time = time;
         _collector = new MetricsCollector(_metrics.Meter);
         logs = _tap = new LogTap(logs, time);
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
@@ -39,17 +45,25 @@ internal sealed class ServerCore : IDisposable
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
+            _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
+            _sessions = new SessionClocks(Store, time);
             var beats = new TtlMonitor(
                 Store, time, options.SelfPreservation ? new SelfPreservation(options.SelfPreservationThreshold) : null, _metrics,
                 logs.CreateLogger<TtlMonitor>());
             _monitor = new HealthMonitor(beats, new CheckRunner(Store, new Jitter(new Random()), time, _metrics, logs.CreateLogger<CheckRunner>()));
             _metrics.Observe(Store, beats);
-            _sessions = new SessionClocks(Store, time);
             _reaper = new Reaper(Store, _monitor, _metrics, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
+            Access.Initialize(Store, options, time);
+            Certificate = new ServerCertificate(options, Store, time);
+            _forwarder = new DatacenterForwarder(options, time, logs.CreateLogger<DatacenterForwarder>());
+            var agentTokens = new AgentTokens();
+            var resolver = new TokenResolver(Store, options, agentTokens, time);
             Routes = MapRoutes(authority, options, time);
-            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
+            new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
+            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
+            _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
@@ -76,6 +90,9 @@ internal sealed class ServerCore : IDisposable
 
     public MeshServerOptions Options { get; }
 
+    /// <summary>What HTTPS is served with.</summary>
+    public ServerCertificate Certificate { get; }
+
     public StateStore Store { get; }
 
     public RouteTable Routes { get; }
@@ -95,6 +112,8 @@ internal sealed class ServerCore : IDisposable
         _reaper.Dispose();
         _sessions.Dispose();
         _monitor.Dispose();
+        _forwarder.Dispose();
+        Certificate.Dispose();
         Store.Dispose();
         _storage.Dispose();
         _collector.Dispose();
@@ -127,7 +146,7 @@ internal sealed class ServerCore : IDisposable
 
         try
         {
-            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, new StateChange(index)));
+            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, StateChange.OfRestore(index)));
         }
         catch (InvalidDataException e)
         {
@@ -145,32 +164,34 @@ internal sealed class ServerCore : IDisposable
         }
 
         _sessions.FollowAll();
+
+        // It may be of before access control.
+        Access.Initialize(Store, Options, _time);
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
-        var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
         new AgentHandlers(Store, _monitor, options).Map(routes);
-        new AgentServiceHandlers(Store, queries, _monitor, options, time).Map(routes);
+        new AgentServiceHandlers(Store, _queries, _monitor, options, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
         new AgentHealthHandlers(Store).Map(routes);
-        new CatalogHandlers(queries, options).Map(routes);
+        new CatalogHandlers(_queries, _forwarder, options).Map(routes);
         new CatalogWriteHandlers(Store, _monitor, options, time).Map(routes);
-        new NodeHandlers(queries, options).Map(routes);
-        new CheckListHandlers(queries, options).Map(routes);
-        new UiServiceHandlers(queries, options).Map(routes);
-        new ClusterHandlers(Store, queries, options).Map(routes);
+        new NodeHandlers(_queries, options).Map(routes);
+        new CheckListHandlers(_queries, options).Map(routes);
+        new UiServiceHandlers(_queries, options).Map(routes);
+        new ClusterHandlers(Store, _queries, options).Map(routes);
         new OperationsHandlers(Store, _collector, _tap, options, time).Map(routes);
-        new IntentionHandlers(Store, queries, options, time).Map(routes);
-        new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options, time).Map(routes);
-        new ChainHandlers(Store, queries, options).Map(routes);
-        new QueryHandlers(Store, queries, options, new Random()).Map(routes);
-        new KeyHandlers(Store, queries, options, time).Map(routes);
-        new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
+        new IntentionHandlers(Store, _queries, options, time).Map(routes);
+        new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
+        new ConfigHandlers(Store, _queries, options, time).Map(routes);
+        new ChainHandlers(Store, _queries, options).Map(routes);
+        new QueryHandlers(Store, _queries, options, new Random()).Map(routes);
+        new KeyHandlers(Store, _queries, options, time).Map(routes);
+        new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);
-        new EventHandlers(new EventLog(Store.Watches), queries, options).Map(routes);
+        new EventHandlers(Store, new EventLog(Store.Watches), _queries, options).Map(routes);
         new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }

@@ -17,6 +17,10 @@ internal enum TopicKind
     Service,
     Connect,
     Leaf,
+    AccessPolicies,
+    AccessTokens,
+    AuthMethods,
+    BindingRules,
     Key,
     KeyPrefix,
     Sessions,
@@ -32,6 +36,10 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+    public static readonly Topic AccessPolicies = new(TopicKind.AccessPolicies, string.Empty);
+    public static readonly Topic AccessTokens = new(TopicKind.AccessTokens, string.Empty);
+    public static readonly Topic AuthMethods = new(TopicKind.AuthMethods, string.Empty);
+    public static readonly Topic BindingRules = new(TopicKind.BindingRules, string.Empty);
     public static readonly Topic Queries = new(TopicKind.Queries, string.Empty);
 
     public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
