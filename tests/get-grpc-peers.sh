@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# get-grpc-peers.sh grpc-js | python
-# Makes a gRPC implementation available that is not ours, for the tests that talk to one, and prints where it is:
-# for grpc-js the node_modules folder it is in (a value for NODE_PATH), for python the interpreter that can import it.
+# get-grpc-peers.sh grpc-js | python | python-consul
+# Makes a program available that is not ours, for the tests that talk to one, and prints where it is: for grpc-js the
+# node_modules folder it is in (a value for NODE_PATH), for python the interpreter that can import grpc, for python-consul
+# the one that can import consul.
 #
 # grpc-js comes from the npm registry this machine is set up for, in exactly the versions, and with the checksums, of the lock
-# file beside the peers; it goes into the user's cache. python3-grpcio is a package of Debian's and is installed only when
-# that can be done without asking: by root, with apt-get.
+# file beside the peers; it goes into the user's cache. python3-grpcio and python3-consul are packages of Debian's and are
+# installed only when that can be done without asking: by root, with apt-get.
 #
 # Exit codes: 0 printed; 3 cannot be had here, the last line of stderr is "skip: reason"; 1 something is wrong.
 set -euo pipefail
@@ -54,21 +55,22 @@ get_grpc_js() {
   echo "$home/node_modules"
 }
 
-has_python() { "$python" -c 'import grpc' 2>/dev/null; }
+has_python() { "$python" -c "import $1" 2>/dev/null; }
 
+# get_python MODULE PACKAGE
 get_python() {
   local log
-  if ! has_python; then
+  if ! has_python "$1"; then
     [[ -x $python ]] || skip "$python is not on this machine"
-    [[ $(id -u) -eq 0 ]] || skip "python3-grpcio is not installed, and only root can install it"
+    [[ $(id -u) -eq 0 ]] || skip "$2 is not installed, and only root can install it"
     need apt-get
-    lock python3-grpcio
+    lock "$2"
     log=$(mktemp)
     leftover=$log
-    if ! has_python; then
-      install_python >"$log" 2>&1 || { apt_get update && install_python; } >"$log" 2>&1 ||
-        skip "python3-grpcio cannot be installed: $(why '^[EW]: ' "$log")"
-      has_python || { echo "error: python3-grpcio is installed, and $python cannot import grpc" >&2; exit 1; }
+    if ! has_python "$1"; then
+      install "$2" >"$log" 2>&1 || { apt_get update && install "$2"; } >"$log" 2>&1 ||
+        skip "$2 cannot be installed: $(why '^[EW]: ' "$log")"
+      has_python "$1" || { echo "error: $2 is installed, and $python cannot import $1" >&2; exit 1; }
     fi
   fi
   echo "$python"
@@ -76,10 +78,11 @@ get_python() {
 
 # Without the inherited lock: what apt starts could outlive this script.
 apt_get() { timeout 280 env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@" 8>&-; }
-install_python() { apt_get install -y --no-install-recommends python3-grpcio; }
+install() { apt_get install -y --no-install-recommends "$1"; }
 
 case $what in
   grpc-js) get_grpc_js ;;
-  python) get_python ;;
-  *) echo "usage: get-grpc-peers.sh grpc-js | python" >&2; exit 1 ;;
+  python) get_python grpc python3-grpcio ;;
+  python-consul) get_python consul python3-consul ;;
+  *) echo "usage: get-grpc-peers.sh grpc-js | python | python-consul" >&2; exit 1 ;;
 esac

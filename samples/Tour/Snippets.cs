@@ -1,3 +1,4 @@
+using MeshClient.Balancing;
 using MeshClient.OpenTelemetry;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
@@ -32,6 +33,13 @@ internal static class Snippets
         request.Options.Set(MeshRequestOptions.Idempotent, true);
         // README: end
         request.Dispose();
+    }
+
+    public static void OwnPicker(IServiceCollection services)
+    {
+        // README: own picker
+        services.AddKeyedSingleton<IInstancePicker, FewestInFlight>("orders");
+        // README: end
     }
 
     public static void Health(WebApplication app)

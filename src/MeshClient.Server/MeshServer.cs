@@ -38,6 +38,9 @@ public sealed class MeshServer : IMeshServer, IAsyncDisposable
     /// <inheritdoc/>
     public Uri Address => _listener.Address;
 
+    /// <inheritdoc/>
+    public Uri? HttpsAddress => _listener.HttpsAddress;
+
     internal ServerCore Core => _core;
 
     /// <summary>Begins to listen. A server starts once.</summary>

@@ -9,6 +9,9 @@ public static class MeshServerDefaults
     /// <summary>Where a server listens that is told nothing else: Consul's own port, on this machine only.</summary>
     public static readonly Uri ListenAddress = new("http://127.0.0.1:8500");
 
+    /// <summary>How long the answer of another datacenter is waited for: Consul's limit on a call between servers.</summary>
+    public static readonly TimeSpan DatacenterTimeout = TimeSpan.FromSeconds(10);
+
     /// <summary>The datacenter (Consul's default).</summary>
     public const string Datacenter = "dc1";
 
@@ -26,4 +29,7 @@ public static class MeshServerDefaults
     /// burst of clients from taking all of the processor.
     /// </summary>
     public const int MaxLeavesPerSecond = 1000;
+
+    /// <summary>The share of TTL checks that has to be beaten for self-preservation not to begin (Eureka's renewal threshold).</summary>
+    public const double SelfPreservationThreshold = 0.85;
 }

@@ -8,7 +8,8 @@ public sealed class MeshServerOptions
 {
     /// <summary>
     /// Where the server listens with a listener of its own: <c>http</c>, an IP address or <c>localhost</c>, and a port, 0 for
-    /// any free one. Null: none when its endpoints are mapped into the app by <c>MapMeshServer()</c>, else
+    /// any free one. Null: none when its endpoints are mapped into the app by <c>MapMeshServer()</c> or
+    /// <see cref="MeshServerHttpsOptions.ListenAddress"/> is set, else
     /// <see cref="MeshServerDefaults.ListenAddress"/>. Default: null.
     /// </summary>
     public Uri? ListenAddress { get; set; }
@@ -36,6 +37,19 @@ public sealed class MeshServerOptions
 
     /// <summary>The address of that node, an IP address. Default: 127.0.0.1.</summary>
     public string NodeAddress { get; set; } = "127.0.0.1";
+
+    /// <summary>HTTPS on a listener of the server's own. Default: none.</summary>
+    public MeshServerHttpsOptions Https { get; set; } = new();
+
+    /// <summary>
+    /// Other datacenters by name, the names being of the form of <see cref="Datacenter"/>. Reads that name one are forwarded to
+    /// it; one that is not here is answered with Consul's <c>No path to datacenter</c>. Default: none.
+    /// </summary>
+    public IDictionary<string, MeshServerDatacenterOptions> Datacenters { get; } =
+        new Dictionary<string, MeshServerDatacenterOptions>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Who may call what: tokens and their rules. Default: off, as in Consul.</summary>
+    public MeshServerAccessControlOptions AccessControl { get; set; } = new();
 
     /// <summary>
     /// What holds for a call that no intention speaks about. Default: deny, so that a mesh is closed until its intentions open
@@ -68,6 +82,19 @@ public sealed class MeshServerOptions
     /// <see cref="MeshServerDefaults.MaxLeavesPerSecond"/>.
     /// </summary>
     public int MaxLeavesPerSecond { get; set; } = MeshServerDefaults.MaxLeavesPerSecond;
+
+    /// <summary>
+    /// Whether instances are kept when most beats stop at once, which tells rather of a broken network than of that many dead
+    /// instances: their TTL checks then stay as they are, and nothing is taken out by <c>DeregisterCriticalServiceAfter</c>,
+    /// until beats come again. An instance that goes silent alone is noticed half its time to live later. Default: false.
+    /// </summary>
+    public bool SelfPreservation { get; set; }
+
+    /// <summary>
+    /// The share of TTL checks, above 0 and below 1, that has to be beaten; with fewer, and at least three silent, self-preservation
+    /// begins. Without <see cref="SelfPreservation"/> it means nothing. Default: <see cref="MeshServerDefaults.SelfPreservationThreshold"/>.
+    /// </summary>
+    public double SelfPreservationThreshold { get; set; } = MeshServerDefaults.SelfPreservationThreshold;
 
     /// <summary>
     /// How many connections one client address may have open at a time, 0 for no limit; requests on the others are answered

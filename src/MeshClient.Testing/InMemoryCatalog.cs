@@ -64,6 +64,7 @@ internal sealed class InMemoryCatalog(IndexCounter counter)
         ExpectedService = registration.Service,
         Datacenter = datacenter,
         Endpoints = registration.Endpoints,
+        Zone = registration.Meta.GetValueOrDefault(ServiceInstance.ZoneMetaKey),
         Weight = registration.Weight,
         Tags = registration.Tags,
         Meta = registration.Meta,

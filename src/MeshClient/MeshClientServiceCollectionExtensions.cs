@@ -112,9 +112,17 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<ILogger<TransportFactory>>()));
+        services.TryAddSingleton(provider => new CallerFleet(
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.Service is { } self ? ServiceName.Parse(self) : null,
+            provider.GetRequiredService<MeshControlPlane>().Instances,
+            provider.GetRequiredService<WatchRunner>(),
+            provider.GetRequiredService<MeshRandom>()));
         services.TryAddSingleton(provider => new PickerFactory(
-            service => provider.GetKeyedService<IInstancePicker>(service.Value) ?? provider.GetService<IInstancePicker>(),
-            provider.GetRequiredService<TimeProvider>()));
+            provider,
+            provider.GetRequiredService<CallerFleet>(),
+            provider.GetRequiredService<IOptions<MeshOptions>>().Value.Zone,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>()));
         services.TryAddSingleton(provider => new MeshCircuitBreakers(
             provider.GetRequiredService<IOptions<MeshOptions>>(),
             provider.GetRequiredService<TimeProvider>(),

@@ -1,39 +1,63 @@
 using System.Diagnostics;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
-using MeshClient.Core.Discovery;
+using MeshClient.ControlPlane;
 using MeshClient.Discovery;
 using MeshClient.Health;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Benchmarks;
 
-/// <summary>One choice of an instance.</summary>
+/// <summary>One choice of an instance, by every policy, among few and many.</summary>
 internal static class PickBenchmark
 {
+    private static readonly int[] Counts = [3, 100, 1000, 10_000];
+    private static readonly MeshRandom Random = new(1);
     private static InstanceState? _sink;
 
     public static int Run()
     {
         Print.Machine();
-        var random = new MeshRandom(1);
-        Print.Rows("Pick: power of two choices over Peak-EWMA", Measurement.Compare(
-            [.. ((int[])[3, 100, 1000, 10_000]).Select(count => Variant(count, random))]));
+        foreach (var policy in Enum.GetValues<BalancingPolicy>())
+        {
+            Print.Rows($"Pick: {policy}", Measurement.Compare([.. Counts.Select(count => Variant(count, Options(policy), anyOut: false))]));
+        }
+
+        Print.Rows("Pick: PeakEwma, unequal weights", Measurement.Compare(
+            [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), anyOut: false, i => 1 + (i % 5)))]));
+        Print.Rows("Pick: PeakEwma, while any instance is ejected", Measurement.Compare(
+            [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), anyOut: true))]));
         return 0;
     }
 
-    private static Variant Variant(int count, MeshRandom random)
+    private static MeshBalancingOptions Options(BalancingPolicy policy) => new() { Policy = policy, HashKey = "header:x-user" };
+
+    private static Variant Variant(int count, MeshBalancingOptions options, bool anyOut, Func<int, int>? weight = null)
     {
         var now = Stopwatch.GetTimestamp();
         var quota = new EjectionQuota();
         quota.Resize(count);
-        var instances = BenchmarkMesh.Instances(count, 1000).Select(instance => new InstanceState(
-            instance,
-            instance.Endpoints[0],
-            new PeakEwma(1000 + random.Next(1000), MeshDefaults.LatencyDecay.TotalSeconds * Stopwatch.Frequency, now),
-            1,
-            new EjectionState(quota, TimeProvider.System, random),
-            null!)).ToArray();
-        var picker = new TwoChoicesPicker<LatencyCost>(instances);
-        return new Variant($"{count} instances", () => _sink = picker.TryPick(new PickCall([], anyOut: false, random, now)));
+        var instances = BenchmarkMesh.Instances(count, 1000).Select((instance, i) =>
+        {
+            var load = new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * Stopwatch.Frequency);
+            load.Observe(1000 + Random.Next(1000), now);
+            return new InstanceState(
+                instance with { Weight = weight?.Invoke(i) ?? 1 },
+                instance.Endpoints[0],
+                load,
+                1,
+                new EjectionState(quota, TimeProvider.System, Random),
+                null!);
+        }).ToArray();
+        var fleet = new CallerFleet(
+            null, null, new WatchRunner(TimeProvider.System, Random, NullLogger<WatchRunner>.Instance), Random);
+        var picker = new ServiceBalancer(
+            BalancingSettings.For(options, new MeshBalancingOptions()), null, fleet, null, TimeProvider.System, Random)
+            .Build(instances, new Dictionary<string, int>());
+        var request = new HttpRequestMessage(HttpMethod.Get, "https://orders/things/1");
+        request.Headers.Add("x-user", "ann");
+        return new Variant(
+            $"{count} instances",
+            () => _sink = picker.TryPick(new PickCall([], anyOut, Random, now) { Request = request }));
     }
 }

@@ -5,6 +5,8 @@ return args switch
     ["overhead", ..] => await OverheadBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
+    ["overload", ..] => await OverloadBenchmark.RunAsync(),
+    ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["pick", ..] => PickBenchmark.Run(),
     _ => Help(),
 };
@@ -21,6 +23,7 @@ static int Help()
           pick        time of one choice of an instance
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
+          overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
 
         Each prints a table for results/.
         """);

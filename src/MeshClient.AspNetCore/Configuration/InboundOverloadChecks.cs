@@ -6,7 +6,6 @@ namespace MeshClient.AspNetCore.Configuration;
 /// <summary>Checks <see cref="MeshInboundOverloadOptions"/>.</summary>
 internal static class InboundOverloadChecks
 {
-    // As keys stand in errors: below the section Mesh:Inbound, and for checks shared with the calling side below Mesh.
     private const string Key = "Overload";
     private const string WholeKey = $"{MeshInboundOptions.SectionName}:{Key}";
 

@@ -97,7 +97,7 @@ internal sealed class OverloadMiddleware : IDisposable
         try
         {
             await next(context).ConfigureAwait(false);
-            failed = context.Response.StatusCode >= StatusCodes.Status500InternalServerError;
+            failed = IsFailure(context);
         }
         finally
         {
@@ -108,6 +108,12 @@ internal sealed class OverloadMiddleware : IDisposable
             }
         }
     }
+
+    // gRPC tells in its trailers.
+    private static bool IsFailure(HttpContext context) =>
+        context.Response.StatusCode >= StatusCodes.Status500InternalServerError
+        || (Refusal.IsGrpc(context.Response.ContentType)
+            && context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers["grpc-status"].ToString() is "2" or "4" or "8" or "13" or "14" or "15");
 
     // An answer that says "broken" says nothing of how loaded the app is: it may have been quick for that very reason.
     private void Learn(InboundLimiter limiter, ServedRequest served, int inFlight, bool failed, bool aborted)

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Listener;
+using MeshClient.Balancing;
+using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core;
 using MeshClient.Core.Discovery;
@@ -29,10 +31,12 @@ internal sealed partial class MeshRegistration(
     MeshIdentity identity,
     MeshControlPlane controlPlane,
     InboundDrain drain,
+    CallerFleet fleet,
     MeshRandom random,
     TimeProvider time,
     IOptions<MeshRegistrationOptions> options,
     IOptions<MeshInboundOptions> inbound,
+    IOptions<MeshOptions> mesh,
     ILogger<MeshRegistration> logger) : IMeshRegistration, IAsyncDisposable
 {
     // A registry that is well answers within milliseconds; one that is not must not hold up a host that is out of time.
@@ -61,6 +65,7 @@ internal sealed partial class MeshRegistration(
                 "There is no registry to register at: set Mesh:ControlPlane:Address, or Mesh:Registration:Enabled to false.");
             var registration = Describe(
                 options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address), options.Value.Port ?? endPoint.Port);
+            fleet.Identify(registration.Id);
             _heartbeat = heartbeats(registrar, registration);
             _heartbeat.Start();
         }
@@ -144,8 +149,14 @@ internal sealed partial class MeshRegistration(
             DeregisterAfter = options.Value.DeregisterAfter > TimeSpan.Zero ? options.Value.DeregisterAfter : null,
             Weight = options.Value.Weight,
             Tags = EquatableArray.From(options.Value.Tags),
-            Meta = options.Value.Meta.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Meta = DescribeMeta(),
         };
+    }
+
+    private ImmutableSortedDictionary<string, string> DescribeMeta()
+    {
+        var meta = options.Value.Meta.ToImmutableSortedDictionary(StringComparer.Ordinal);
+        return mesh.Value.Zone is { } zone && !meta.ContainsKey(ServiceInstance.ZoneMetaKey) ? meta.Add(ServiceInstance.ZoneMetaKey, zone) : meta;
     }
 
     [LoggerMessage(151, LogLevel.Warning, "The host's time to shut down ended during the drain, with {Active} requests under way.")]

@@ -16,6 +16,9 @@ internal static class InstanceMapper
     private static readonly ImmutableHashSet<string> OwnAddressNames = ImmutableHashSet.Create(
         StringComparer.OrdinalIgnoreCase, "lan", "wan", "lan_ipv4", "wan_ipv4", "lan_ipv6", "wan_ipv6", "virtual");
 
+    // Our own word and Eureka's; the one of cloud agents; the one of Kubernetes.
+    private static readonly string[] ZoneMetaKeys = [ServiceInstance.ZoneMetaKey, "availability_zone", "topology.kubernetes.io/zone"];
+
     /// <summary>Maps an entry.</summary>
     /// <param name="service">The service that was asked for.</param>
     /// <param name="entry">The entry.</param>
@@ -71,6 +74,7 @@ internal static class InstanceMapper
             Endpoints = EquatableArray.From(endpoints),
             ExpectedService = expected,
             Datacenter = entry.Node?.Datacenter ?? string.Empty,
+            Zone = ZoneOf(entry),
             Health = health,
             Weight = WeightFor(health, registered.Weights),
             Tags = EquatableArray.From(registered.Tags),
@@ -87,6 +91,29 @@ internal static class InstanceMapper
 
     private static bool IsUsable([NotNullWhen(true)] string? host, long? port) =>
         port is > 0 and <= ushort.MaxValue && !string.IsNullOrEmpty(host) && Uri.CheckHostName(host) != UriHostNameType.Unknown;
+
+    // Consul itself knows zones since 1.17 only; before, and where it does not, they are written into metadata by hand. What is
+    // said of the instance is more exact than what is said of its node.
+    private static string? ZoneOf(HealthEntry entry) =>
+        NullIfEmpty(entry.Service!.Locality?.Zone)
+        ?? FromMeta(entry.Service.Meta)
+        ?? NullIfEmpty(entry.Node?.Locality?.Zone)
+        ?? (entry.Node is { } node ? FromMeta(node.Meta) : null);
+
+    private static string? FromMeta(IReadOnlyDictionary<string, string> meta)
+    {
+        foreach (var key in ZoneMetaKeys)
+        {
+            if (meta.TryGetValue(key, out var zone) && zone.Length > 0)
+            {
+                return zone;
+            }
+        }
+
+        return null;
+    }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
     // A critical instance keeps its passing weight: should it be called after all, because nothing better is left, then in
     // the usual proportion.

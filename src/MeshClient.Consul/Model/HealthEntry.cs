@@ -20,6 +20,11 @@ internal sealed class HealthNode
     public string? Address { get; set; }
 
     public string? Datacenter { get; set; }
+
+    public Locality? Locality { get; set; }
+
+    [JsonConverter(typeof(LenientMapConverter<string>))]
+    public IReadOnlyDictionary<string, string> Meta { get; set; } = new SortedDictionary<string, string>();
 }
 
 internal sealed class HealthService
@@ -48,6 +53,8 @@ internal sealed class HealthService
 
     public ServiceWeights? Weights { get; set; }
 
+    public Locality? Locality { get; set; }
+
     public ServiceProxy? Proxy { get; set; }
 
     public ServiceConnect? Connect { get; set; }
@@ -68,6 +75,12 @@ internal sealed class ServiceWeights
     public long? Passing { get; set; }
 
     public long? Warning { get; set; }
+}
+
+/// <summary>Where a node or instance is, since Consul 1.17.</summary>
+internal sealed class Locality
+{
+    public string? Zone { get; set; }
 }
 
 internal sealed class ServiceProxy

@@ -39,6 +39,9 @@ public sealed record InstanceEndpoint(string? Name, string Host, int Port, Insta
 /// <summary>One running copy of a service, as a registry described it. Immutable; equal when every part is equal.</summary>
 public sealed record ServiceInstance
 {
+    /// <summary>The metadata key an instance's zone is written under, for registries that have no field for it.</summary>
+    public const string ZoneMetaKey = "zone";
+
     /// <summary>The instance's id, unique in the registry.</summary>
     public required InstanceId Id { get; init; }
 
@@ -62,6 +65,9 @@ public sealed record ServiceInstance
 
     /// <summary>The datacenter it runs in; empty when the source knows none.</summary>
     public string Datacenter { get; init; } = string.Empty;
+
+    /// <summary>The zone it runs in, as the registry names zones; null when it does not tell. Default: null.</summary>
+    public string? Zone { get; init; }
 
     /// <summary>What the registry's checks say. Default: passing.</summary>
     public InstanceHealth Health { get; init; } = InstanceHealth.Passing;
@@ -90,6 +96,7 @@ public sealed record ServiceInstance
         && Identity == other.Identity
         && ExpectedService == other.ExpectedService
         && string.Equals(Datacenter, other.Datacenter, StringComparison.Ordinal)
+        && string.Equals(Zone, other.Zone, StringComparison.Ordinal)
         && Health == other.Health
         && Weight == other.Weight
         && PlaintextAllowed == other.PlaintextAllowed

@@ -25,12 +25,14 @@ internal static class CertificateIssuer
     /// <summary>Makes a self-signed root. The result holds the key.</summary>
     public static X509Certificate2 CreateRoot(ECDsa key, string commonName, string trustDomain, DateTimeOffset now)
     {
-        var request = CaRequest(new X500DistinguishedName($"CN={commonName}"), new PublicKey(key), trustDomain);
-        request.CertificateExtensions.Add(
-            X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(SHA256.HashData(key.ExportSubjectPublicKeyInfo())));
-        var begin = now - Backdating;
-        using var certificate = request.Create(
-            request.SubjectName, X509SignatureGenerator.CreateForECDsa(key), begin, begin + RootLifetime, SerialNumber());
+        using var certificate = CreateRoot(X509SignatureGenerator.CreateForECDsa(key), commonName, trustDomain, now);
+        return certificate.CopyWithPrivateKey(key);
+    }
+
+    /// <inheritdoc cref="CreateRoot(ECDsa, string, string, DateTimeOffset)"/>
+    public static X509Certificate2 CreateRoot(RSA key, string commonName, string trustDomain, DateTimeOffset now)
+    {
+        using var certificate = CreateRoot(X509SignatureGenerator.CreateForRSA(key, RSASignaturePadding.Pkcs1), commonName, trustDomain, now);
         return certificate.CopyWithPrivateKey(key);
     }
 
@@ -80,6 +82,15 @@ internal static class CertificateIssuer
         var label = string.Concat(service.Value.ToLowerInvariant().Where(char.IsAsciiLetterOrDigit));
         var name = $"{label}.svc.default.{trustDomain[..Math.Min(8, trustDomain.Length)]}.consul";
         return name[..Math.Min(64, name.Length)];
+    }
+
+    private static X509Certificate2 CreateRoot(X509SignatureGenerator generator, string commonName, string trustDomain, DateTimeOffset now)
+    {
+        var request = CaRequest(new X500DistinguishedName($"CN={commonName}"), generator.PublicKey, trustDomain);
+        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(
+            SHA256.HashData(generator.PublicKey.ExportSubjectPublicKeyInfo())));
+        var begin = now - Backdating;
+        return request.Create(request.SubjectName, generator, begin, begin + RootLifetime, SerialNumber());
     }
 
     private static CertificateRequest CaRequest(

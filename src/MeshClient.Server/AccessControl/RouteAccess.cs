@@ -51,6 +51,23 @@ internal sealed class RouteAccess
     public static RouteAccess NeedsOnRest(ResourceKind kind, AccessLevel level) =>
         new($"{Name(kind, level)} on the name in the path", request => request.Access.Demand(kind, request.Rest, level));
 
+    /// <summary>Of the calls about tokens, which are refused while access control is off.</summary>
+    /// <param name="resolver">Knows whether it is.</param>
+    /// <param name="description">What the call demands.</param>
+    /// <param name="check">Demands it; null: the token that is sent along is not looked at.</param>
+    public static RouteAccess Guarded(TokenResolver resolver, string description, Action<ApiRequest>? check) => new(
+        description,
+        request =>
+        {
+            if (!resolver.IsEnabled)
+            {
+                throw new RequestRefusedException(401, "ACL support disabled");
+            }
+
+            check?.Invoke(request);
+        },
+        isOpen: check is null);
+
     public void Check(ApiRequest request) => _check?.Invoke(request);
 
     public override string ToString() => Description;

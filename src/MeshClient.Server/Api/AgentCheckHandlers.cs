@@ -7,7 +7,7 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>Checks: their registration, their beats, and what the agent tells about them.</summary>
-internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, TimeProvider time)
+internal sealed class AgentCheckHandlers(StateStore store, HealthMonitor monitor, TimeProvider time)
 {
     private const string DecodePrefix = "Request decode failed: ";
 
@@ -30,6 +30,11 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             throw RequestRefusedException.Invalid("Missing check name");
         }
 
+        if (input.Status.Length > 0 && !CheckStatusText.TryParse(input.Status, out _))
+        {
+            throw RequestRefusedException.Invalid("Bad check status");
+        }
+
         var definition = CheckDecoder.ToDefinition(input, input.Name, input.Name);
         request.Access.DemandCheckRegistration(store.Current.Catalog, definition.CheckId, input.ServiceId);
         await store.ApplyAsync(new RegisterCheck(definition, input.ServiceId, time.GetUtcNow())).ConfigureAwait(false);
@@ -48,7 +53,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
     private async Task BeatAsync(ApiRequest request, CheckStatus status)
     {
         request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
-        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(request.Query("note") ?? string.Empty)).ConfigureAwait(false);
+        await monitor.Beats.BeatAsync(request.Rest, status, Cut(request, request.Query("note") ?? string.Empty)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
@@ -61,7 +66,7 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
         }
 
         request.Access.DemandCheck(store.Current.Catalog, CheckIdOf(request));
-        await monitor.BeatAsync(request.Rest, status, ReadRules.CutOutput(output)).ConfigureAwait(false);
+        await monitor.Beats.BeatAsync(request.Rest, status, Cut(request, output)).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 
@@ -87,6 +92,9 @@ internal sealed class AgentCheckHandlers(StateStore store, TtlMonitor monitor, T
             writer.WriteEndObject();
         });
     }
+
+    private string Cut(ApiRequest request, string output) => ReadRules.CutOutput(
+        output, store.Current.Catalog.FindCheck(request.Rest, out _)?.OutputMaxSize ?? ProbeDefinition.DefaultOutputMaxSize);
 
     private static string CheckIdOf(ApiRequest request) =>
         request.Rest.Length > 0 ? request.Rest : throw RequestRefusedException.Invalid("CheckID missing");

@@ -1,17 +1,19 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;
 
 /// <summary>What the server tells about itself.</summary>
-internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
+internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, MeshServerOptions options)
 {
     private const int SerfPort = 8301;
     private const int RpcPort = 8300;
 
-    private static readonly string Version = typeof(AgentHandlers).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+    public static readonly string Version = typeof(AgentHandlers).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
 
     public void Map(RouteTable routes)
     {
@@ -44,7 +46,7 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
         writer.WriteEndObject();
         WriteCoordinate(writer);
         writer.WritePropertyName("Member");
-        WriteMember(writer, state);
+        WriteMember(writer, state.Catalog.Node);
         WriteStats(writer, state);
         writer.WriteStartObject("Meta");
         writer.WriteString("consul-network-segment", string.Empty);
@@ -59,9 +61,12 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
     private Task GetMembersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
     {
         writer.WriteStartArray();
-        if (request.Access.Shows(ResourceKind.Node, options.NodeName))
+        foreach (var entry in store.Current.Catalog.Nodes.Values)
         {
-            WriteMember(writer, store.Current);
+            if (request.Access.Shows(ResourceKind.Node, entry.Node.Name))
+            {
+                WriteMember(writer, entry.Node);
+            }
         }
 
         writer.WriteEndArray();
@@ -79,11 +84,12 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
     private string DefaultPolicy => options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
     // Nothing listens there: it is the name a cluster of one goes by.
-    private string RpcAddress => options.NodeAddress.Contains(':', StringComparison.Ordinal)
-        ? $"[{options.NodeAddress}]:{RpcPort}"
-        : $"{options.NodeAddress}:{RpcPort}";
+    public static string RpcAddressOf(string nodeAddress) =>
+        nodeAddress.Contains(':', StringComparison.Ordinal) ? $"[{nodeAddress}]:{RpcPort}" : $"{nodeAddress}:{RpcPort}";
 
-    private static void WriteCoordinate(Utf8JsonWriter writer)
+    private string RpcAddress => RpcAddressOf(options.NodeAddress);
+
+    public static void WriteCoordinate(Utf8JsonWriter writer)
     {
         const int dimensions = 8;
         const double unknownError = 1.5;
@@ -101,10 +107,9 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
         writer.WriteEndObject();
     }
 
-    private static void WriteMember(Utf8JsonWriter writer, ServerState state)
+    private static void WriteMember(Utf8JsonWriter writer, NodeRecord node)
     {
         const int alive = 1;
-        var node = state.Catalog.Node;
         writer.WriteStartObject();
         writer.WriteString("Name", node.Name);
         writer.WriteString("Addr", node.Address);
@@ -114,7 +119,7 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
         writer.WriteString("build", Version + ":meshclient");
         writer.WriteString("dc", node.Datacenter);
         writer.WriteString("id", node.Id);
-        writer.WriteString("role", "consul");
+        writer.WriteString("role", node.IsLocal ? "consul" : "node");
         writer.WriteString("segment", string.Empty);
         writer.WriteEndObject();
         writer.WriteNumber("Status", alive);
@@ -132,7 +137,7 @@ internal sealed class AgentHandlers(StateStore store, MeshServerOptions options)
         var checks = state.Catalog.CheckOwners.Count;
         var stats = new (string Group, (string Name, string Value)[] Values)[]
         {
-            ("agent", [("check_monitors", "0"), ("check_ttls", $"{checks - 1}"), ("checks", $"{checks - 1}"), ("services", $"{state.Catalog.Instances.Count}")]),
+            ("agent", [("check_monitors", $"{monitor.Runner.Count}"), ("check_ttls", $"{monitor.Beats.Count}"), ("checks", $"{checks - 1}"), ("services", $"{state.Catalog.Instances.Count}")]),
             ("build", [("prerelease", string.Empty), ("revision", "meshclient"), ("version", Version)]),
             ("consul", [("acl", "disabled"), ("known_datacenters", "1"), ("leader", "true"), ("leader_addr", RpcAddress), ("server", "true")]),
             ("runtime", [("arch", $"{RuntimeInformation.ProcessArchitecture}"), ("os", RuntimeInformation.RuntimeIdentifier), ("version", RuntimeInformation.FrameworkDescription)]),

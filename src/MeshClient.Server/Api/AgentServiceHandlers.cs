@@ -8,7 +8,8 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>Registration of services and what the agent tells about them.</summary>
-internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queries, TtlMonitor monitor, TimeProvider time)
+internal sealed class AgentServiceHandlers(
+    StateStore store, BlockingQuery queries, HealthMonitor monitor, MeshServerOptions options, TimeProvider time)
 {
     private const string DecodePrefix = "Request decode failed: ";
 
@@ -17,6 +18,8 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
         routes.Map("PUT", "/v1/agent/service/register", RouteAccess.Asked, RegisterAsync);
         routes.Map("PUT", "/v1/agent/service/deregister/", RouteAccess.Asked, DeregisterAsync);
         routes.Map("PUT", "/v1/agent/service/maintenance/", RouteAccess.Asked, SetMaintenanceAsync);
+        routes.Map(
+            "PUT", "/v1/agent/maintenance", RouteAccess.NeedsOnNode(ResourceKind.Node, AccessLevel.Write, options.NodeName), SetNodeMaintenanceAsync);
         routes.Map("GET", "/v1/agent/services", RouteAccess.Filtered, ListAsync);
         routes.Map("GET", "/v1/agent/service/", RouteAccess.Asked, GetAsync);
     }
@@ -55,16 +58,25 @@ internal sealed class AgentServiceHandlers(StateStore store, BlockingQuery queri
             throw RequestRefusedException.Invalid("Missing service ID");
         }
 
-        var text = request.Query("enable");
-        if (string.IsNullOrEmpty(text))
-        {
-            throw RequestRefusedException.Invalid("Missing value for enable");
-        }
-
-        var enabled = ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
+        var enabled = EnableOf(request);
         request.Access.DemandInstance(store.Current.Catalog.Instances.GetValueOrDefault(request.Rest));
         await store.ApplyAsync(new SetServiceMaintenance(request.Rest, enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow())).ConfigureAwait(false);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private async Task SetNodeMaintenanceAsync(ApiRequest request)
+    {
+        var enabled = EnableOf(request);
+        await store.ApplyAsync(new SetNodeMaintenance(enabled, request.Query("reason") ?? string.Empty, time.GetUtcNow())).ConfigureAwait(false);
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private static bool EnableOf(ApiRequest request)
+    {
+        var text = request.Query("enable");
+        return string.IsNullOrEmpty(text)
+            ? throw RequestRefusedException.Invalid("Missing value for enable")
+            : ReadRules.ParseFlag(text) ?? throw RequestRefusedException.Invalid($"Invalid value for enable: \"{text}\"");
     }
 
     private Task ListAsync(ApiRequest request)

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Text;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Federation;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,7 +17,8 @@ namespace MeshClient.Server.Api;
 /// that never hold more than the sender may know.
 /// </summary>
 internal sealed class ApiDispatcher(
-    RouteTable routes, StateStore store, TokenResolver resolver, MeshServerOptions options, ILogger<ApiDispatcher> logger)
+    RouteTable routes, StateStore store, TokenResolver resolver, DatacenterForwarder forwarder, MeshServerOptions options,
+    ServerMetrics metrics, TimeProvider time, ILogger<ApiDispatcher> logger)
 {
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
@@ -24,6 +27,7 @@ internal sealed class ApiDispatcher(
         http.Response.Headers.Vary = "Accept-Encoding";
         http.Response.Headers["X-Consul-Default-ACL-Policy"] = _defaultPolicy;
         var request = new ApiRequest(http, string.Empty, RequestAccess.Nobody());
+        var started = time.GetTimestamp();
         try
         {
             await HandleAsync(http, request).ConfigureAwait(false);
@@ -51,6 +55,22 @@ internal sealed class ApiDispatcher(
             await RefuseAsync(request, StatusCodes.Status500InternalServerError, "The request failed inside the server; its log says why.")
                 .ConfigureAwait(false);
         }
+        finally
+        {
+            Measure(request, time.GetElapsedTime(started));
+        }
+    }
+
+    private void Measure(ApiRequest request, TimeSpan duration)
+    {
+        var http = request.Http;
+        if (metrics.IsMeasuringRequests)
+        {
+            metrics.RequestDone(http.Request.Method, request.Route, http.Response.StatusCode, request.Has("index") || request.Has("hash"), duration);
+        }
+
+        // Without the query: a token may be in it.
+        Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }
 
     private async Task HandleAsync(HttpContext http, ApiRequest bare)
@@ -71,10 +91,17 @@ internal sealed class ApiDispatcher(
             return;
         }
 
+        bare.Route = route.Pattern;
         var decoded = Uri.UnescapeDataString(rest);
         if (decoded.Any(char.IsControl))
         {
             await bare.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty).ConfigureAwait(false);
+            return;
+        }
+
+        if (forwarder.IsForAnother(http, path))
+        {
+            await forwarder.ForwardAsync(bare, path).ConfigureAwait(false);
             return;
         }
 
@@ -153,15 +180,15 @@ internal sealed class ApiDispatcher(
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
-                "Plain HTTP is for this machine only: private keys would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
+                "Plain HTTP is for this machine only: private keys and tokens would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
         }
 
-        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !RequiresAuthorization(http.GetEndpoint()))
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.Enabled && !RequiresAuthorization(http.GetEndpoint()))
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
                 "These endpoints are for this machine only: they hand out private keys and require no authorization. "
-                + "Require it by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+                + "Require tokens by AccessControl:Enabled, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
         }
     }
 

@@ -29,6 +29,9 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
     /// <summary>What the sender may do. To be asked before anything is answered or changed.</summary>
     public RequestAccess Access => access;
 
+    /// <summary>The path of the route that was found, as it was mapped; what metrics name the request by.</summary>
+    public string Route { get; set; } = "none";
+
     /// <summary>What follows the route's own path, decoded; empty when nothing does.</summary>
     public string Rest => rest;
 

@@ -48,7 +48,7 @@ internal sealed class AuthorityHandlers(
         var service = ServiceOf(request);
         ReadRules.CheckDatacenter(request, options.Datacenter);
         var leaf = asked == 0
-            ? authority.GetLeaf(service, onlyWhenDue: false, request.Caller)
+            ? authority.GetLeaf(service, onlyWhenDue: false, RequesterOf(request))
             : await WaitForLeafAsync(request, service, asked, wait).ConfigureAwait(false);
         request.SetHeader("X-Cache", leaf.Index == asked ? "HIT" : "MISS");
         request.SetIndex(leaf.Index);
@@ -81,7 +81,7 @@ internal sealed class AuthorityHandlers(
     {
         try
         {
-            var leaf = authority.GetLeaf(service, onlyWhenDue: true, request.Caller);
+            var leaf = authority.GetLeaf(service, onlyWhenDue: true, RequesterOf(request));
             return (leaf, authority.DueAt(leaf));
         }
         catch (RequestRefusedException e) when (e.StatusCode == 429 && store.Current.Leaves.TryGetValue(service.Value, out var present))
@@ -94,7 +94,7 @@ internal sealed class AuthorityHandlers(
     {
         var service = ServiceOf(request);
         var body = await request.ReadBodyAsync().ConfigureAwait(false);
-        var leaf = authority.Sign(service, Encoding.UTF8.GetString(body), request.Caller);
+        var leaf = authority.Sign(service, Encoding.UTF8.GetString(body), RequesterOf(request));
         request.SetIndex(leaf.Index);
         await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf), isSecret: true).ConfigureAwait(false);
     }
@@ -108,9 +108,11 @@ internal sealed class AuthorityHandlers(
             .DecodeAsync(CaConfigurationDecoder.Decode, "Bad request: Request decode failed: ").ConfigureAwait(false);
         var configuration = CaConfigurationDecoder.ToConfiguration(input, store.Current.Authority!.Configuration);
         authority.Configure(
-            configuration, input.RootCertificate.Length > 0 ? (input.RootCertificate, input.PrivateKey) : null);
+            configuration, input.RootCertificate.Length > 0 ? (input.RootCertificate, input.PrivateKey) : null, input.WithoutCrossSigning);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
+
+    private static LeafRequester RequesterOf(ApiRequest request) => new(request.Caller, request.Access.AccessorId);
 
     private static ServiceName ServiceOf(ApiRequest request)
     {

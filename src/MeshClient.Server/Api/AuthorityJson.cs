@@ -47,6 +47,16 @@ internal static class AuthorityJson
         writer.WriteStartObject();
         writer.WriteString("Provider", "consul");
         writer.WriteStartObject("Config");
+        if (configuration.MaxSignedConcurrently > 0)
+        {
+            writer.WriteNumber("CSRMaxConcurrent", configuration.MaxSignedConcurrently);
+        }
+
+        if (configuration.MaxSignedPerSecond is { } perSecond)
+        {
+            writer.WriteNumber("CSRMaxPerSecond", perSecond);
+        }
+
         writer.WriteString("IntermediateCertTTL", configuration.IntermediateLifetimeText);
         writer.WriteString("LeafCertTTL", configuration.LeafLifetimeText);
         if (configuration.PrivateKeyBits is { } bits)

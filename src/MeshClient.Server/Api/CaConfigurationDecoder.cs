@@ -18,6 +18,12 @@ internal sealed class CaConfigurationInput
 
     public int? PrivateKeyBits { get; set; }
 
+    public double? MaxSignedPerSecond { get; set; }
+
+    public int? MaxSignedConcurrently { get; set; }
+
+    public bool WithoutCrossSigning { get; set; }
+
     public string PrivateKey { get; set; } = string.Empty;
 
     public string RootCertificate { get; set; } = string.Empty;
@@ -36,7 +42,7 @@ internal static class CaConfigurationDecoder
                 case "provider": input.Provider = field.Text(); break;
                 case "config": DecodeConfig(field, input); break;
                 case "state" or "createindex" or "modifyindex": break;
-                case "forcewithoutcrosssigning": field.Flag(); break;
+                case "forcewithoutcrosssigning": input.WithoutCrossSigning = field.Flag(); break;
                 default: throw field.Unknown();
             }
         }
@@ -83,8 +89,16 @@ internal static class CaConfigurationDecoder
             next = next with { IntermediateLifetimeText = intermediate };
         }
 
-        return next;
+        return next with
+        {
+            MaxSignedPerSecond = NotNegative("CSRMaxPerSecond", input.MaxSignedPerSecond) ?? present.MaxSignedPerSecond,
+            MaxSignedConcurrently = (int?)NotNegative("CSRMaxConcurrent", input.MaxSignedConcurrently) ?? present.MaxSignedConcurrently,
+        };
     }
+
+    private static double? NotNegative(string name, double? value) => value < 0
+        ? throw RequestRefusedException.Invalid($"error configuring provider: {name} cannot be negative; 0 is no limit")
+        : value;
 
     private static TimeSpan LeafLifetimeOf(string text, CaConfiguration present)
     {
@@ -123,6 +137,8 @@ internal static class CaConfigurationDecoder
                 case "intermediatecertttl": input.IntermediateLifetime = TextOrNull(field); break;
                 case "privatekeytype": input.PrivateKeyType = TextOrNull(field); break;
                 case "privatekeybits": input.PrivateKeyBits = field.Number() is var bits and not 0 ? bits : null; break;
+                case "csrmaxpersecond": input.MaxSignedPerSecond = field.Real(); break;
+                case "csrmaxconcurrent": input.MaxSignedConcurrently = field.Number(); break;
                 case "privatekey": input.PrivateKey = field.Text(); break;
                 case "rootcert": input.RootCertificate = field.Text(); break;
                 default: break;

@@ -1,5 +1,6 @@
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
+using MeshClient.Server.Federation;
 using MeshClient.Server.Filters;
 using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
@@ -7,7 +8,7 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>What is registered, and how it is.</summary>
-internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions options)
+internal sealed class CatalogHandlers(BlockingQuery queries, DatacenterForwarder datacenters, MeshServerOptions options)
 {
     public void Map(RouteTable routes)
     {
@@ -16,7 +17,6 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
         routes.Map("GET", "/v1/catalog/service/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: false));
         routes.Map("GET", "/v1/catalog/connect/", RouteAccess.Filtered, request => GetServiceAsync(request, connect: true));
         routes.Map("GET", "/v1/catalog/services", RouteAccess.Filtered, ListServicesAsync);
-        routes.Map("GET", "/v1/catalog/nodes", RouteAccess.Filtered, ListNodesAsync);
         routes.Map("GET", "/v1/catalog/datacenters", RouteAccess.Open("the names of datacenters are part of every identity"), ListDatacentersAsync);
     }
 
@@ -26,17 +26,15 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             ?? throw RequestRefusedException.Invalid("Invalid value for ?passing");
         var filter = ReadRules.FilterOf(request, FilterFields.Health);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
-        var hidden = !MatchesNode(request, catalog.Node) || (passingOnly && !AllPass(catalog.NodeChecks.Values));
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            foreach (var instance in hidden ? [] : group?.Instances ?? [])
+            foreach (var (node, instance) in Select(request, catalog, group))
             {
-                if ((!passingOnly || AllPass(instance.Checks)) && MatchesTags(request, instance)
-                    && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
-                    && filter?.Invoke(new HealthSubject(catalog.Node, instance, catalog.NodeChecks.Values)) != false)
+                if ((!passingOnly || (AllPass(instance.Checks) && AllPass(node.Checks.Values)))
+                    && filter?.Invoke(new HealthSubject(node.Node, instance, node.Checks.Values)) != false)
                 {
-                    writer.WriteHealthEntry(catalog, instance);
+                    writer.WriteHealthEntry(node, instance);
                 }
             }
 
@@ -48,21 +46,33 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
     {
         var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
-        var hidden = !MatchesNode(request, catalog.Node);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartArray();
-            foreach (var instance in hidden ? [] : group?.Instances ?? [])
+            foreach (var (node, instance) in Select(request, catalog, group))
             {
-                if (MatchesTags(request, instance) && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)
-                    && filter?.Invoke(new InstanceSubject(catalog.Node, instance)) != false)
+                if (filter?.Invoke(new InstanceSubject(node.Node, instance)) != false)
                 {
-                    writer.WriteCatalogEntry(catalog.Node, instance);
+                    writer.WriteCatalogEntry(node.Node, instance);
                 }
             }
 
             writer.WriteEndArray();
         }).ConfigureAwait(false);
+    }
+
+    // What is asked for by tag and node, and may be seen.
+    private static IEnumerable<(NodeEntry Node, InstanceRecord Instance)> Select(ApiRequest request, CatalogState catalog, ServiceGroup? group)
+    {
+        foreach (var instance in group?.Instances ?? [])
+        {
+            var node = catalog.NodeOf(instance);
+            if (MatchesTags(request, instance) && ReadRules.MatchesNodeMeta(request, node.Node)
+                && request.Access.ShowsInstance(instance.Node, instance.Name))
+            {
+                yield return (node, instance);
+            }
+        }
     }
 
     private async Task<(CatalogState Catalog, ServiceGroup? Group)> FindGroupAsync(ApiRequest request, bool connect)
@@ -73,10 +83,10 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
             throw RequestRefusedException.Invalid("Missing service name");
         }
 
-        CheckRead(request);
+        ReadRules.CheckRead(request, options.Datacenter);
         var (found, index) = await queries.ReadAsync(
             request,
-            [connect ? Topic.Connect(name) : Topic.Service(name), Topic.Node],
+            [connect ? Topic.Connect(name) : Topic.Service(name)],
             state =>
             {
                 var catalog = state.Catalog;
@@ -89,26 +99,26 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 
     private async Task ListServicesAsync(ApiRequest request)
     {
-        CheckRead(request);
+        ReadRules.CheckRead(request, options.Datacenter);
         var filter = ReadRules.FilterOf(request, FilterFields.CatalogEntry);
         var (catalog, index) = await queries
             .ReadAsync(request, [Topic.Services], state => (state.Catalog, state.Catalog.ServicesIndex)).ConfigureAwait(false);
         request.SetIndex(index);
-        var hidden = !MatchesNode(request, catalog.Node);
         await request.AnswerJsonAsync(writer =>
         {
             writer.WriteStartObject();
-            foreach (var group in hidden ? [] : catalog.Services.Values)
+            foreach (var group in catalog.Services.Values)
             {
                 if (!request.Access.Shows(ResourceKind.Service, group.Name))
                 {
                     continue;
                 }
 
-                var instances = filter is null
-                    ? group.Instances
-                    : group.Instances.RemoveAll(instance => !filter(new InstanceSubject(catalog.Node, instance)));
-                if (instances.IsEmpty)
+                var instances = group.Instances
+                    .Where(instance => ReadRules.MatchesNodeMeta(request, catalog.NodeOf(instance).Node)
+                        && filter?.Invoke(new InstanceSubject(catalog.NodeOf(instance).Node, instance)) != false)
+                    .ToList();
+                if (instances.Count == 0)
                 {
                     continue;
                 }
@@ -126,37 +136,16 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
         }).ConfigureAwait(false);
     }
 
-    private async Task ListNodesAsync(ApiRequest request)
-    {
-        CheckRead(request);
-        var filter = ReadRules.FilterOf(request, FilterFields.Node);
-        var (node, index) = await queries
-            .ReadAsync(request, [], state => (state.Catalog.Node, state.Catalog.Node.ModifyIndex)).ConfigureAwait(false);
-        request.SetIndex(index);
-        await request.AnswerJsonAsync(writer =>
-        {
-            writer.WriteStartArray();
-            if (MatchesNode(request, node) && request.Access.Shows(ResourceKind.Node, node.Name) && filter?.Invoke(node) != false)
-            {
-                writer.WriteNode(node);
-            }
-
-            writer.WriteEndArray();
-        }).ConfigureAwait(false);
-    }
-
     private Task ListDatacentersAsync(ApiRequest request) => request.AnswerJsonAsync(writer =>
     {
         writer.WriteStartArray();
-        writer.WriteStringValue(options.Datacenter);
+        foreach (var name in datacenters.Names)
+        {
+            writer.WriteStringValue(name);
+        }
+
         writer.WriteEndArray();
     });
-
-    private void CheckRead(ApiRequest request)
-    {
-        ReadRules.CheckDatacenter(request, options.Datacenter);
-        ReadRules.SetConsistency(request);
-    }
 
     private static bool AllPass(IEnumerable<CheckRecord> checks)
     {
@@ -183,8 +172,4 @@ internal sealed class CatalogHandlers(BlockingQuery queries, MeshServerOptions o
 
         return true;
     }
-
-    // The one node has the one pair of metadata every Consul node has.
-    private static bool MatchesNode(ApiRequest request, NodeRecord node) =>
-        request.QueryAll("node-meta").All(pair => pair is "consul-network-segment:" or "consul-network-segment") && node.Name.Length > 0;
 }

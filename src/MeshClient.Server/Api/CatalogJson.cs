@@ -13,9 +13,7 @@ internal static class CatalogJson
     {
         writer.WriteStartObject();
         WriteNodeHead(writer, node);
-        writer.WriteStartObject("Meta");
-        writer.WriteString("consul-network-segment", string.Empty);
-        writer.WriteEndObject();
+        WriteMap(writer, "Meta", node.Meta);
         WriteIndexes(writer, node.CreateIndex, node.ModifyIndex);
         writer.WriteEndObject();
     }
@@ -56,22 +54,22 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    public static void WriteHealthEntry(this Utf8JsonWriter writer, CatalogState catalog, InstanceRecord instance)
+    public static void WriteHealthEntry(this Utf8JsonWriter writer, NodeEntry node, InstanceRecord instance)
     {
         writer.WriteStartObject();
         writer.WritePropertyName("Node");
-        writer.WriteNode(catalog.Node);
+        writer.WriteNode(node.Node);
         writer.WritePropertyName("Service");
         WriteCatalogService(writer, instance);
         writer.WriteStartArray("Checks");
-        foreach (var check in catalog.NodeChecks.Values)
+        foreach (var check in node.Checks.Values)
         {
-            writer.WriteCheck(catalog.Node, null, check, withIndexes: true);
+            writer.WriteCheck(node.Node, null, check, withIndexes: true);
         }
 
         foreach (var check in instance.Checks)
         {
-            writer.WriteCheck(catalog.Node, instance, check, withIndexes: true);
+            writer.WriteCheck(node.Node, instance, check, withIndexes: true);
         }
 
         writer.WriteEndArray();
@@ -84,9 +82,7 @@ internal static class CatalogJson
         var service = instance.Definition;
         writer.WriteStartObject();
         WriteNodeHead(writer, node);
-        writer.WriteStartObject("NodeMeta");
-        writer.WriteString("consul-network-segment", string.Empty);
-        writer.WriteEndObject();
+        WriteMap(writer, "NodeMeta", node.Meta);
         writer.WriteString("ServiceKind", service.Kind);
         writer.WriteString("ServiceID", service.Id);
         writer.WriteString("ServiceName", service.Name);
@@ -118,8 +114,7 @@ internal static class CatalogJson
         writer.WriteString("ServiceName", instance?.Name ?? string.Empty);
         WriteTexts(writer, "ServiceTags", instance?.Definition.Tags ?? default);
         writer.WriteString("Type", check.Type);
-        writer.WriteStartObject("Definition");
-        writer.WriteEndObject();
+        WriteRawIfSet(writer, "Definition", check.DefinitionJson.Length > 0 ? check.DefinitionJson : "{}");
         WriteIndexes(writer, withIndexes ? check.CreateIndex : 0, withIndexes ? check.ModifyIndex : 0);
         writer.WriteEndObject();
     }
@@ -141,22 +136,29 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    private static void WriteNodeHead(Utf8JsonWriter writer, NodeRecord node)
+    /// <summary>What a node is, without its metadata.</summary>
+    public static void WriteNodeHead(this Utf8JsonWriter writer, NodeRecord node, bool withDatacenter = true)
     {
         writer.WriteString("ID", node.Id);
         writer.WriteString("Node", node.Name);
         writer.WriteString("Address", node.Address);
-        writer.WriteString("Datacenter", node.Datacenter);
-        writer.WriteStartObject("TaggedAddresses");
-        foreach (var (tag, address) in node.TaggedAddresses())
+        if (withDatacenter)
         {
-            writer.WriteString(tag, address);
+            writer.WriteString("Datacenter", node.Datacenter);
         }
 
-        writer.WriteEndObject();
+        if (node.TaggedAddresses.Count == 0)
+        {
+            writer.WriteNull("TaggedAddresses");
+        }
+        else
+        {
+            WriteMap(writer, "TaggedAddresses", node.TaggedAddresses);
+        }
     }
 
-    private static void WriteCatalogService(Utf8JsonWriter writer, InstanceRecord instance)
+    /// <summary>A service as the catalog shows it.</summary>
+    public static void WriteCatalogService(this Utf8JsonWriter writer, InstanceRecord instance)
     {
         var service = instance.Definition;
         writer.WriteStartObject();

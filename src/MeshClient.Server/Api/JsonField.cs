@@ -57,6 +57,12 @@ internal readonly record struct JsonField(string Name, JsonElement Value, string
         : Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number) ? number
         : throw Mismatch("int");
 
+    /// <summary>A number that may have a fraction; null for null.</summary>
+    public double? Real() =>
+        IsNull ? null
+        : Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out var number) && double.IsFinite(number) ? number
+        : throw Mismatch("float32");
+
     public ulong LongNumber() =>
         IsNull ? 0
         : Value.ValueKind == JsonValueKind.Number && Value.TryGetUInt64(out var number) ? number

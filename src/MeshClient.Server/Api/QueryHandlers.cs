@@ -131,7 +131,7 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
         var catalog = state.Catalog;
         var group = (connect || query.Connect ? catalog.Connect : catalog.Services).GetValueOrDefault(query.Service);
         var found = (group?.Instances ?? []).Where(instance => Fits(query, catalog, instance)
-            && request.Access.ShowsInstance(catalog.Node.Name, instance.Name)).ToArray();
+            && request.Access.ShowsInstance(instance.Node, instance.Name)).ToArray();
         Shuffle(found);
         SetHeaders(request);
         return request.AnswerJsonAsync(writer =>
@@ -141,7 +141,7 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
             writer.WriteStartArray("Nodes");
             foreach (var instance in limit > 0 ? found.Take(limit) : found)
             {
-                writer.WriteHealthEntry(catalog, instance);
+                writer.WriteHealthEntry(catalog.NodeOf(instance), instance);
             }
 
             writer.WriteEndArray();
@@ -198,7 +198,8 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
 
     private static bool Fits(PreparedQuery query, CatalogState catalog, InstanceRecord instance)
     {
-        foreach (var check in catalog.NodeChecks.Values.Concat(instance.Checks))
+        var node = catalog.NodeOf(instance);
+        foreach (var check in node.Checks.Values.Concat(instance.Checks))
         {
             var isBad = check.Status == CheckStatus.Critical || (query.OnlyPassing && check.Status != CheckStatus.Passing);
             if (isBad && query.IgnoreCheckIds?.Contains(check.CheckId, StringComparer.Ordinal) != true)
@@ -216,7 +217,7 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
             }
         }
 
-        return HasAll(NodeRecord.Meta, query.NodeMeta) && HasAll(instance.Definition.Meta, query.ServiceMeta);
+        return HasAll(node.Node.Meta, query.NodeMeta) && HasAll(instance.Definition.Meta, query.ServiceMeta);
     }
 
     private static bool HasAll(

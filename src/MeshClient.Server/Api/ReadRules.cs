@@ -1,3 +1,4 @@
+using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 
 namespace MeshClient.Server.Api;
@@ -6,12 +7,41 @@ namespace MeshClient.Server.Api;
 internal static class ReadRules
 {
     /// <summary>Refuses what is asked of another datacenter.</summary>
-    public static void CheckDatacenter(ApiRequest request, string datacenter)
+    public static void CheckDatacenter(ApiRequest request, string datacenter) =>
+        CheckDatacenter(request.Query("dc") ?? string.Empty, datacenter);
+
+    /// <summary>Refuses what is asked of another datacenter; the empty text asks for none.</summary>
+    public static void CheckDatacenter(string asked, string datacenter)
     {
-        if (request.Query("dc") is { Length: > 0 } asked && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
+        if (asked.Length > 0 && !string.Equals(asked, datacenter, StringComparison.OrdinalIgnoreCase))
         {
             throw new RequestRefusedException(500, "No path to datacenter");
         }
+    }
+
+    /// <summary>Judges the parameters that reads of the catalog share.</summary>
+    public static void CheckRead(ApiRequest request, string datacenter)
+    {
+        CheckDatacenter(request, datacenter);
+        SetConsistency(request);
+    }
+
+    /// <summary>Whether a node has all the metadata asked for; a key without a value asks for an empty one.</summary>
+    public static bool MatchesNodeMeta(ApiRequest request, NodeRecord node)
+    {
+        foreach (var pair in request.QueryAll("node-meta"))
+        {
+            var colon = pair?.IndexOf(':', StringComparison.Ordinal) ?? -1;
+            var wanted = colon < 0
+                ? new KeyValuePair<string, string>(pair ?? string.Empty, string.Empty)
+                : new KeyValuePair<string, string>(pair![..colon], pair[(colon + 1)..]);
+            if (!((IEnumerable<KeyValuePair<string, string>>)node.Meta).Contains(wanted))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>The filter asked for, ready to be applied; null when there is none.</summary>
@@ -94,9 +124,8 @@ internal static class ReadRules
     };
 
     /// <summary>The output of a check, cut as an agent cuts it.</summary>
-    public static string CutOutput(string output)
+    public static string CutOutput(string output, int maxLength)
     {
-        const int maxLength = 4096;
         if (output.Length <= maxLength)
         {
             return output;

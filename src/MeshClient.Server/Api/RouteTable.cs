@@ -11,9 +11,12 @@ internal delegate Task ApiHandler(ApiRequest request);
 internal sealed record RouteMethod(RouteAccess Access, ApiHandler Handler);
 
 /// <summary>The methods of one path.</summary>
-internal sealed class Route
+internal sealed class Route(string pattern)
 {
     private readonly Dictionary<string, RouteMethod> _methods = new(StringComparer.Ordinal);
+
+    /// <summary>The path as it was mapped: what metrics and the description of the API name it by.</summary>
+    public string Pattern => pattern;
 
     public string Allow { get; private set; } = "OPTIONS";
 
@@ -55,7 +58,7 @@ internal sealed class RouteTable
     {
         if (!_routes.TryGetValue(pattern, out var route))
         {
-            _routes.Add(pattern, route = new Route());
+            _routes.Add(pattern, route = new Route(pattern));
         }
 
         route.Add(method, new RouteMethod(access, handler));

@@ -55,18 +55,6 @@ internal static class ServiceDecoder
         {
             switch (field.Key)
             {
-                case "id": service.Id = field.Text(); break;
-                case "name": service.Name = field.Text(); break;
-                case "kind": service.Kind = field.Text(); break;
-                case "tags": service.Tags = field.Texts(); break;
-                case "address": service.Address = field.Text(); break;
-                case "port": service.Port = field.Number(); break;
-                case "taggedaddresses" or "tagged_addresses": service.TaggedAddresses = DecodeTaggedAddresses(field); break;
-                case "meta": service.Meta = field.TextMap(); break;
-                case "weights": service.Weights = DecodeWeights(field); break;
-                case "enabletagoverride" or "enable_tag_override": service.EnableTagOverride = field.Flag(); break;
-                case "connect": DecodeConnect(field, service); break;
-                case "proxy": service.Proxy = DecodeProxy(field); break;
                 case "check":
                     var check = CheckDecoder.Decode(field.Fields());
                     if (!check.IsEmpty)
@@ -76,16 +64,31 @@ internal static class ServiceDecoder
 
                     break;
                 case "checks": checks = [.. field.Items().Select(CheckDecoder.Decode)]; break;
-                // Of newer versions, or of clients that send their token along; nothing of it is needed here.
-                case "token" or "namespace" or "partition" or "peer" or "peername" or "locality" or "ports"
-                    or "socketpath" or "socket_path" or "enterprisemeta" or "writerequest":
-                    break;
-                default: throw field.Unknown();
+                default: DecodePart(field, service); break;
             }
         }
 
         service.Checks.AddRange(checks);
         return service;
+    }
+
+    /// <summary>Reads the service of a catalog registration: its name is under another key, and it has no checks of its own.</summary>
+    public static ServiceInput DecodeCatalogService(JsonField service)
+    {
+        var input = new ServiceInput();
+        foreach (var field in service.Fields())
+        {
+            switch (field.Key)
+            {
+                case "service": input.Name = field.Text(); break;
+                // Of what was read from the catalog before.
+                case "createindex" or "modifyindex" or "raftindex": break;
+                case "name" or "check" or "checks": throw field.Unknown();
+                default: DecodePart(field, input); break;
+            }
+        }
+
+        return input;
     }
 
     /// <summary>Judges a definition and fills in what it leaves out.</summary>
@@ -120,6 +123,31 @@ internal static class ServiceDecoder
             service.Checks.Count == 1 ? $"service:{id}" : $"service:{id}:{i + 1}",
             $"Service '{service.Name}' check"));
         return (definition, EquatableArray.From(checks));
+    }
+
+    // What registrations with the agent and in the catalog have in common.
+    private static void DecodePart(JsonField field, ServiceInput service)
+    {
+        switch (field.Key)
+        {
+            case "id": service.Id = field.Text(); break;
+            case "name": service.Name = field.Text(); break;
+            case "kind": service.Kind = field.Text(); break;
+            case "tags": service.Tags = field.Texts(); break;
+            case "address": service.Address = field.Text(); break;
+            case "port": service.Port = field.Number(); break;
+            case "taggedaddresses" or "tagged_addresses": service.TaggedAddresses = DecodeTaggedAddresses(field); break;
+            case "meta": service.Meta = field.TextMap(); break;
+            case "weights": service.Weights = DecodeWeights(field); break;
+            case "enabletagoverride" or "enable_tag_override": service.EnableTagOverride = field.Flag(); break;
+            case "connect": DecodeConnect(field, service); break;
+            case "proxy": service.Proxy = DecodeProxy(field); break;
+            // Of newer versions, or of clients that send their token along; nothing of it is needed here.
+            case "token" or "namespace" or "partition" or "peer" or "peername" or "locality" or "ports"
+                or "socketpath" or "socket_path" or "enterprisemeta" or "writerequest":
+                break;
+            default: throw field.Unknown();
+        }
     }
 
     private static string? FindProblem(ServiceInput service)

@@ -5,23 +5,26 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Catalog;
 
 /// <summary>
-/// What is registered: instances by id, grouped by service name and by the service they speak for in the mesh, and the
-/// checks of the node itself. Immutable.
+/// What is registered: nodes with what is on them, and the instances grouped by service name and by the service they speak
+/// for in the mesh. Immutable; a write copies a path of each tree it goes into, never a whole table.
 /// </summary>
 /// <remarks>
-/// Indexes. A service's own index moves when an instance of it or a check of one changes. A service that is not there has
-/// the index of the last time any service vanished, which is above every index it ever had itself, so a watch on it never
-/// sees the index go back; it parks on the service's topic and so is woken by nothing but its appearance.
-/// A change of the node or of its checks concerns every service on it, which is all of them: <see cref="NodeIndex"/>.
+/// Indexes. A service's own index moves when an instance of it or a check of one changes, and when its node or a check of the
+/// node does: that concerns every service on the node. A service that is not there has the index of the last time any
+/// service vanished, which is above every index it ever had itself, so a watch on it never sees the index go back; it parks
+/// on the service's topic and so is woken by nothing but its appearance.
 /// </remarks>
 internal sealed record CatalogState
 {
-    public required NodeRecord Node { get; init; }
+    /// <summary>The name of the server's own node, on which the agents' calls work.</summary>
+    public required string LocalName { get; init; }
 
-    public required ImmutableSortedDictionary<string, CheckRecord> NodeChecks { get; init; }
+    /// <summary>By name, which is compared without regard to case.</summary>
+    public required ImmutableSortedDictionary<string, NodeEntry> Nodes { get; init; }
 
-    public ImmutableDictionary<string, InstanceRecord> Instances { get; init; } =
-        ImmutableDictionary.Create<string, InstanceRecord>(StringComparer.Ordinal);
+    /// <summary>The names of the nodes that have an id.</summary>
+    public ImmutableDictionary<string, string> NodeNamesById { get; init; } =
+        ImmutableDictionary.Create<string, string>(StringComparer.OrdinalIgnoreCase);
 
     public ImmutableSortedDictionary<string, ServiceGroup> Services { get; init; } =
         ImmutableSortedDictionary.Create<string, ServiceGroup>(StringComparer.OrdinalIgnoreCase);
@@ -29,68 +32,75 @@ internal sealed record CatalogState
     public ImmutableSortedDictionary<string, ServiceGroup> Connect { get; init; } =
         ImmutableSortedDictionary.Create<string, ServiceGroup>(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Which instance a check belongs to; the empty text for the node. Check ids are unique on a node.</summary>
-    public ImmutableDictionary<string, string> CheckOwners { get; init; } =
-        ImmutableDictionary.Create<string, string>(StringComparer.Ordinal);
-
     public required ulong ServicesIndex { get; init; }
 
     public required ulong ChecksIndex { get; init; }
 
-    public required ulong NodeIndex { get; init; }
+    public required ulong NodesIndex { get; init; }
 
     public required ulong VanishedIndex { get; init; }
+
+    /// <summary>The server's own node with what is on it.</summary>
+    public NodeEntry Local => Nodes[LocalName];
+
+    /// <summary>The server's own node.</summary>
+    public NodeRecord Node => Local.Node;
+
+    /// <summary>The checks of the server's own node itself.</summary>
+    public ImmutableSortedDictionary<string, CheckRecord> NodeChecks => Local.Checks;
+
+    /// <summary>The instances on the server's own node, by id.</summary>
+    public ImmutableDictionary<string, InstanceRecord> Instances => Local.Instances;
+
+    /// <summary>Which instance a check on the server's own node belongs to.</summary>
+    public ImmutableDictionary<string, string> CheckOwners => Local.CheckOwners;
 
     public static CatalogState CreateEmpty(ulong index, NodeRecord node, DateTimeOffset now)
     {
         var alive = CheckRecord.NodeAlive(index, now);
+        var entry = new NodeEntry(node, index);
+        entry = entry with { Checks = entry.Checks.Add(alive.CheckId, alive), CheckOwners = entry.CheckOwners.Add(alive.CheckId, string.Empty) };
         return new CatalogState
         {
-            Node = node,
-            NodeChecks = ImmutableSortedDictionary.Create<string, CheckRecord>(StringComparer.Ordinal).Add(alive.CheckId, alive),
-            CheckOwners = ImmutableDictionary.Create<string, string>(StringComparer.Ordinal).Add(alive.CheckId, string.Empty),
+            LocalName = node.Name,
+            Nodes = ImmutableSortedDictionary.Create<string, NodeEntry>(StringComparer.OrdinalIgnoreCase).Add(node.Name, entry),
+            NodeNamesById = ImmutableDictionary.Create<string, string>(StringComparer.OrdinalIgnoreCase).Add(node.Id, node.Name),
             ServicesIndex = index,
             ChecksIndex = index,
-            NodeIndex = index,
+            NodesIndex = index,
             VanishedIndex = index,
         };
     }
 
     /// <summary>The index of what is answered about a service.</summary>
-    public ulong IndexOf(ServiceGroup? group) => Math.Max(group?.Index ?? VanishedIndex, NodeIndex);
+    public ulong IndexOf(ServiceGroup? group) => group?.Index ?? VanishedIndex;
 
-    /// <summary>Finds a check and the instance it belongs to; null for the node's own.</summary>
-    public CheckRecord? FindCheck(string checkId, out InstanceRecord? instance)
-    {
-        instance = null;
-        if (!CheckOwners.TryGetValue(checkId, out var owner))
-        {
-            return null;
-        }
+    /// <summary>Finds a check on the server's own node and the instance it belongs to; null for the node's own.</summary>
+    public CheckRecord? FindCheck(string checkId, out InstanceRecord? instance) => Local.FindCheck(checkId, out instance);
 
-        if (owner.Length == 0)
-        {
-            return NodeChecks.GetValueOrDefault(checkId);
-        }
-
-        instance = Instances[owner];
-        return instance.FindCheck(checkId);
-    }
+    /// <summary>The node an instance is on.</summary>
+    public NodeEntry NodeOf(InstanceRecord instance) => Nodes[instance.Node];
 
     /// <summary>Adds or replaces an instance.</summary>
     public CatalogState WithInstance(InstanceRecord instance, StateChange change)
     {
-        Instances.TryGetValue(instance.Id, out var before);
+        var entry = NodeOf(instance);
+        entry.Instances.TryGetValue(instance.Id, out var before);
         var vanished = false;
-        change.Put(StateTables.Instances, instance.Id, instance);
         var catalog = this with
         {
-            Instances = Instances.SetItem(instance.Id, instance),
+            Nodes = Nodes.SetItem(instance.Node, entry with
+            {
+                Index = change.Index,
+                Instances = entry.Instances.SetItem(instance.Id, instance),
+                CheckOwners = MoveOwners(entry.CheckOwners, before, instance),
+            }),
             Services = Regroup(Services, before, before?.Name, instance, instance.Name, change.Index, ref vanished),
             Connect = Regroup(
                 Connect, before, before?.Definition.ConnectName, instance, instance.Definition.ConnectName, change.Index, ref vanished),
-            CheckOwners = MoveOwners(before, instance),
         };
+        change.Put(StateTables.Instances, InstanceRows.KeyOf(entry.Node, instance.Id), instance);
+        change.Touch(Topic.NodeNamed(instance.Node));
         TouchNames(before, change);
         TouchNames(instance, change);
         if (before is null || before.Definition != instance.Definition)
@@ -108,59 +118,139 @@ internal sealed record CatalogState
         return vanished ? catalog with { VanishedIndex = change.Index } : catalog;
     }
 
-    /// <summary>Replaces an instance for a difference that nobody is told of, and that is stored only along with the next other one.</summary>
-    public CatalogState WithQuietInstance(InstanceRecord instance) => this with
+    /// <summary>Replaces an instance for a difference that nobody is told of, and that is not stored.</summary>
+    public CatalogState WithQuietInstance(InstanceRecord instance)
     {
-        Instances = Instances.SetItem(instance.Id, instance),
-        Services = ReplaceQuietly(Services, instance.Name, instance),
-        Connect = ReplaceQuietly(Connect, instance.Definition.ConnectName, instance),
-    };
+        var entry = NodeOf(instance);
+        return this with
+        {
+            Nodes = Nodes.SetItem(instance.Node, entry with { Instances = entry.Instances.SetItem(instance.Id, instance) }),
+            Services = ReplaceQuietly(Services, instance.Name, instance),
+            Connect = ReplaceQuietly(Connect, instance.Definition.ConnectName, instance),
+        };
+    }
 
     public CatalogState WithoutInstance(InstanceRecord instance, StateChange change)
     {
-        TouchNames(instance, change);
+        var entry = NodeOf(instance);
+        change.Delete(StateTables.Instances, InstanceRows.KeyOf(entry.Node, instance.Id));
+        change.Touch(Topic.NodeNamed(instance.Node));
         change.Touch(Topic.Services);
         change.Touch(Topic.Checks);
-        change.Delete(StateTables.Instances, instance.Id);
+        TouchNames(instance, change);
         var vanished = false;
         var catalog = this with
         {
-            Instances = Instances.Remove(instance.Id),
+            Nodes = Nodes.SetItem(instance.Node, entry with
+            {
+                Index = change.Index,
+                Instances = entry.Instances.Remove(instance.Id),
+                CheckOwners = entry.CheckOwners.RemoveRange(instance.Checks.Select(check => check.CheckId)),
+            }),
             Services = Regroup(Services, instance, instance.Name, null, null, change.Index, ref vanished),
             Connect = Regroup(Connect, instance, instance.Definition.ConnectName, null, null, change.Index, ref vanished),
-            CheckOwners = CheckOwners.RemoveRange(instance.Checks.Select(check => check.CheckId)),
             ServicesIndex = change.Index,
             ChecksIndex = change.Index,
         };
         return vanished ? catalog with { VanishedIndex = change.Index } : catalog;
     }
 
-    public CatalogState WithNodeCheck(CheckRecord check, StateChange change)
+    /// <summary>Adds a node, or replaces what it says of itself.</summary>
+    public CatalogState WithNode(NodeRecord node, StateChange change)
     {
-        change.Touch(Topic.Node);
-        change.Touch(Topic.Checks);
-        change.Put(StateTables.NodeChecks, check.CheckId, check);
-        return this with
+        change.Put(StateTables.Nodes, NodeRows.KeyOf(node), node);
+        change.Touch(Topic.Nodes);
+        change.Touch(Topic.NodeNamed(node.Name));
+        var before = Nodes.GetValueOrDefault(node.Name);
+        var names = before is { Node.Id.Length: > 0 } ? NodeNamesById.Remove(before.Node.Id) : NodeNamesById;
+        var catalog = this with
         {
-            NodeChecks = NodeChecks.SetItem(check.CheckId, check),
-            CheckOwners = CheckOwners.SetItem(check.CheckId, string.Empty),
-            NodeIndex = change.Index,
-            ChecksIndex = change.Index,
+            Nodes = Nodes.SetItem(node.Name, before is null ? new NodeEntry(node, change.Index) : before with { Node = node, Index = change.Index }),
+            NodeNamesById = node.Id.Length > 0 ? names.SetItem(node.Id, node.Name) : names,
+            NodesIndex = change.Index,
+        };
+        return catalog.WithServicesOfNodeTouched(node.Name, change);
+    }
+
+    /// <summary>Takes a node out, with everything on it.</summary>
+    public CatalogState WithoutNode(NodeEntry entry, StateChange change)
+    {
+        var catalog = this;
+        foreach (var instance in entry.Instances.Values)
+        {
+            catalog = catalog.WithoutInstance(instance, change);
+        }
+
+        foreach (var checkId in entry.Checks.Keys)
+        {
+            catalog = catalog.WithoutNodeCheck(entry.Node.Name, checkId, change);
+        }
+
+        change.Delete(StateTables.Nodes, NodeRows.KeyOf(entry.Node));
+        change.Touch(Topic.Nodes);
+        change.Touch(Topic.NodeNamed(entry.Node.Name));
+        return catalog with
+        {
+            Nodes = catalog.Nodes.Remove(entry.Node.Name),
+            NodeNamesById = entry.Node.Id.Length > 0 ? catalog.NodeNamesById.Remove(entry.Node.Id) : catalog.NodeNamesById,
+            NodesIndex = change.Index,
         };
     }
 
-    public CatalogState WithoutNodeCheck(string checkId, StateChange change)
+    public CatalogState WithNodeCheck(string node, CheckRecord check, StateChange change)
     {
-        change.Touch(Topic.Node);
+        var entry = Nodes[node];
+        change.Put(StateTables.NodeChecks, NodeCheckRows.KeyOf(entry.Node, check.CheckId), check);
+        return WithNodeChecks(
+            entry with { Checks = entry.Checks.SetItem(check.CheckId, check), CheckOwners = entry.CheckOwners.SetItem(check.CheckId, string.Empty) }, change);
+    }
+
+    /// <summary>Replaces a check of a node for a difference that nobody is told of, and that is not stored.</summary>
+    public CatalogState WithQuietNodeCheck(string node, CheckRecord check)
+    {
+        var entry = Nodes[node];
+        return this with { Nodes = Nodes.SetItem(node, entry with { Checks = entry.Checks.SetItem(check.CheckId, check) }) };
+    }
+
+    public CatalogState WithoutNodeCheck(string node, string checkId, StateChange change)
+    {
+        var entry = Nodes[node];
+        change.Delete(StateTables.NodeChecks, NodeCheckRows.KeyOf(entry.Node, checkId));
+        return WithNodeChecks(
+            entry with { Checks = entry.Checks.Remove(checkId), CheckOwners = entry.CheckOwners.Remove(checkId) }, change);
+    }
+
+    private CatalogState WithNodeChecks(NodeEntry entry, StateChange change)
+    {
         change.Touch(Topic.Checks);
-        change.Delete(StateTables.NodeChecks, checkId);
-        return this with
+        change.Touch(Topic.NodeNamed(entry.Node.Name));
+        var catalog = this with { Nodes = Nodes.SetItem(entry.Node.Name, entry with { Index = change.Index }), ChecksIndex = change.Index };
+        return catalog.WithServicesOfNodeTouched(entry.Node.Name, change);
+    }
+
+    // As many steps as there are names on the node: such a change is rare, and it does concern them all.
+    private CatalogState WithServicesOfNodeTouched(string node, StateChange change)
+    {
+        var entry = Nodes[node];
+        if (entry.Instances.IsEmpty)
         {
-            NodeChecks = NodeChecks.Remove(checkId),
-            CheckOwners = CheckOwners.Remove(checkId),
-            NodeIndex = change.Index,
-            ChecksIndex = change.Index,
-        };
+            return this;
+        }
+
+        var (services, connect) = (Services.ToBuilder(), Connect.ToBuilder());
+        foreach (var name in entry.Instances.Values.Select(instance => instance.Name).Distinct(StringComparer.OrdinalIgnoreCase))
+        {
+            services[name] = services[name] with { Index = change.Index };
+            change.Touch(Topic.Service(name));
+        }
+
+        foreach (var name in entry.Instances.Values.Select(instance => instance.Definition.ConnectName).OfType<string>().Distinct(StringComparer.OrdinalIgnoreCase))
+        {
+            connect[name] = connect[name] with { Index = change.Index };
+            change.Touch(Topic.Connect(name));
+        }
+
+        return this with { Services = services.ToImmutable(), Connect = connect.ToImmutable() };
     }
 
     private static ImmutableSortedDictionary<string, ServiceGroup> Regroup(
@@ -171,14 +261,14 @@ internal sealed record CatalogState
             && !string.Equals(nameBefore, nameAfter, StringComparison.OrdinalIgnoreCase)
             && groups.TryGetValue(nameBefore, out var old))
         {
-            old = old.Without(before.Id, index);
-            vanished |= old.Instances.IsEmpty;
-            groups = old.Instances.IsEmpty ? groups.Remove(nameBefore) : groups.SetItem(nameBefore, old);
+            old = old.Without(before.Key, index);
+            vanished |= old.IsEmpty;
+            groups = old.IsEmpty ? groups.Remove(nameBefore) : groups.SetItem(nameBefore, old);
         }
 
         if (after is not null && nameAfter is not null)
         {
-            var group = groups.GetValueOrDefault(nameAfter) ?? new ServiceGroup(nameAfter, [], index);
+            var group = groups.GetValueOrDefault(nameAfter) ?? new ServiceGroup(nameAfter, index);
             groups = groups.SetItem(nameAfter, group.With(after, index));
         }
 
@@ -205,24 +295,27 @@ internal sealed record CatalogState
         }
     }
 
-    private ImmutableDictionary<string, string> MoveOwners(InstanceRecord? before, InstanceRecord after)
+    private static ImmutableDictionary<string, string> MoveOwners(
+        ImmutableDictionary<string, string> owners, InstanceRecord? before, InstanceRecord after)
     {
         if (before is not null && before.Checks == after.Checks)
         {
-            return CheckOwners;
+            return owners;
         }
 
-        var owners = CheckOwners.ToBuilder();
         foreach (var check in before?.Checks ?? [])
         {
-            owners.Remove(check.CheckId);
+            if (after.FindCheck(check.CheckId) is null)
+            {
+                owners = owners.Remove(check.CheckId);
+            }
         }
 
         foreach (var check in after.Checks)
         {
-            owners[check.CheckId] = after.Id;
+            owners = owners.SetItem(check.CheckId, after.Id);
         }
 
-        return owners.ToImmutable();
+        return owners;
     }
 }

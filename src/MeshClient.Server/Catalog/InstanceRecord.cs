@@ -3,10 +3,12 @@ using MeshClient.Server.HealthChecks;
 
 namespace MeshClient.Server.Catalog;
 
-/// <summary>An instance in the catalog, with its checks ordered by id.</summary>
+/// <summary>An instance in the catalog, on the node of the given name, with its checks ordered by id.</summary>
 internal sealed record InstanceRecord(
-    ServiceDefinition Definition, ImmutableArray<CheckRecord> Checks, ulong CreateIndex, ulong ModifyIndex)
+    string Node, ServiceDefinition Definition, ImmutableArray<CheckRecord> Checks, ulong CreateIndex, ulong ModifyIndex)
 {
+    public InstanceKey Key => new(Node, Definition.Id);
+
     public string Id => Definition.Id;
 
     public string Name => Definition.Name;

@@ -5,13 +5,18 @@ using MeshClient.Server.State;
 
 namespace MeshClient.Server.Catalog;
 
-/// <summary>Stored instances with their checks, by id.</summary>
+/// <summary>Stored instances with their checks, by id, and by node and id where the node is not the server's own.</summary>
 internal sealed class InstanceRows() : JsonRows<InstanceRecord, InstanceDocument>("instances", InstanceJsonContext.Default.InstanceDocument)
 {
-    protected override IEnumerable<KeyValuePair<string, InstanceRecord>> All(ServerState state) => state.Catalog.Instances;
+    /// <summary>The key of an instance.</summary>
+    public static string KeyOf(NodeRecord node, string id) => NodeRows.Below(node, id);
+
+    protected override IEnumerable<KeyValuePair<string, InstanceRecord>> All(ServerState state) =>
+        state.Catalog.Nodes.Values.SelectMany(entry => entry.Instances.Values
+            .Select(instance => new KeyValuePair<string, InstanceRecord>(KeyOf(entry.Node, instance.Id), instance)));
 
     protected override ServerState Restore(ServerState state, string key, InstanceRecord record, RestoreContext context) =>
-        state with { Catalog = state.Catalog.WithInstance(record, context.Change) };
+        state with { Catalog = state.Catalog.WithInstance(record with { Node = NodeRows.NodeOf(state.Catalog, key) }, context.Change) };
 
     protected override InstanceDocument ToDocument(InstanceRecord record, StateSeal seal)
     {
@@ -37,6 +42,7 @@ internal sealed class InstanceRows() : JsonRows<InstanceRecord, InstanceDocument
     }
 
     protected override InstanceRecord FromDocument(InstanceDocument document, RestoreContext context) => new(
+        string.Empty,
         new ServiceDefinition
         {
             Id = document.Id,

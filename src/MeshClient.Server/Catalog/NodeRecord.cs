@@ -1,22 +1,28 @@
+using MeshClient.Core;
+
 namespace MeshClient.Server.Catalog;
 
-/// <summary>The one built-in node, on which everything is registered.</summary>
+/// <summary>A node: the server's own, on which agents' calls register, or one that a catalog registration made.</summary>
 internal sealed record NodeRecord(string Id, string Name, string Address, string Datacenter, ulong CreateIndex, ulong ModifyIndex)
 {
-    /// <summary>The addresses by the place they are reached from, in order.</summary>
-    public IEnumerable<KeyValuePair<string, string>> TaggedAddresses()
-    {
-        var family = AddressFamilyText.Of(Address);
-        foreach (var place in new[] { "lan", "wan" })
-        {
-            yield return new(place, Address);
-            if (family is not null)
-            {
-                yield return new($"{place}_{family}", Address);
-            }
-        }
-    }
+    /// <summary>By key, in order.</summary>
+    public EquatableArray<KeyValuePair<string, string>> Meta { get; init; }
 
-    /// <summary>The one pair of metadata every node of Consul has.</summary>
-    public static IEnumerable<KeyValuePair<string, string>> Meta => [new("consul-network-segment", string.Empty)];
+    /// <summary>By tag, in order; none is shown as null.</summary>
+    public EquatableArray<KeyValuePair<string, string>> TaggedAddresses { get; init; }
+
+    /// <summary>Whether this is the server's own. It is never removed, and no registration changes it.</summary>
+    public bool IsLocal { get; init; }
+
+    /// <summary>The server's own node, with the metadata and addresses an agent gives itself.</summary>
+    public static NodeRecord Local(string id, string name, string address, string datacenter, ulong index)
+    {
+        var family = AddressFamilyText.Of(address);
+        return new NodeRecord(id, name, address, datacenter, index, index)
+        {
+            IsLocal = true,
+            Meta = [new("consul-network-segment", string.Empty)],
+            TaggedAddresses = [new("lan", address), new($"lan_{family}", address), new("wan", address), new($"wan_{family}", address)],
+        };
+    }
 }

@@ -18,7 +18,7 @@ internal sealed record RegisterService(
         var catalog = state.Catalog;
         var before = catalog.Instances.GetValueOrDefault(Definition.Id);
         var instance = before is null
-            ? new InstanceRecord(Definition, [], change.Index, change.Index)
+            ? new InstanceRecord(catalog.LocalName, Definition, [], change.Index, change.Index)
             : before.Definition == Definition ? before : before with { Definition = Definition, ModifyIndex = change.Index };
 
         if (ReplaceChecks && instance.Checks.Any(IsLeftOut))
@@ -31,7 +31,7 @@ internal sealed record RegisterService(
             var check = catalog.FindCheck(definition.CheckId, out var owner);
             if (check is not null && owner?.Id != Definition.Id)
             {
-                catalog = CheckRemoval.Remove(catalog, check, owner, change);
+                catalog = CheckRemoval.Remove(catalog, catalog.LocalName, check, owner, change);
             }
 
             var own = instance.FindCheck(definition.CheckId);

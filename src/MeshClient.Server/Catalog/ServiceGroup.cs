@@ -2,44 +2,31 @@ using System.Collections.Immutable;
 
 namespace MeshClient.Server.Catalog;
 
-/// <summary>The instances of one service, ordered by id, and the index of their latest change.</summary>
-internal sealed record ServiceGroup(string Name, ImmutableArray<InstanceRecord> Instances, ulong Index)
+/// <summary>What an instance is found by: the name of its node, and its id there.</summary>
+internal readonly record struct InstanceKey(string Node, string Id) : IComparable<InstanceKey>
 {
-    public ServiceGroup With(InstanceRecord instance, ulong index)
+    public int CompareTo(InstanceKey other)
     {
-        var position = Find(instance.Id);
-        var instances = position >= 0 ? Instances.SetItem(position, instance) : Instances.Insert(~position, instance);
-        return this with { Instances = instances, Index = index };
+        var byNode = string.CompareOrdinal(Node, other.Node);
+        return byNode != 0 ? byNode : string.CompareOrdinal(Id, other.Id);
     }
+}
 
-    public ServiceGroup Without(string id, ulong index)
-    {
-        var position = Find(id);
-        return position < 0 ? this : this with { Instances = Instances.RemoveAt(position), Index = index };
-    }
+/// <summary>
+/// The instances of one service, by node and id, and the index of their latest change. A tree and not an array: a write to a
+/// service of many thousands must not copy them all.
+/// </summary>
+internal sealed record ServiceGroup(string Name, ulong Index)
+{
+    public ImmutableSortedDictionary<InstanceKey, InstanceRecord> ByKey { get; init; } =
+        ImmutableSortedDictionary<InstanceKey, InstanceRecord>.Empty;
 
-    private int Find(string id)
-    {
-        int low = 0, high = Instances.Length - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) >>> 1;
-            var order = string.CompareOrdinal(Instances[middle].Id, id);
-            if (order == 0)
-            {
-                return middle;
-            }
+    public IEnumerable<InstanceRecord> Instances => ByKey.Values;
 
-            if (order < 0)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
+    public bool IsEmpty => ByKey.IsEmpty;
 
-        return ~low;
-    }
+    public ServiceGroup With(InstanceRecord instance, ulong index) =>
+        this with { ByKey = ByKey.SetItem(instance.Key, instance), Index = index };
+
+    public ServiceGroup Without(InstanceKey key, ulong index) => this with { ByKey = ByKey.Remove(key), Index = index };
 }

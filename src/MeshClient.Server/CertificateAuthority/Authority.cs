@@ -27,7 +27,7 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
     private const double LatestRenewal = 0.9;
     private const int FewLeaves = 1024;
 
-    private readonly SigningRateLimit _limit = new(options.MaxLeavesPerSecond, time);
+    private readonly SigningLimit _limit = new(time);
 
     // One lock for some of the names each: two callers of one service get one certificate, and names cannot pile up locks.
     private readonly Lock[] _issuing = [.. Enumerable.Range(0, 32).Select(_ => new Lock())];
@@ -40,7 +40,7 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
         if (store.Current.Authority is not { } authority)
         {
             var trustDomain = $"{Guid.NewGuid()}.consul";
-            var (root, key) = RootFactory.Create(trustDomain, 256, time.GetUtcNow());
+            var (root, key) = RootFactory.Create(trustDomain, CaRoot.EllipticType, 256, time.GetUtcNow());
             store.Apply(new InitializeAuthority(trustDomain, root, key, WithLifetime(lifetime ?? MeshServerDefaults.LeafCertificateLifetime)));
             Log.RootCreated(logger, store.Current.Authority!.Active.Id, trustDomain);
         }
@@ -57,7 +57,7 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
     /// also made when the present one is of a root that no longer signs.
     /// </param>
     /// <param name="caller">Who asks, for the log.</param>
-    public LeafRecord GetLeaf(ServiceName service, bool onlyWhenDue, IPAddress? caller)
+    public LeafRecord GetLeaf(ServiceName service, bool onlyWhenDue, LeafRequester caller)
     {
         if (FindGood(service, onlyWhenDue) is { } leaf)
         {
@@ -86,31 +86,21 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
 
     /// <summary>Signs a request for a certificate, so that the key stays with the caller. Nothing of it is kept.</summary>
     /// <exception cref="RequestRefusedException">The request cannot be read, or its key is too weak.</exception>
-    public LeafRecord Sign(ServiceName service, string requestPem, IPAddress? caller)
+    public LeafRecord Sign(ServiceName service, string requestPem, LeafRequester caller)
     {
-        CertificateRequest request;
-        try
-        {
-            request = CertificateRequest.LoadSigningRequestPem(requestPem, HashAlgorithmName.SHA256);
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException or NotSupportedException)
-        {
-            throw RequestRefusedException.Invalid("The body must be a certificate signing request in PEM, signed by its own key.");
-        }
-
-        using var ec = request.PublicKey.GetECDsaPublicKey();
-        using var rsa = request.PublicKey.GetRSAPublicKey();
-        if ((ec?.KeySize ?? 0) < 256 && (rsa?.KeySize ?? 0) < 2048)
-        {
-            throw RequestRefusedException.Invalid("The key must be EC with 256 bits or more, or RSA with 2048 bits or more.");
-        }
-
-        TakeFromLimit();
-        return Certify(service, request.PublicKey, string.Empty, caller) with { Index = store.Current.Index };
+        // First, so that nobody can take the processor away with requests that are no good.
+        using var permit = TakeFromLimit();
+        var key = SigningRequest.ReadKey(requestPem);
+        return Certify(service, key, string.Empty, caller) with { Index = store.Current.Index };
     }
 
     /// <summary>Changes the configuration and, with a root or another kind of key, rotates.</summary>
-    public void Configure(CaConfiguration configuration, (string RootPem, string PrivateKeyPem)? root)
+    /// <param name="configuration">What it is from now on.</param>
+    /// <param name="root">A root that was brought along, with its key; null: none.</param>
+    /// <param name="withoutCrossSigning">
+    /// Whether the present root is not to sign the next one. Members that have not seen the new roots yet then refuse new leaves.
+    /// </param>
+    public void Configure(CaConfiguration configuration, (string RootPem, string PrivateKeyPem)? root, bool withoutCrossSigning = false)
     {
         var authority = store.Current.Authority!;
         var now = time.GetUtcNow();
@@ -124,23 +114,18 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
                 root = null;
             }
         }
-        else if (configuration.PrivateKeyType is { } type && type != "ec" && type != active.PrivateKeyType)
+        else
         {
-            throw RequestRefusedException.Invalid(
-                $"error configuring provider: a root with a key of type \"{type}\" has to be given as RootCert and PrivateKey");
-        }
-        else if (configuration.PrivateKeyBits is { } bits
-            && (bits != active.PrivateKeyBits || (configuration.PrivateKeyType ?? active.PrivateKeyType) != active.PrivateKeyType))
-        {
-            root = RootFactory.Create(authority.TrustDomain, bits, now);
-        }
-        else if (configuration.PrivateKeyType == "ec" && active.PrivateKeyType != "ec")
-        {
-            root = RootFactory.Create(authority.TrustDomain, 256, now);
+            var type = configuration.PrivateKeyType ?? active.PrivateKeyType;
+            var bits = configuration.PrivateKeyBits ?? (type == active.PrivateKeyType ? active.PrivateKeyBits : RootFactory.DefaultBits(type));
+            if (type != active.PrivateKeyType || bits != active.PrivateKeyBits)
+            {
+                root = RootFactory.Create(authority.TrustDomain, type, bits, now);
+            }
         }
 
         var replacement = root is { } next
-            ? new RootReplacement(next.RootPem, next.PrivateKeyPem, RootFactory.Bridge(next.RootPem, active, authority.TrustDomain, now))
+            ? new RootReplacement(next.RootPem, next.PrivateKeyPem, withoutCrossSigning ? [] : RootFactory.Bridge(next.RootPem, active, authority.TrustDomain, now))
             : null;
         if (replacement is not null && configuration is not { PrivateKeyType: null, PrivateKeyBits: null })
         {
@@ -173,23 +158,21 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
         return onlyWhenDue || leaf.RootId == state.Authority!.Active.Id ? leaf : null;
     }
 
-    private LeafRecord Issue(ServiceName service, IPAddress? caller)
+    private LeafRecord Issue(ServiceName service, LeafRequester caller)
     {
-        TakeFromLimit();
+        using var permit = TakeFromLimit();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var leaf = Certify(service, new PublicKey(key), key.ExportECPrivateKeyPem() + "\n", caller);
         return store.Apply(new StoreLeaf(leaf, FindExpired(leaf.Service))).Leaves[leaf.Service];
     }
 
-    private void TakeFromLimit()
+    private SigningLimit.Permit TakeFromLimit()
     {
-        if (!_limit.TryTake())
-        {
-            throw new RequestRefusedException(429, "Rate limit reached, try again later");
-        }
+        var configuration = store.Current.Authority!.Configuration;
+        return _limit.Take(configuration.MaxSignedPerSecond ?? options.MaxLeavesPerSecond, configuration.MaxSignedConcurrently);
     }
 
-    private LeafRecord Certify(ServiceName service, PublicKey key, string privateKeyPem, IPAddress? caller)
+    private LeafRecord Certify(ServiceName service, PublicKey key, string privateKeyPem, LeafRequester caller)
     {
         var authority = store.Current.Authority!;
         var root = authority.Active;
@@ -212,7 +195,7 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
             RenewAt = now + ((end - now) * (EarliestRenewal + ((LatestRenewal - EarliestRenewal) * spread))),
             Spread = spread,
         };
-        Log.LeafIssued(logger, leaf.SerialNumber, leaf.Service, end.UtcDateTime.ToString("O", CultureInfo.InvariantCulture), caller);
+        Log.LeafIssued(logger, leaf.SerialNumber, leaf.Service, end.UtcDateTime.ToString("O", CultureInfo.InvariantCulture), caller.Address, caller.AccessorId);
         return leaf;
     }
 

@@ -21,6 +21,12 @@ internal sealed record CaConfiguration
 
     public int? PrivateKeyBits { get; init; }
 
+    /// <summary>How many certificates are signed in a second; 0: as many as are asked for; null: as the options say.</summary>
+    public double? MaxSignedPerSecond { get; init; }
+
+    /// <summary>How many are signed at a time; 0: no limit. With one, the limit per second does not count (Consul's rule).</summary>
+    public int MaxSignedConcurrently { get; init; }
+
     public ulong CreateIndex { get; init; }
 
     public ulong ModifyIndex { get; init; }

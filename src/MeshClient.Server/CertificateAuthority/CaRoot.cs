@@ -9,6 +9,9 @@ namespace MeshClient.Server.CertificateAuthority;
 /// </summary>
 internal sealed class CaRoot
 {
+    public const string EllipticType = "ec";
+    public const string RsaType = "rsa";
+
     private readonly string? _privateKeyPem;
 
     /// <param name="certificatePem">The certificate.</param>
@@ -61,7 +64,7 @@ internal sealed class CaRoot
     public int PrivateKeyBits => KeyBitsOf(Signer);
 
     public static string KeyTypeOf(X509Certificate2 certificate) =>
-        certificate.GetKeyAlgorithm() == "1.2.840.113549.1.1.1" ? "rsa" : "ec";
+        certificate.GetKeyAlgorithm() == "1.2.840.113549.1.1.1" ? RsaType : EllipticType;
 
     public static int KeyBitsOf(X509Certificate2 certificate)
     {

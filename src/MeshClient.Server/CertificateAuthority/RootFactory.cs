@@ -13,18 +13,44 @@ internal static class RootFactory
 
     private const string Lowercase36 = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-    /// <summary>Makes a self-signed root with a fresh EC key.</summary>
-    public static (string RootPem, string PrivateKeyPem) Create(string trustDomain, int bits, DateTimeOffset now)
+    /// <summary>How long a key of a type is when nothing is said.</summary>
+    public static int DefaultBits(string type) => type == CaRoot.RsaType ? 2048 : 256;
+
+    /// <summary>Refuses keys that no root is made with.</summary>
+    /// <exception cref="RequestRefusedException">It is of another type or length; the sentence names those there are.</exception>
+    private static void CheckKey(string type, int bits)
     {
+        var problem = type switch
+        {
+            CaRoot.EllipticType => bits is 256 or 384 or 521 ? null : "EC key length must be one of (256, 384, 521) bits",
+            CaRoot.RsaType => bits is 2048 or 3072 or 4096 ? null : "RSA key length must be one of (2048, 3072, 4096) bits",
+            _ => "private key type must be either 'ec' or 'rsa'",
+        };
+        if (problem is not null)
+        {
+            throw RequestRefusedException.Invalid($"error configuring provider: {problem}");
+        }
+    }
+
+    /// <summary>Makes a self-signed root with a fresh key.</summary>
+    /// <exception cref="RequestRefusedException">No root is made with such a key.</exception>
+    public static (string RootPem, string PrivateKeyPem) Create(string trustDomain, string type, int bits, DateTimeOffset now)
+    {
+        CheckKey(type, bits);
+        var name = $"pri-{RandomNumberGenerator.GetString(Lowercase36, 8)}.consul.ca.{trustDomain[..8]}.consul";
+        if (type == CaRoot.RsaType)
+        {
+            using var rsa = RSA.Create(bits);
+            using var signedByRsa = CertificateIssuer.CreateRoot(rsa, name, trustDomain, now);
+            return (Pem.Of(signedByRsa), rsa.ExportRSAPrivateKeyPem() + "\n");
+        }
+
         using var key = ECDsa.Create(bits switch
         {
             256 => ECCurve.NamedCurves.nistP256,
             384 => ECCurve.NamedCurves.nistP384,
-            521 => ECCurve.NamedCurves.nistP521,
-            _ => throw RequestRefusedException.Invalid(
-                "error configuring provider: EC key length must be one of (256, 384, 521) bits"),
+            _ => ECCurve.NamedCurves.nistP521,
         });
-        var name = $"pri-{RandomNumberGenerator.GetString(Lowercase36, 8)}.consul.ca.{trustDomain[..8]}.consul";
         using var root = CertificateIssuer.CreateRoot(key, name, trustDomain, now);
         return (Pem.Of(root), key.ExportECPrivateKeyPem() + "\n");
     }

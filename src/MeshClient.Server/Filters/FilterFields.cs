@@ -81,8 +81,8 @@ internal static class FilterFields
         .Text("Node", node => node.Name)
         .Text("Address", node => node.Address)
         .Text("Datacenter", node => node.Datacenter)
-        .TextMap("TaggedAddresses", node => node.TaggedAddresses())
-        .TextMap("Meta", _ => NodeRecord.Meta);
+        .TextMap("TaggedAddresses", node => node.TaggedAddresses)
+        .TextMap("Meta", node => node.Meta);
 
     public static readonly FilterObject<ServiceDefinition> Service = new FilterObject<ServiceDefinition>()
         .Text("Kind", service => service.Kind)
@@ -121,8 +121,8 @@ internal static class FilterFields
         .Text("Node", entry => entry.Node.Name)
         .Text("Address", entry => entry.Node.Address)
         .Text("Datacenter", entry => entry.Node.Datacenter)
-        .TextMap("TaggedAddresses", entry => entry.Node.TaggedAddresses())
-        .TextMap("NodeMeta", _ => NodeRecord.Meta)
+        .TextMap("TaggedAddresses", entry => entry.Node.TaggedAddresses)
+        .TextMap("NodeMeta", entry => entry.Node.Meta)
         .Text("ServiceKind", entry => entry.Service.Kind)
         .Text("ServiceID", entry => entry.Service.Id)
         .Text("ServiceName", entry => entry.Service.Name)

@@ -27,6 +27,9 @@ internal sealed class FilterObject<T>
     public FilterObject<T> TextMap(string name, Func<T, IEnumerable<KeyValuePair<string, string>>> read) =>
         Add(name, new MapField<T, string>(read, new TextField<string>(text => text)));
 
+    public FilterObject<T> TextsMap(string name, Func<T, IEnumerable<KeyValuePair<string, EquatableArray<string>>>> read) =>
+        Add(name, new MapField<T, EquatableArray<string>>(read, new TextsField<EquatableArray<string>>(texts => texts)));
+
     public FilterObject<T> Map<TPart>(
         string name, Func<T, IEnumerable<KeyValuePair<string, TPart>>> read, FilterObject<TPart> part) =>
         Add(name, new MapField<T, TPart>(read, new ObjectField<TPart, TPart>(value => value, part)));

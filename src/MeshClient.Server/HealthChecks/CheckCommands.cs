@@ -8,7 +8,9 @@ namespace MeshClient.Server.HealthChecks;
 /// <param name="Status">What it says now.</param>
 /// <param name="Output">Why.</param>
 /// <param name="At">When.</param>
-internal sealed record SetCheckStatus(string CheckId, CheckStatus Status, string Output, DateTimeOffset At) : StateCommand
+/// <param name="Probe">What found it out; a check that is defined otherwise by now stays as it is. Null: its owner says so.</param>
+internal sealed record SetCheckStatus(
+    string CheckId, CheckStatus Status, string Output, DateTimeOffset At, ProbeDefinition? Probe = null) : StateCommand
 {
     public override bool IsSoft => true;
 
@@ -16,7 +18,8 @@ internal sealed record SetCheckStatus(string CheckId, CheckStatus Status, string
     {
         var check = state.Catalog.FindCheck(CheckId, out var instance)
             ?? throw RequestRefusedException.NotFound(CheckTexts.Unknown(CheckId));
-        if (check.Status == Status && string.Equals(check.Output, Output, StringComparison.Ordinal))
+        if ((check.Status == Status && string.Equals(check.Output, Output, StringComparison.Ordinal))
+            || (Probe is not null && Probe != check.Probe))
         {
             return state;
         }
@@ -31,14 +34,14 @@ internal sealed record SetCheckStatus(string CheckId, CheckStatus Status, string
         return state with
         {
             Catalog = instance is null
-                ? state.Catalog.WithNodeCheck(changed, change)
+                ? state.Catalog.WithNodeCheck(state.Catalog.LocalName, changed, change)
                 : state.Catalog.WithInstance(instance.WithCheck(changed), change),
         };
     }
 
     private static CatalogState WithQuietCheck(CatalogState catalog, InstanceRecord? instance, CheckRecord check) =>
         instance is null
-            ? catalog with { NodeChecks = catalog.NodeChecks.SetItem(check.CheckId, check) }
+            ? catalog.WithQuietNodeCheck(catalog.LocalName, check)
             : catalog.WithQuietInstance(instance.WithCheck(check));
 }
 
@@ -56,7 +59,7 @@ internal sealed record RegisterCheck(CheckDefinition Definition, string ServiceI
         var before = catalog.FindCheck(Definition.CheckId, out var owner);
         if (before is not null && !string.Equals(owner?.Id ?? string.Empty, ServiceId, StringComparison.Ordinal))
         {
-            catalog = CheckRemoval.Remove(catalog, before, owner, change);
+            catalog = CheckRemoval.Remove(catalog, catalog.LocalName, before, owner, change);
             before = null;
         }
 
@@ -69,7 +72,7 @@ internal sealed record RegisterCheck(CheckDefinition Definition, string ServiceI
         return state with
         {
             Catalog = ServiceId.Length == 0
-                ? catalog.WithNodeCheck(check, change)
+                ? catalog.WithNodeCheck(catalog.LocalName, check, change)
                 : catalog.WithInstance(catalog.Instances[ServiceId].WithCheck(check), change),
         };
     }
@@ -86,7 +89,7 @@ internal sealed record DeregisterCheck(string CheckId) : StateCommand
             throw RequestRefusedException.NotFound(CheckTexts.Unknown(CheckId));
         }
 
-        return state with { Catalog = CheckRemoval.Remove(state.Catalog, check, instance, change) };
+        return state with { Catalog = CheckRemoval.Remove(state.Catalog, state.Catalog.LocalName, check, instance, change) };
     }
 }
 
@@ -111,28 +114,46 @@ internal sealed record SetServiceMaintenance(string ServiceId, bool Enabled, str
         }
 
         var changed = Enabled
-            ? instance.WithCheck(new CheckRecord
-            {
-                CheckId = checkId,
-                Name = "Service Maintenance Mode",
-                Notes = Reason.Length == 0 ? NoReason : Reason,
-                Status = CheckStatus.Critical,
-                Type = CheckRecord.MaintenanceType,
-                StatusSince = At,
-                CreateIndex = change.Index,
-                ModifyIndex = change.Index,
-            })
+            ? instance.WithCheck(CheckRecord.Maintenance(
+                checkId, "Service Maintenance Mode", Reason.Length == 0 ? NoReason : Reason, At, change.Index))
             : instance.WithoutCheck(checkId);
         return state with { Catalog = state.Catalog.WithInstance(changed, change) };
+    }
+}
+
+/// <summary>Puts the server's own node into maintenance, or ends that: every instance on it is then out of use. As for an instance.</summary>
+internal sealed record SetNodeMaintenance(bool Enabled, string Reason, DateTimeOffset At) : StateCommand
+{
+    private const string NoReason =
+        "Maintenance mode is enabled for this node, but no reason was provided. This is a default message.";
+
+    public override ServerState Apply(ServerState state, StateChange change)
+    {
+        var catalog = state.Catalog;
+        if (catalog.NodeChecks.ContainsKey(CheckRecord.NodeMaintenanceId) == Enabled)
+        {
+            return state;
+        }
+
+        return state with
+        {
+            Catalog = Enabled
+                ? catalog.WithNodeCheck(
+                    catalog.LocalName,
+                    CheckRecord.Maintenance(
+                        CheckRecord.NodeMaintenanceId, "Node Maintenance Mode", Reason.Length == 0 ? NoReason : Reason, At, change.Index),
+                    change)
+                : catalog.WithoutNodeCheck(catalog.LocalName, CheckRecord.NodeMaintenanceId, change),
+        };
     }
 }
 
 /// <summary>Taking a check from whoever has it.</summary>
 internal static class CheckRemoval
 {
-    public static CatalogState Remove(CatalogState catalog, CheckRecord check, InstanceRecord? owner, StateChange change) =>
+    public static CatalogState Remove(CatalogState catalog, string node, CheckRecord check, InstanceRecord? owner, StateChange change) =>
         owner is null
-            ? catalog.WithoutNodeCheck(check.CheckId, change)
+            ? catalog.WithoutNodeCheck(node, check.CheckId, change)
             : catalog.WithInstance(owner.WithoutCheck(check.CheckId), change);
 }
 

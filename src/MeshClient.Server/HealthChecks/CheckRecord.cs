@@ -4,11 +4,18 @@ namespace MeshClient.Server.HealthChecks;
 /// <param name="CheckId">Unique on the node.</param>
 /// <param name="Name">For people.</param>
 /// <param name="Notes">For people.</param>
-/// <param name="TimeToLive">How long it stays as it is without a sign of life; the only kind this version runs.</param>
+/// <param name="TimeToLive">How long it stays as it is without a sign of life; null: nobody has to beat it.</param>
 /// <param name="InitialStatus">What it says before the first sign of life; null: critical.</param>
 /// <param name="DeregisterAfter">How long it may be critical before its service is taken out; null: for ever.</param>
 internal sealed record CheckDefinition(
-    string CheckId, string Name, string Notes, TimeSpan TimeToLive, CheckStatus? InitialStatus, TimeSpan? DeregisterAfter);
+    string CheckId, string Name, string Notes, TimeSpan? TimeToLive, CheckStatus? InitialStatus, TimeSpan? DeregisterAfter)
+{
+    /// <summary>What the server does to learn how it is; null: it waits to be told.</summary>
+    public ProbeDefinition? Probe { get; init; }
+
+    /// <summary>How many characters of its output are kept.</summary>
+    public int OutputMaxSize { get; init; } = ProbeDefinition.DefaultOutputMaxSize;
+}
 
 /// <summary>A check and what it says.</summary>
 internal sealed record CheckRecord
@@ -34,7 +41,18 @@ internal sealed record CheckRecord
     /// <summary>Null for a check that nobody has to beat.</summary>
     public TimeSpan? TimeToLive { get; init; }
 
+    /// <summary>Null for a check that the server does not carry out.</summary>
+    public ProbeDefinition? Probe { get; init; }
+
+    public int OutputMaxSize { get; init; } = ProbeDefinition.DefaultOutputMaxSize;
+
     public TimeSpan? DeregisterAfter { get; init; }
+
+    /// <summary>
+    /// The definition that came with a check registered in the catalog, as JSON, to be given back: others act on it, such as a
+    /// monitor of external services. Empty for the agent's checks.
+    /// </summary>
+    public string DefinitionJson { get; init; } = string.Empty;
 
     /// <summary>Since when it says what it says.</summary>
     public required DateTimeOffset StatusSince { get; init; }
@@ -55,6 +73,19 @@ internal sealed record CheckRecord
         ModifyIndex = index,
     };
 
+    /// <summary>The check that keeps what it belongs to out of use.</summary>
+    public static CheckRecord Maintenance(string checkId, string name, string notes, DateTimeOffset now, ulong index) => new()
+    {
+        CheckId = checkId,
+        Name = name,
+        Notes = notes,
+        Status = CheckStatus.Critical,
+        Type = MaintenanceType,
+        StatusSince = now,
+        CreateIndex = index,
+        ModifyIndex = index,
+    };
+
     /// <summary>
     /// Whether only the server itself makes checks of this id. Registered by a service, the node's sign of life would move to
     /// that service, and a maintenance check would end with its beats.
@@ -70,8 +101,10 @@ internal sealed record CheckRecord
             CheckId = definition.CheckId,
             Name = definition.Name,
             Notes = definition.Notes,
-            Type = TtlType,
+            Type = definition.Probe?.Type ?? TtlType,
             TimeToLive = definition.TimeToLive,
+            Probe = definition.Probe,
+            OutputMaxSize = definition.OutputMaxSize,
             DeregisterAfter = definition.DeregisterAfter,
             Status = before?.Status ?? definition.InitialStatus ?? CheckStatus.Critical,
             Output = before?.Output ?? string.Empty,

@@ -1,7 +1,9 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Server.HealthChecks;
@@ -10,7 +12,8 @@ namespace MeshClient.Server.HealthChecks;
 /// Every 30 seconds, as Consul does: takes out the services whose check has been critical for longer than it allows, and the
 /// roots that have been replaced for long enough.
 /// </summary>
-internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider time, ILogger<Reaper> logger) : IDisposable
+internal sealed class Reaper(
+    StateStore store, HealthMonitor monitor, ServerMetrics metrics, TimeProvider time, ILogger<Reaper> logger) : IDisposable
 {
     /// <summary>How often it looks (Consul's interval).</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
@@ -39,11 +42,17 @@ internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider 
 
     private void Clean(DateTimeOffset now)
     {
-        foreach (var instance in store.Current.Catalog.Instances.Values)
+        // While most beats are missing nobody can tell who is gone for good.
+        foreach (var instance in monitor.Beats.IsPreserving ? [] : store.Current.Catalog.Instances.Values)
         {
             if (DeregisterIfCritical.IsDue(instance.Checks, now))
             {
-                store.Apply(new DeregisterIfCritical(instance.Id, now));
+                if (!store.Apply(new DeregisterIfCritical(instance.Id, now)).Catalog.Instances.ContainsKey(instance.Id))
+                {
+                    Log.InstanceReaped(logger, instance.Id, instance.Name);
+                    metrics.InstanceReaped();
+                }
+
                 foreach (var check in instance.Checks)
                 {
                     monitor.Follow(check.CheckId);
@@ -52,5 +61,6 @@ internal sealed class Reaper(StateStore store, TtlMonitor monitor, TimeProvider 
         }
 
         store.Apply(new RetireRoots(now));
+        store.Apply(new DropExpiredTokens(now));
     }
 }

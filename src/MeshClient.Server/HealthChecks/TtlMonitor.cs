@@ -1,18 +1,23 @@
 using System.Collections.Concurrent;
+using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Server.HealthChecks;
 
 /// <summary>
 /// Runs the clocks of TTL checks: one timer for each, started by its registration, started again by every sign of life,
-/// and turning the check critical when it runs out.
+/// and turning the check critical when it runs out, unless so many run out together that <see cref="SelfPreservation"/>
+/// keeps them.
 /// </summary>
 /// <remarks>
 /// Which clocks run follows from the state alone: whoever has written a registration calls <see cref="Follow"/>, which looks
 /// at the state as it is by then, so calls that cross each other end right whatever their order. A beat and an expiry of
 /// one check take its lock, so a check that was beaten in time never expires and one that expired is put right by the next beat.
 /// </remarks>
-internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposable
+internal sealed class TtlMonitor(
+    StateStore store, TimeProvider time, SelfPreservation? preservation, ServerMetrics metrics, ILogger<TtlMonitor> logger) : IDisposable
 {
     public const string ExpiredOutput = "TTL expired";
 
@@ -21,6 +26,18 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
     private readonly ConcurrentDictionary<string, Clock> _clocks = new(StringComparer.Ordinal);
     private volatile bool _stopped;
+    private int _alive;
+    private int _overdue;
+    private int _wasPreserving;
+
+    /// <summary>How many clocks run.</summary>
+    public int Count => _clocks.Count;
+
+    /// <summary>How many checks are held back although their time is over.</summary>
+    public int Overdue => Volatile.Read(ref _overdue);
+
+    /// <summary>Whether instances are kept, because most beats have stopped.</summary>
+    public bool IsPreserving => preservation?.Keeps(Volatile.Read(ref _overdue), Volatile.Read(ref _alive)) == true;
 
     /// <summary>Brings the clock of a check in line with the state, and starts it anew.</summary>
     public void Follow(string checkId)
@@ -32,6 +49,12 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
         while (true)
         {
+            var check = store.Current.Catalog.FindCheck(checkId, out _);
+            if (check?.TimeToLive is null && !_clocks.ContainsKey(checkId))
+            {
+                return;
+            }
+
             var clock = _clocks.GetOrAdd(checkId, static (id, monitor) => new Clock(monitor, id), this);
             lock (clock)
             {
@@ -40,9 +63,10 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
                     continue;
                 }
 
-                if (store.Current.Catalog.FindCheck(checkId, out _)?.TimeToLive is { } ttl)
+                check = store.Current.Catalog.FindCheck(checkId, out _);
+                if (check?.TimeToLive is { } ttl)
                 {
-                    clock.Start(ttl);
+                    clock.Start(ttl, check.Status);
                 }
                 else
                 {
@@ -80,10 +104,11 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
             written = store.ApplyAsync(new SetCheckStatus(checkId, status, output, time.GetUtcNow()));
             if (!clock.IsStopped)
             {
-                clock.Start(ttl);
+                clock.Start(ttl, status);
             }
         }
 
+        TellWhenTurned();
         await written.ConfigureAwait(false);
     }
 
@@ -117,15 +142,82 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
                 return;
             }
 
-            // Refused when the check went away meanwhile; whoever took it away stops the clock.
-            _ = store.ApplyAsync(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, time.GetUtcNow()));
+            if (preservation is not null && clock.State != ClockState.Expired
+                && (clock.State == ClockState.Alive || IsPreserving))
+            {
+                clock.Hold();
+            }
+            else
+            {
+                clock.SetState(ClockState.Expired);
+                metrics.CheckExpired();
+
+                // Refused when the check went away meanwhile; whoever took it away stops the clock.
+                _ = store.ApplyAsync(new SetCheckStatus(clock.CheckId, CheckStatus.Critical, ExpiredOutput, time.GetUtcNow()));
+            }
+        }
+
+        TellWhenTurned();
+    }
+
+    private void TellWhenTurned()
+    {
+        if (preservation is null)
+        {
+            return;
+        }
+
+        var preserving = IsPreserving;
+        if (Interlocked.Exchange(ref _wasPreserving, preserving ? 1 : 0) == (preserving ? 1 : 0))
+        {
+            return;
+        }
+
+        if (preserving)
+        {
+            Log.PreservationBegan(logger, Overdue, Overdue + Volatile.Read(ref _alive));
+        }
+        else
+        {
+            Log.PreservationEnded(logger, Overdue);
         }
     }
 
+    private Deadline DeadlineAfter(TimeSpan ttl) => new(time, ttl);
+
+    private ITimer CreateTimer(Clock clock, TimeSpan due) =>
+        time.CreateTimer(static state => ((Clock)state!).OnRing(), clock, due, Timeout.InfiniteTimeSpan);
+
+    private void CountClock(ClockState state, int step)
+    {
+        if (state == ClockState.Alive)
+        {
+            Interlocked.Add(ref _alive, step);
+        }
+        else if (state == ClockState.Overdue)
+        {
+            Interlocked.Add(ref _overdue, step);
+        }
+    }
+
+    private enum ClockState
+    {
+        /// <summary>Critical, or not started: nobody misses its beats.</summary>
+        Expired,
+
+        /// <summary>Beaten in time.</summary>
+        Alive,
+
+        /// <summary>Its time is over, and it is held back.</summary>
+        Overdue,
+    }
+
+    /// <summary>One check's clock; everything under its lock.</summary>
     private sealed class Clock(TtlMonitor monitor, string checkId)
     {
         private ITimer? _timer;
         private Deadline _deadline;
+        private TimeSpan _ttl;
 
         public string CheckId { get; } = checkId;
 
@@ -133,10 +225,29 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
         public bool IsStopped { get; private set; }
 
-        public void Start(TimeSpan ttl)
+        public ClockState State { get; private set; }
+
+        public void Start(TimeSpan ttl, CheckStatus status)
         {
+            _ttl = ttl;
+            SetState(status == CheckStatus.Critical ? ClockState.Expired : ClockState.Alive);
             _deadline = monitor.DeadlineAfter(ttl);
             Ring(ttl);
+        }
+
+        public void Hold()
+        {
+            SetState(ClockState.Overdue);
+            var hold = SelfPreservation.HoldOf(_ttl);
+            _deadline = monitor.DeadlineAfter(hold);
+            Ring(hold);
+        }
+
+        public void SetState(ClockState state)
+        {
+            monitor.CountClock(State, -1);
+            State = state;
+            monitor.CountClock(State, 1);
         }
 
         public void Ring(TimeSpan after)
@@ -155,15 +266,11 @@ internal sealed class TtlMonitor(StateStore store, TimeProvider time) : IDisposa
 
         public void Stop()
         {
+            SetState(ClockState.Expired);
             IsStopped = true;
             _timer?.Dispose();
         }
 
         public void OnRing() => monitor.Expire(this);
     }
-
-    private Deadline DeadlineAfter(TimeSpan ttl) => new(time, ttl);
-
-    private ITimer CreateTimer(Clock clock, TimeSpan due) =>
-        time.CreateTimer(static state => ((Clock)state!).OnRing(), clock, due, Timeout.InfiniteTimeSpan);
 }

@@ -34,6 +34,8 @@ internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposabl
 
     public Uri Address => _listener is { } listener ? listener.Address : throw ServerListener.NotListening();
 
+    public Uri? HttpsAddress => _listener?.HttpsAddress;
+
     /// <summary>The server itself; the first use makes it.</summary>
     /// <exception cref="OptionsValidationException">The options are wrong.</exception>
     /// <exception cref="InvalidDataException">What the data directory holds cannot be used.</exception>
@@ -46,7 +48,7 @@ internal sealed class HostedMeshServer : IMeshServer, IHostedService, IDisposabl
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var core = Core;
-        if (!IsMapped || core.Options.ListenAddress is not null)
+        if (!IsMapped || core.Options.ListenAddress is not null || core.Options.Https.ListenAddress is not null)
         {
             _listener = new ServerListener(core, _logs);
             await _listener.StartAsync(cancellationToken).ConfigureAwait(false);

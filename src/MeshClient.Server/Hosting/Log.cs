@@ -18,8 +18,8 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "Root {OldRootId} was replaced by {RootId}; every certificate is renewed.")]
     public static partial void RootReplaced(ILogger logger, string oldRootId, string rootId);
 
-    [LoggerMessage(5, LogLevel.Information, "Issued certificate {SerialNumber} for {Service}, valid until {ValidBefore}, to {Caller}.")]
-    public static partial void LeafIssued(ILogger logger, string serialNumber, string service, string validBefore, IPAddress? caller);
+    [LoggerMessage(5, LogLevel.Information, "Issued certificate {SerialNumber} for {Service}, valid until {ValidBefore}, to {Caller} with token {AccessorId}.")]
+    public static partial void LeafIssued(ILogger logger, string serialNumber, string service, string validBefore, IPAddress? caller, string accessorId);
 
     [LoggerMessage(6, LogLevel.Error, "{Method} {Path} failed.")]
     public static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
@@ -36,6 +36,15 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
 
+    [LoggerMessage(22, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
+    public static partial void DatacenterUnreachable(ILogger logger, Exception exception, string datacenter);
+
+    [LoggerMessage(20, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
+    public static partial void LoggedIn(ILogger logger, string method, string services, string accessorId);
+
+    [LoggerMessage(21, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
+    public static partial void LoginRefused(ILogger logger, string method, string problem);
+
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
     public static partial void OpenToStrangers(ILogger logger, string option);
 
@@ -44,4 +53,25 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Error, "No snapshot could be written in {Path}: its log goes on growing, and it is tried again.")]
     public static partial void SnapshotNotWritten(ILogger logger, Exception exception, string path);
+
+    [LoggerMessage(20, LogLevel.Error, "The probe of check {CheckId} failed in a way it should not; it counts as critical.")]
+    public static partial void ProbeFailed(ILogger logger, Exception exception, string checkId);
+
+    [LoggerMessage(21, LogLevel.Error, "What check {CheckId} found could not be stored; it is tried again.")]
+    public static partial void CheckNotStored(ILogger logger, Exception exception, string checkId);
+
+    [LoggerMessage(EventId = 22, Message = "Check {CheckId} is now {Status}.")]
+    public static partial void CheckTurned(ILogger logger, LogLevel level, string checkId, HealthChecks.CheckStatus status);
+
+    [LoggerMessage(23, LogLevel.Warning, "Self-preservation: the beats of {Overdue} of {Total} TTL checks have stopped at once; their instances are kept as they are, and none is taken out.")]
+    public static partial void PreservationBegan(ILogger logger, int overdue, int total);
+
+    [LoggerMessage(24, LogLevel.Information, "Self-preservation has ended; {Overdue} TTL checks are still without beats.")]
+    public static partial void PreservationEnded(ILogger logger, int overdue);
+
+    [LoggerMessage(25, LogLevel.Warning, "Took out instance {ServiceId} of {Service}: critical for longer than it allows.")]
+    public static partial void InstanceReaped(ILogger logger, string serviceId, string service);
+
+    [LoggerMessage(26, LogLevel.Debug, "Request finished: method={Method} url={Path} status={Status} from={Caller} latency={Milliseconds}ms")]
+    public static partial void RequestFinished(ILogger logger, string method, string path, int status, IPAddress? caller, double milliseconds);
 }

@@ -1,11 +1,15 @@
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
+using MeshClient.Server.Federation;
 using MeshClient.Server.HealthChecks;
+using MeshClient.Server.Operations;
 using MeshClient.Server.Sessions;
 using MeshClient.Server.State;
+using MeshClient.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -17,8 +21,14 @@ namespace MeshClient.Server.Hosting;
 internal sealed class ServerCore : IDisposable
 {
     private readonly IStateStorage _storage;
-    private readonly TtlMonitor _monitor;
+    private readonly TimeProvider _time;
+    private readonly ServerMetrics _metrics = new();
+    private readonly MetricsCollector _collector;
+    private readonly LogTap _tap;
+    private readonly HealthMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly BlockingQuery _queries;
+    private readonly DatacenterForwarder _forwarder;
     private readonly SessionClocks _sessions;
     private readonly ApiDispatcher _dispatcher;
 
@@ -27,18 +37,33 @@ internal sealed class ServerCore : IDisposable
     public ServerCore(MeshServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         Options = options;
+        _time = time;
+        _collector = new MetricsCollector(_metrics.Meter);
+        logs = _tap = new LogTap(logs, time);
         _storage = options.DataDirectory is { } path ? new StateDirectory(path, logs.CreateLogger<StateDirectory>()) : new MemoryStateStorage();
         try
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
-            _monitor = new TtlMonitor(Store, time);
+            _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
             _sessions = new SessionClocks(Store, time);
-            _reaper = new Reaper(Store, _monitor, time, logs.CreateLogger<Reaper>());
+            var beats = new TtlMonitor(
+                Store, time, options.SelfPreservation ? new SelfPreservation(options.SelfPreservationThreshold) : null, _metrics,
+                logs.CreateLogger<TtlMonitor>());
+            _monitor = new HealthMonitor(beats, new CheckRunner(Store, new Jitter(new Random()), time, _metrics, logs.CreateLogger<CheckRunner>()));
+            _metrics.Observe(Store, beats);
+            _reaper = new Reaper(Store, _monitor, _metrics, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
             authority.Initialize();
+            Access.Initialize(Store, options, time);
+            Certificate = new ServerCertificate(options, Store, time);
+            _forwarder = new DatacenterForwarder(options, time, logs.CreateLogger<DatacenterForwarder>());
+            var agentTokens = new AgentTokens();
+            var resolver = new TokenResolver(Store, options, agentTokens, time);
             Routes = MapRoutes(authority, options, time);
-            _dispatcher = new ApiDispatcher(Routes, Store, new TokenResolver(Authorizer.Unrestricted), options, logs.CreateLogger<ApiDispatcher>());
+            new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
+            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
+            _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
                 Log.MemoryOnly(logs.CreateLogger<ServerCore>());
@@ -55,6 +80,9 @@ internal sealed class ServerCore : IDisposable
         }
         catch
         {
+            _monitor?.Dispose();
+            _collector.Dispose();
+            _metrics.Dispose();
             _storage.Dispose();
             throw;
         }
@@ -62,14 +90,21 @@ internal sealed class ServerCore : IDisposable
 
     public MeshServerOptions Options { get; }
 
+    /// <summary>What HTTPS is served with.</summary>
+    public ServerCertificate Certificate { get; }
+
     public StateStore Store { get; }
 
     public RouteTable Routes { get; }
 
     public Task HandleAsync(HttpContext http) => _dispatcher.HandleAsync(http);
 
-    /// <summary>Lets parked queries answer, and no new one park.</summary>
-    public void BeginStop() => Store.Watches.Close();
+    /// <summary>Lets parked queries answer and log readers end, and no new one begin.</summary>
+    public void BeginStop()
+    {
+        Store.Watches.Close();
+        _tap.Close();
+    }
 
     public void Dispose()
     {
@@ -77,8 +112,12 @@ internal sealed class ServerCore : IDisposable
         _reaper.Dispose();
         _sessions.Dispose();
         _monitor.Dispose();
+        _forwarder.Dispose();
+        Certificate.Dispose();
         Store.Dispose();
         _storage.Dispose();
+        _collector.Dispose();
+        _metrics.Dispose();
     }
 
     private static void WarnOfStrangers(MeshServerOptions options, ILogger logger)
@@ -98,7 +137,7 @@ internal sealed class ServerCore : IDisposable
     {
         var stored = _storage.Load();
         var index = StateIndex.First(now, stored?.Index ?? 0);
-        var node = new NodeRecord(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index, index);
+        var node = NodeRecord.Local(Guid.NewGuid().ToString(), options.NodeName, options.NodeAddress, options.Datacenter, index);
         var empty = ServerState.CreateEmpty(index, node, now);
         if (stored is null)
         {
@@ -125,25 +164,34 @@ internal sealed class ServerCore : IDisposable
         }
 
         _sessions.FollowAll();
+
+        // It may be of before access control.
+        Access.Initialize(Store, Options, _time);
     }
 
     private RouteTable MapRoutes(Authority authority, MeshServerOptions options, TimeProvider time)
     {
         var routes = new RouteTable();
-        var queries = new BlockingQuery(Store, time, new Jitter(new Random()));
-        new AgentHandlers(Store, options).Map(routes);
-        new AgentServiceHandlers(Store, queries, _monitor, time).Map(routes);
+        new AgentHandlers(Store, _monitor, options).Map(routes);
+        new AgentServiceHandlers(Store, _queries, _monitor, options, time).Map(routes);
         new AgentCheckHandlers(Store, _monitor, time).Map(routes);
-        new CatalogHandlers(queries, options).Map(routes);
-        new IntentionHandlers(Store, queries, options, time).Map(routes);
-        new AuthorityHandlers(Store, queries, authority, options, time).Map(routes);
-        new ConfigHandlers(Store, queries, options, time).Map(routes);
-        new ChainHandlers(Store, queries, options).Map(routes);
-        new QueryHandlers(Store, queries, options, new Random()).Map(routes);
-        new KeyHandlers(Store, queries, options, time).Map(routes);
-        new SessionHandlers(Store, queries, _sessions, options, time).Map(routes);
+        new AgentHealthHandlers(Store).Map(routes);
+        new CatalogHandlers(_queries, _forwarder, options).Map(routes);
+        new CatalogWriteHandlers(Store, _monitor, options, time).Map(routes);
+        new NodeHandlers(_queries, options).Map(routes);
+        new CheckListHandlers(_queries, options).Map(routes);
+        new UiServiceHandlers(_queries, options).Map(routes);
+        new ClusterHandlers(Store, _queries, options).Map(routes);
+        new OperationsHandlers(Store, _collector, _tap, options, time).Map(routes);
+        new IntentionHandlers(Store, _queries, options, time).Map(routes);
+        new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
+        new ConfigHandlers(Store, _queries, options, time).Map(routes);
+        new ChainHandlers(Store, _queries, options).Map(routes);
+        new QueryHandlers(Store, _queries, options, new Random()).Map(routes);
+        new KeyHandlers(Store, _queries, options, time).Map(routes);
+        new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);
-        new EventHandlers(Store, new EventLog(Store.Watches), queries, options).Map(routes);
+        new EventHandlers(Store, new EventLog(Store.Watches), _queries, options).Map(routes);
         new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }

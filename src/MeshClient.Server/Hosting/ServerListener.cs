@@ -1,10 +1,13 @@
 using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -23,12 +26,14 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
 
     public Uri Address => _address ?? throw NotListening();
 
+    public Uri? HttpsAddress { get; private set; }
+
     public static InvalidOperationException NotListening() => new("The server has no listener of its own that is started.");
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var address = core.Options.ListenAddress ?? MeshServerDefaults.ListenAddress;
-        MeshServerOptionsValidator.TryGetIp(address, out var ip);
+        var https = core.Options.Https.ListenAddress;
+        var plain = core.Options.ListenAddress ?? (https is null ? MeshServerDefaults.ListenAddress : null);
 
         // Empty, so that neither the environment nor the settings of the host's own web server (its ports, say) come in.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -37,21 +42,23 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, NoHostLifetime>());
         builder.Services.Replace(ServiceDescriptor.Singleton<ILoggerFactory>(new WarningsOfFramework(logs)));
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopTimeout);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Listen(ip, address.Port, listen =>
+            if (plain is not null)
             {
-                listen.Protocols = HttpProtocols.Http1;
-                if (core.Options.MaxConnectionsPerClient is > 0 and var limit)
-                {
-                    listen.Use(new ConnectionLimit(limit).Wrap);
-                }
-            });
+                Listen(kestrel, plain);
+            }
+
+            if (https is not null)
+            {
+                Listen(kestrel, https);
+            }
         });
         var app = builder.Build();
         app.Lifetime.ApplicationStopping.Register(core.BeginStop);
-        app.Run(IPAddress.IsLoopback(ip) ? HandleLocalAsync : core.HandleAsync);
+        var isLocal = plain is not null && MeshServerOptionsValidator.TryGetIp(plain, out var ip) && IPAddress.IsLoopback(ip);
+        app.Run(http => isLocal && !http.Request.IsHttps ? HandleLocalAsync(http) : core.HandleAsync(http));
         try
         {
             await app.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -63,9 +70,43 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         }
 
         _app = app;
-        var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        _address = new Uri(bound);
-        Log.Listening(logs.CreateLogger<MeshServer>(), _address, core.Options.Datacenter);
+        var bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(one => new Uri(one)).ToList();
+        HttpsAddress = bound.Find(one => one.Scheme == Uri.UriSchemeHttps);
+        _address = bound.Find(one => one.Scheme == Uri.UriSchemeHttp) ?? HttpsAddress;
+        foreach (var one in bound)
+        {
+            Log.Listening(logs.CreateLogger<MeshServer>(), one, core.Options.Datacenter);
+        }
+    }
+
+    private void Listen(KestrelServerOptions kestrel, Uri address)
+    {
+        MeshServerOptionsValidator.TryGetIp(address, out var ip);
+        kestrel.Listen(ip, address.Port, listen =>
+        {
+            if (core.Options.MaxConnectionsPerClient is > 0 and var limit)
+            {
+                listen.Use(new ConnectionLimit(limit).Wrap);
+            }
+
+            listen.Protocols = HttpProtocols.Http1;
+            if (address.Scheme == Uri.UriSchemeHttps)
+            {
+                listen.Protocols = HttpProtocols.Http1AndHttp2;
+                listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(TlsOptions()) });
+            }
+        });
+    }
+
+    private SslServerAuthenticationOptions TlsOptions()
+    {
+        var (certificate, chain) = core.Certificate.Current();
+        return new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true),
+            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+        };
     }
 
     // A page of elsewhere whose name was made to lead to this machine is, to its browser, of the same origin, and could read
@@ -88,7 +129,7 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         if (_app is { } app)
         {
             _app = null;
-            _address = null;
+            _address = HttpsAddress = null;
             try
             {
                 await app.StopAsync(cancellationToken).ConfigureAwait(false);

@@ -10,7 +10,7 @@ internal sealed record BeginRun : StateCommand
 {
     public override ServerState Apply(ServerState state, StateChange change)
     {
-        change.Put(StateTables.Nodes, NodeRows.OwnKey, state.Catalog.Node);
+        change.Put(StateTables.Nodes, NodeRows.KeyOf(state.Catalog.Node), state.Catalog.Node);
         return state with { };
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.ConfigEntries;
@@ -18,6 +19,9 @@ internal sealed record ServerState
     public required CatalogState Catalog { get; init; }
 
     public required IntentionTable Intentions { get; init; }
+
+    /// <summary>Who may call what.</summary>
+    public AccessState Access { get; init; } = new();
 
     public required KeyValueState Keys { get; init; }
 

@@ -1,3 +1,4 @@
+using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.ConfigEntries;
@@ -22,8 +23,17 @@ internal static class StateTables
     public static readonly QueryRows Queries = new();
     public static readonly SessionRows Sessions = new();
     public static readonly KeyEntryRows Keys = new();
+    public static readonly AccessPolicyRows AccessPolicies = new();
+    public static readonly AccessTokenRows AccessTokens = new();
+    public static readonly AccessBootstrapRows AccessBootstrap = new();
+    public static readonly AuthMethodRows AuthMethods = new();
+    public static readonly BindingRuleRows BindingRules = new();
 
-    private static readonly StateRows[] All = [Nodes, NodeChecks, Instances, Authority, Intentions, IntentionEntries, Config, Queries, Sessions, Keys];
+    private static readonly StateRows[] All =
+    [
+        Nodes, NodeChecks, Instances, Authority, Intentions, IntentionEntries, Config, Queries, Sessions, Keys,
+        AccessPolicies, AccessTokens, AccessBootstrap, AuthMethods, BindingRules,
+    ];
 
     /// <summary>All rows of a state.</summary>
     public static IEnumerable<(StateRows Table, string Key, object Record)> RowsOf(ServerState state)

@@ -4,6 +4,7 @@ namespace MeshClient.Server.State;
 internal enum TopicKind
 {
     Services,
+    Nodes,
     Node,
     Checks,
     Intentions,
@@ -16,6 +17,10 @@ internal enum TopicKind
     Service,
     Connect,
     Leaf,
+    AccessPolicies,
+    AccessTokens,
+    AuthMethods,
+    BindingRules,
     Key,
     KeyPrefix,
     Sessions,
@@ -26,11 +31,15 @@ internal enum TopicKind
 internal readonly record struct Topic(TopicKind Kind, string Name)
 {
     public static readonly Topic Services = new(TopicKind.Services, string.Empty);
-    public static readonly Topic Node = new(TopicKind.Node, string.Empty);
+    public static readonly Topic Nodes = new(TopicKind.Nodes, string.Empty);
     public static readonly Topic Checks = new(TopicKind.Checks, string.Empty);
     public static readonly Topic Intentions = new(TopicKind.Intentions, string.Empty);
     public static readonly Topic Roots = new(TopicKind.Roots, string.Empty);
     public static readonly Topic Config = new(TopicKind.Config, string.Empty);
+    public static readonly Topic AccessPolicies = new(TopicKind.AccessPolicies, string.Empty);
+    public static readonly Topic AccessTokens = new(TopicKind.AccessTokens, string.Empty);
+    public static readonly Topic AuthMethods = new(TopicKind.AuthMethods, string.Empty);
+    public static readonly Topic BindingRules = new(TopicKind.BindingRules, string.Empty);
     public static readonly Topic Queries = new(TopicKind.Queries, string.Empty);
 
     public static readonly Topic Sessions = new(TopicKind.Sessions, string.Empty);
@@ -41,6 +50,9 @@ internal readonly record struct Topic(TopicKind Kind, string Name)
 
     /// <summary>All keys that begin with a text; only to be watched.</summary>
     public static Topic KeyPrefix(string prefix) => new(TopicKind.KeyPrefix, prefix);
+
+    /// <summary>A node and everything on it; names are looked up without regard to case.</summary>
+    public static Topic NodeNamed(string name) => new(TopicKind.Node, name.ToLowerInvariant());
 
     /// <summary>The instances of a service; names are looked up without regard to case.</summary>
     public static Topic Service(string name) => new(TopicKind.Service, name.ToLowerInvariant());

@@ -12,6 +12,18 @@ internal sealed class WatchHub
     private readonly SortedDictionary<int, int> _prefixLengths = [];
     private bool _closed;
 
+    /// <summary>Whether the server is stopping.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _closed;
+            }
+        }
+    }
+
     /// <summary>How many queries are parked.</summary>
     public int Count
     {

@@ -6,9 +6,6 @@ namespace MeshClient.Balancing;
 /// </summary>
 internal sealed class AliasTable
 {
-    // A draw that gives the same index again is repeated so often, then the other one is drawn evenly.
-    private const int MaxRedraws = 8;
-
     private readonly uint[] _threshold;
     private readonly int[] _alias;
 
@@ -52,22 +49,5 @@ internal sealed class AliasTable
         var bits = random.NextBits();
         var column = MeshRandom.Scale((uint)bits, _alias.Length);
         return (uint)(bits >> 32) <= _threshold[column] ? column : _alias[column];
-    }
-
-    /// <summary>Two different indexes. There have to be two.</summary>
-    public (int First, int Second) DrawTwo(MeshRandom random)
-    {
-        var first = Draw(random);
-        for (var i = 0; i < MaxRedraws; i++)
-        {
-            var second = Draw(random);
-            if (second != first)
-            {
-                return (first, second);
-            }
-        }
-
-        var other = random.Next(_alias.Length - 1);
-        return (first, other >= first ? other + 1 : other);
     }
 }

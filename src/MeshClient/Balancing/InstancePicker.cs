@@ -11,4 +11,28 @@ internal abstract class InstancePicker
     /// <summary>Chooses.</summary>
     /// <returns>An instance that is neither ejected nor tried; null only when there is none.</returns>
     public abstract InstanceState? TryPick(in PickCall call);
+
+    /// <summary>
+    /// The first that is good from a place drawn at random on, for when a policy's own way has found none; null when there is
+    /// none.
+    /// </summary>
+    protected static InstanceState? AnyGood(ReadOnlySpan<InstanceState> instances, in PickCall call)
+    {
+        if (instances.IsEmpty)
+        {
+            return null;
+        }
+
+        var start = call.Random.Next(instances.Length);
+        for (var i = 0; i < instances.Length; i++)
+        {
+            var candidate = instances[(start + i) % instances.Length];
+            if (call.IsGood(candidate))
+            {
+                return candidate;
+            }
+        }
+
+        return null;
+    }
 }

@@ -44,7 +44,13 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
             LearnFromEnd(attempt);
         }
 
-        attempt.Call.Destination.Service.Balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Told(attempt));
+        var balancer = attempt.Call.Destination.Service.Balancer;
+        if (balancer.ReadsLoadReports && attempt.Response is { } response && LoadReport.TryRead(response, out var report))
+        {
+            (attempt.Instance.ReportedWeight ??= new ReportedWeight()).Observe(report, time.GetTimestamp(), time.TimestampFrequency);
+        }
+
+        balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Told(attempt));
     }
 
     private void LearnFromEnd(OutboundAttempt attempt)
@@ -66,10 +72,9 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
         attempt.Response?.StatusCode);
 
-    private void Restart(OutboundAttempt attempt, long now)
+    private static void Restart(OutboundAttempt attempt, long now)
     {
-        attempt.Instance.Load.Restart(
-            StartingLatency.Among(attempt.Call.Destination.Callable, attempt.Instance, time.TimestampFrequency, now), now);
+        attempt.Instance.Load.Forget();
         attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
     }
 

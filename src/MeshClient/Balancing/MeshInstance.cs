@@ -27,14 +27,15 @@ public readonly struct MeshInstance : IEquatable<MeshInstance>
     public int InFlight => _state.Load.InFlight;
 
     /// <summary>
-    /// What a call to it is expected to take to the head of its answer: the Peak-EWMA of this process's calls. What a failure
-    /// counts as is in it.
+    /// What a call to it is expected to take to the head of its answer: the Peak-EWMA of this process's calls, with what failures
+    /// count as. Null while nothing is known.
     /// </summary>
     /// <param name="time">The clock MeshClient uses; null: the system's.</param>
-    public TimeSpan Latency(TimeProvider? time = null)
+    public TimeSpan? Latency(TimeProvider? time = null)
     {
         time ??= TimeProvider.System;
-        return TimeSpan.FromSeconds(_state.Load.Average(time.GetTimestamp()) / time.TimestampFrequency);
+        var average = _state.Load.Average(time.GetTimestamp());
+        return average < 0 ? null : TimeSpan.FromSeconds(average / time.TimestampFrequency);
     }
 
     /// <inheritdoc/>

@@ -14,6 +14,8 @@ namespace MeshClient.Balancing;
 /// With unequal weights each is drawn in proportion to its weight, by an <see cref="AliasTable"/>, and the calls in flight are
 /// counted per weight: while instances are idle the draw alone keeps the shares, and when they are busy the comparison does.
 /// Dividing the whole cost by the weight instead would give nothing to a light instance for as long as a heavy one is idle.
+/// Both draws are made from all, so the same one may come twice and is then taken: that makes "a, then b" exactly as likely as "b,
+/// then a", and whatever sets one above the other at random cannot bend the shares.
 /// </remarks>
 internal sealed class TwoChoicesPicker<TCost> : InstancePicker
     where TCost : struct, IInstanceCost
@@ -60,7 +62,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         {
             var (first, second) = DrawEvenly(call.Random, instances.Length);
             var loads = _loads;
-            return TCost.Of(loads[first], 1, call.Now) <= TCost.Of(loads[second], 1, call.Now) ? instances[first] : instances[second];
+            return TCost.IsAsGood(loads[first], 1, loads[second], 1, call.Now) ? instances[first] : instances[second];
         }
 
         return TryPickWithCare(call);
@@ -75,7 +77,9 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 
         for (var effort = 0; effort < MaxEffort; effort++)
         {
-            var (first, second) = _draw is null ? DrawEvenly(call.Random, _instances.Length) : _draw.DrawTwo(call.Random);
+            var (first, second) = _draw is null
+                ? DrawEvenly(call.Random, _instances.Length)
+                : (_draw.Draw(call.Random), _draw.Draw(call.Random));
             var a = _instances[first];
             var b = _instances[second];
             var aGood = call.IsGood(a);
@@ -91,7 +95,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
             }
         }
 
-        return Walk(call);
+        return AnyGood(_instances, call);
     }
 
     private InstanceState PickOfTwo(int first, int second, in PickCall call)
@@ -106,25 +110,12 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
             }
         }
 
-        return Cost(first, call.Now) <= Cost(second, call.Now) ? _instances[first] : _instances[second];
+        return TCost.IsAsGood(_loads[first], PerWeight(first), _loads[second], PerWeight(second), call.Now)
+            ? _instances[first]
+            : _instances[second];
     }
 
-    private double Cost(int index, long now) => TCost.Of(_loads[index], _perWeight.Length == 0 ? 1 : _perWeight[index], now);
-
-    private InstanceState? Walk(in PickCall call)
-    {
-        var start = call.Random.Next(_instances.Length);
-        for (var i = 0; i < _instances.Length; i++)
-        {
-            var candidate = _instances[(start + i) % _instances.Length];
-            if (call.IsGood(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        return null;
-    }
+    private double PerWeight(int index) => _perWeight.Length == 0 ? 1 : _perWeight[index];
 
     // The second from one place fewer, and past the first: two different ones without bias, from one draw.
     private static (int First, int Second) DrawEvenly(MeshRandom random, int count)

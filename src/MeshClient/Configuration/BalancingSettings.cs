@@ -23,6 +23,8 @@ internal sealed record BalancingSettings
 
     public required double SlowStartAggression { get; init; }
 
+    public required TimeSpan ReportBlackout { get; init; }
+
     /// <summary>Whether a key of the call decides.</summary>
     public bool IsHashed => Policy is BalancingPolicy.RingHash or BalancingPolicy.Maglev;
 
@@ -37,5 +39,6 @@ internal sealed record BalancingSettings
         SlowStart = own?.SlowStart ?? common.SlowStart ?? TimeSpan.Zero,
         SlowStartMinimum = own?.SlowStartMinimum ?? common.SlowStartMinimum ?? MeshDefaults.SlowStartMinimum,
         SlowStartAggression = own?.SlowStartAggression ?? common.SlowStartAggression ?? MeshDefaults.SlowStartAggression,
+        ReportBlackout = own?.ReportBlackout ?? common.ReportBlackout ?? MeshDefaults.ReportBlackout,
     };
 }

@@ -26,7 +26,7 @@ public sealed class MeshBalancingOptions
     public double? BoundedLoad { get; set; }
 
     /// <summary>
-    /// The least number of points on the ring of <see cref="BalancingPolicy.RingHash"/>; more share more evenly. 1 to 65 536.
+    /// The least number of points on the ring of <see cref="BalancingPolicy.RingHash"/>; more share more evenly. 1 to 524 288.
     /// Default: <see cref="MeshDefaults.MinRingSize"/>.
     /// </summary>
     public int? MinRingSize { get; set; }
@@ -61,4 +61,10 @@ public sealed class MeshBalancingOptions
     /// first. 0.1 to 10. Default: <see cref="MeshDefaults.SlowStartAggression"/>.
     /// </summary>
     public double? SlowStartAggression { get; set; }
+
+    /// <summary>
+    /// With <see cref="BalancingPolicy.ReportedLoad"/>: how long the first reports of an instance do not count. 0 to 1 h. Default:
+    /// <see cref="MeshDefaults.ReportBlackout"/>.
+    /// </summary>
+    public TimeSpan? ReportBlackout { get; set; }
 }

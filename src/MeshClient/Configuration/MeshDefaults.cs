@@ -99,9 +99,6 @@ public static class MeshDefaults
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
 
-    /// <summary>30 ms: the latency an untried instance is given when it has no peers to go by (Linkerd, default_rtt).</summary>
-    public static readonly TimeSpan InitialLatency = TimeSpan.FromMilliseconds(30);
-
     /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 
@@ -119,6 +116,27 @@ public static class MeshDefaults
 
     /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
     public const int MinAperture = 12;
+
+    /// <summary>6: below so many instances zones are no matter, unless preferred strictly (Envoy, min_cluster_size).</summary>
+    public const int MinZonedInstances = 6;
+
+    /// <summary>1.4: how much more than its share of healthy instances a zone takes (Envoy, overprovisioning_factor 140 %).</summary>
+    public const double Overprovisioning = 1.4;
+
+    /// <summary>100 ms: how often the healthy instances of each zone are counted.</summary>
+    public static readonly TimeSpan ZoneInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>10 s: how long the first load reports of an instance do not count (gRPC A58, blackout_period).</summary>
+    public static readonly TimeSpan ReportBlackout = TimeSpan.FromSeconds(10);
+
+    /// <summary>3 min: how long a load report counts (gRPC A58, weight_expiration_period).</summary>
+    public static readonly TimeSpan ReportExpiry = TimeSpan.FromMinutes(3);
+
+    /// <summary>1 s: how often weights are worked out from load reports (gRPC A58, weight_update_period).</summary>
+    public static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>1: what errors count as, in load (gRPC A58, error_utilization_penalty).</summary>
+    public const double ReportErrorPenalty = 1;
 
     /// <summary>5: failures in a row after which an instance is ejected (Envoy consecutive_5xx, Finagle).</summary>
     public const int ConsecutiveFailures = 5;

@@ -7,6 +7,9 @@ internal sealed class OptionChecks(string section)
 
     public IReadOnlyList<string> Errors => _errors;
 
+    /// <summary>The section all keys are below.</summary>
+    public string Section => section;
+
     public void Add(string error) => _errors.Add(error);
 
     public void AddRange(IEnumerable<SectionProblem> problems) => _errors.AddRange(problems.Select(problem => problem.Error));
@@ -19,11 +22,12 @@ internal sealed class OptionChecks(string section)
         }
     }
 
-    public void Range(string key, double? value, double least, double most)
+    public void Range(string key, double? value, double least, double most, bool zeroAllowed = false)
     {
-        if (value is { } number && !(number >= least && number <= most))
+        if (value is { } number && !(number >= least && number <= most) && !(zeroAllowed && number == 0))
         {
-            _errors.Add(FormattableString.Invariant($"{section}:{key} is {number}; it has to be between {least} and {most}."));
+            var zero = zeroAllowed ? "0 or " : string.Empty;
+            _errors.Add(FormattableString.Invariant($"{section}:{key} is {number}; it has to be {zero}between {least} and {most}."));
         }
     }
 

@@ -35,7 +35,7 @@ internal static class OverloadChecks
         if (inForce is not null && (inForce.Min > inForce.Initial || inForce.Initial > inForce.Max))
         {
             checks.Add(
-                $"Mesh:{key}:MinLimit, InitialLimit and MaxLimit are {inForce.Min}, {inForce.Initial} and {inForce.Max}; each has to be no more than the next.");
+                $"{checks.Section}:{key}:MinLimit, InitialLimit and MaxLimit are {inForce.Min}, {inForce.Initial} and {inForce.Max}; each has to be no more than the next.");
         }
     }
 

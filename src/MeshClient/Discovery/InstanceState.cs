@@ -60,6 +60,9 @@ internal sealed class InstanceState
         set => Volatile.Write(ref _warmingSince, value);
     }
 
+    /// <summary>The weight by its own reports of its load; null while it has sent none that was looked at.</summary>
+    public ReportedWeight? ReportedWeight { get; set; }
+
     /// <summary>Takes in a newer description of the same instance.</summary>
     public void Describe(ServiceInstance description) => Volatile.Write(ref _description, description);
 }

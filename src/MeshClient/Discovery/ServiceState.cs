@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
@@ -57,6 +58,11 @@ internal sealed class ServiceState : IAsyncDisposable
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
         _expiry = time.CreateTimer(
             static state => ((ServiceState)state!).ApplyAgain(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (balancer.FollowsFleet)
+        {
+            balancer.FleetChanged += ApplyAgain;
+        }
+
         _watch = watches.Start<ServiceSnapshot>(
             "instances", service.Value, (index, token) => source.ReadInstancesAsync(service, index, token), TakeIn);
     }
@@ -106,6 +112,7 @@ internal sealed class ServiceState : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        Balancer.FleetChanged -= ApplyAgain;
         await _watch.DisposeAsync().ConfigureAwait(false);
         await _expiry.DisposeAsync().ConfigureAwait(false);
         Overload.Dispose();
@@ -198,7 +205,6 @@ internal sealed class ServiceState : IAsyncDisposable
         var callable = new List<InstanceState>(snapshot.Instances.Count);
         int unhealthy = 0, refused = 0, unsuited = 0;
         var needsIdentity = false;
-        double? startingLatency = null;
         foreach (var instance in snapshot.Instances)
         {
             var endpoint = EndpointSelection.Choose(
@@ -212,9 +218,7 @@ internal sealed class ServiceState : IAsyncDisposable
             var key = new InstanceKey(instance, endpoint);
             if (!_instances.TryGetValue(key, out var state))
             {
-                startingLatency ??= StartingLatency.Among(
-                    destination.Callable, null, _time.TimestampFrequency, _time.GetTimestamp());
-                state = CreateInstance(instance, endpoint, startingLatency.Value);
+                state = CreateInstance(instance, endpoint);
                 _instances.Add(key, state);
                 if (!destination.Callable.IsEmpty)
                 {
@@ -235,16 +239,27 @@ internal sealed class ServiceState : IAsyncDisposable
         }
 
         InstanceState[] list = [.. callable];
-        destination.Replace(list, Balancer.Build(list), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+        destination.Replace(list, Balancer.Build(list, CountPerZone(snapshot)), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
     }
 
-    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint, double startingLatency)
+    private static Dictionary<string, int> CountPerZone(ServiceSnapshot snapshot)
     {
-        var (now, frequency) = (_time.GetTimestamp(), _time.TimestampFrequency);
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var instance in snapshot.Instances)
+        {
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, instance.Zone ?? string.Empty, out _)++;
+        }
+
+        return counts;
+    }
+
+    private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint)
+    {
+        var frequency = _time.TimestampFrequency;
         return new InstanceState(
             instance,
             endpoint,
-            new PeakEwma(startingLatency, MeshDefaults.LatencyDecay.TotalSeconds * frequency, now),
+            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(_quota, _time, _random),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));

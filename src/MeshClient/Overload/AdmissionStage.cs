@@ -62,7 +62,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         var limiter = service.Overload.Limiter;
         if (limiter.Enqueue() is not { } waiter)
         {
-            throw Refusal(call, MeshFailureReason.Overloaded, ShedTelemetry.Concurrency, TooMany(limiter));
+            throw TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.Concurrency, string.Empty);
         }
 
         var timeout = service.Settings.Overload.QueueTimeout;
@@ -84,8 +84,8 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
                 }
 
                 throw endsWithCall
-                    ? Refusal(call, MeshFailureReason.DeadlineExceeded, ShedTelemetry.QueueTimeout, $"{TooMany(limiter)}, and the call's time was over before it was its turn")
-                    : Refusal(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueTimeout, $"{TooMany(limiter)}, and none ended within {timeout} (QueueTimeout)");
+                    ? TooMany(call, MeshFailureReason.DeadlineExceeded, ShedTelemetry.QueueTimeout, ", and the call's time was over before it was its turn")
+                    : TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueTimeout, $", and none ended within {timeout} (QueueTimeout)");
             }
 
             // It was its turn at the same moment.
@@ -99,15 +99,18 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
 
         if (!admitted)
         {
-            throw Refusal(
-                call, MeshFailureReason.Overloaded, ShedTelemetry.QueueFull, $"{TooMany(limiter)}, and newer ones filled the queue (QueueLength)");
+            throw TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueFull, ", and newer ones filled the queue (QueueLength)");
         }
 
         call.ReadyAt = time.GetTimestamp();
     }
 
-    private static string TooMany(AdmissionLimiter limiter) =>
-        $"{limiter.Limit} calls to it are in flight already (MaxConcurrency, or less where Adaptive has learned so)";
+    private MeshCallException TooMany(OutboundCall call, MeshFailureReason reason, string shed, string andWhat) => Refusal(
+        call,
+        reason,
+        shed,
+        $"{call.Destination.Service.Overload.Limiter.Limit} calls to it are in flight already (MaxConcurrency, or less where Adaptive has learned so)"
+        + $"{andWhat}. A call is in flight until its answer has been read to the end or disposed");
 
     private MeshCallException Refusal(OutboundCall call, MeshFailureReason reason, string shed, string why)
     {
@@ -117,6 +120,6 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
             reason,
             service,
             Descriptor.Name,
-            $"Call to '{service}' was not made: {why}. A call is in flight until its answer has been read to the end or disposed.");
+            $"Call to '{service}' was not made: {why}.");
     }
 }

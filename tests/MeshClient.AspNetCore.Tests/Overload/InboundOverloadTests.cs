@@ -265,6 +265,29 @@ public sealed class InboundOverloadTests : IDisposable
         Assert.Equal(0, limiter.InFlight);
     }
 
+    [Theory]
+    [InlineData("/fails")]
+    [InlineData("/fails-grpc")]
+    public async Task Adaptive_AnswersSayBroken_NothingIsLearned(string path)
+    {
+        await using var host = await StartAsync(overload => overload.Adaptive = new()
+        {
+            Enabled = true,
+            Algorithm = LimitAlgorithm.Aimd,
+            InitialLimit = 1,
+            MinLimit = 1,
+            Window = TimeSpan.FromMilliseconds(10),
+        });
+        using var client = host.CallerFrom("web");
+        var started = TimeProvider.System.GetTimestamp();
+        for (var i = 0; i < 50 || TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromMilliseconds(50); i++)
+        {
+            await StatusAsync(client, path, version: HttpVersion.Version20);
+        }
+
+        Assert.Equal(1, Limiter(host).Limit);
+    }
+
     [Fact]
     public async Task NothingLimited_NothingStandsInTheWay()
     {
@@ -307,11 +330,21 @@ public sealed class InboundOverloadTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Validate_BoundsOfALearnedLimitContradict_IsToldWithTheWholeKey()
+    {
+        var options = new MeshInboundOptions { Overload = { Adaptive = { Enabled = true, MinLimit = 8, InitialLimit = 7, MaxLimit = 9 } } };
+
+        var failure = Assert.Single(new MeshInboundOptionsValidator().Validate(null, options).Failures!);
+
+        Assert.StartsWith("Mesh:Inbound:Overload:Adaptive:MinLimit, InitialLimit and MaxLimit are 8, 7 and 9", failure, StringComparison.Ordinal);
+    }
+
     private static InboundLimiter Limiter(InboundTestHost host) => host.Services.GetRequiredService<OverloadMiddleware>().Limiter!;
 
-    private static async Task<HttpStatusCode> StatusAsync(HttpClient client, string path, MeshPriority? priority = null)
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient client, string path, MeshPriority? priority = null, Version? version = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Version = version ?? HttpVersion.Version11 };
         if (priority is { } some)
         {
             request.SetMeshPriority(some);
@@ -345,6 +378,11 @@ public sealed class InboundOverloadTests : IDisposable
             app.Urls.Add("http://127.0.0.1:0");
             app.MapGet("/hello", () => "hello");
             app.MapGet("/fails", void () => throw new InvalidOperationException());
+            app.MapGet("/fails-grpc", (HttpContext context) =>
+            {
+                context.Response.ContentType = "application/grpc";
+                context.Response.AppendTrailer("grpc-status", "13");
+            });
             app.MapGet("/slow", () => Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token));
             app.MapGet("/probe", () => "ok");
             app.MapGet("/named", () => "ok").WithName("named");

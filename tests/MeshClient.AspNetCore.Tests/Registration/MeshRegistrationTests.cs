@@ -1,6 +1,7 @@
 using System.Net;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Balancing;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Intentions;
@@ -31,6 +32,28 @@ public sealed class MeshRegistrationTests
         Assert.Equal(MeshRegistrationDefaults.TimeToLive, registration.TimeToLive);
         Assert.Equal(registration.Id, host.Registration.InstanceId);
         await Eventually.HoldsAsync(() => host.Registration.State == RegistrationState.Registered);
+    }
+
+    [Theory]
+    [InlineData(null, "eu-1a")]
+    [InlineData("by hand", "by hand")]
+    public async Task Start_WithAZone_IsRegisteredWithItAndKnowsItself(string? meta, string expected)
+    {
+        await using var host = await InboundTestHost.StartAsync(
+            settings: new Dictionary<string, string?> { ["Mesh:Zone"] = "eu-1a" },
+            registration: options =>
+            {
+                if (meta is not null)
+                {
+                    options.Meta[ServiceInstance.ZoneMetaKey] = meta;
+                }
+            });
+        await host.ControlPlane.WaitForAsync(plane => plane.Registrations.Count == 1, cancellationToken: TestContext.Current.CancellationToken);
+
+        Assert.Equal(expected, host.ControlPlane.Registrations[0].Meta[ServiceInstance.ZoneMetaKey]);
+        var fleet = host.Services.GetRequiredService<CallerFleet>();
+        fleet.Start();
+        await Eventually.HoldsAsync(() => fleet.Place(expected) == (0, 1));
     }
 
     [Fact]

@@ -2,7 +2,7 @@ using MeshClient.TestSupport;
 
 namespace MeshClient.Consul.Tests.Contract;
 
-/// <summary>The conversations with the original.</summary>
+/// <summary>The calls of the original.</summary>
 public sealed class ApiAgainstConsul(RealConsul consul) : ApiContract, IClassFixture<RealConsul>
 {
     protected override bool IsConsul => true;

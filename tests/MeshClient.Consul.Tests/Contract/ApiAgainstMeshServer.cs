@@ -2,7 +2,7 @@ using MeshClient.Consul.Tests.Fakes;
 
 namespace MeshClient.Consul.Tests.Contract;
 
-/// <summary>The conversations with our own server.</summary>
+/// <summary>The calls of our own server.</summary>
 public sealed class ApiAgainstMeshServer(RunningMeshServer server) : ApiContract, IClassFixture<RunningMeshServer>
 {
     protected override bool IsConsul => false;

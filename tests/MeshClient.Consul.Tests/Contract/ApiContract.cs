@@ -1,95 +1,143 @@
-using System.Globalization;
-using System.Net;
 using System.Text;
 using System.Text.Json;
-using System.Text.RegularExpressions;
+using System.Text.Json.Nodes;
 
 namespace MeshClient.Consul.Tests.Contract;
 
 /// <summary>
-/// Calls of the API that the adapter does not make, but Consul's tools and other clients do: the same conversations with real
-/// Consul and with MeshClient.Server. Where these differ, a test names the entry of <see cref="KnownDifferences"/>.
+/// What the calls answer, to the letter but for what differs from server to server: every case is run against
+/// MeshClient.Server and a real Consul, with the same expectation, or with both of <see cref="KnownDifferences"/>.
+/// Every test uses names of its own, so they can share one registry.
 /// </summary>
 public abstract partial class ApiContract : IAsyncLifetime
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
+    private readonly string _suffix = Guid.NewGuid().ToString("N")[..8];
     private HttpClient? _http;
+    private string _node = string.Empty;
 
     /// <summary>A registry that is running and empty but for what other tests left.</summary>
     protected abstract ValueTask<Uri> GetAddressAsync();
 
-    /// <summary>Whether it is the original.</summary>
+    /// <summary>Whether it is a real Consul.</summary>
     protected abstract bool IsConsul { get; }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>The beginning of the names of this test, so that all can share one registry.</summary>
-    private string Prefix { get; } = $"c{Guid.NewGuid().ToString("N")[..8]}";
+    private HttpClient Http => _http!;
 
-    public virtual async ValueTask InitializeAsync() => _http = new HttpClient { BaseAddress = await GetAddressAsync(), Timeout = Limit };
+    public async ValueTask InitializeAsync()
+    {
+        _http = new HttpClient { BaseAddress = await GetAddressAsync(), Timeout = Limit };
+        _node = (await GetAsync("/v1/agent/self"))["Config"]!["NodeName"]!.GetValue<string>();
+    }
 
-    public virtual ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         _http?.Dispose();
         GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>What is expected where the two differ.</summary>
-    private T Differing<T>(KnownDifference difference, T consul, T meshServer)
+    // {s} in paths, bodies and texts is what makes the names of this test its own; {node} is the server's own node.
+    private string Fill(string text) => text.Replace("{s}", _suffix, StringComparison.Ordinal).Replace("{node}", _node, StringComparison.Ordinal);
+
+    private async Task<(int Status, string Body, HttpResponseMessage Response)> SendAsync(string method, string path, string? body = null)
     {
-        Assert.NotEmpty(difference.Reason);
-        return IsConsul ? consul : meshServer;
-    }
-
-    /// <summary>The status of input the store refuses.</summary>
-    private int RefusedStatus => Differing(KnownDifferences.WrongInputIsTheCallers, 500, 400);
-
-    private Task<ApiAnswer> GetAsync(string path) => SendAsync("GET", path);
-
-    private Task<ApiAnswer> PutAsync(string path, string? body = null) => SendAsync("PUT", path, body);
-
-    private async Task<ApiAnswer> SendAsync(string method, string path, string? body = null)
-    {
-        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var request = new HttpRequestMessage(new HttpMethod(method), Fill(path));
         if (body is not null)
         {
-            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(Fill(body)));
         }
 
-        using var response = await _http!.SendAsync(request, Cancellation);
-        var index = response.Headers.TryGetValues("X-Consul-Index", out var values) ? ulong.Parse(values.Single(), CultureInfo.InvariantCulture) : (ulong?)null;
-        return new ApiAnswer((int)response.StatusCode, await response.Content.ReadAsStringAsync(Cancellation), index);
+        var response = await Http.SendAsync(request, Cancellation);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Cancellation), response);
     }
 
-    /// <summary>Waits a moment for a read that is to wait on, and then does a write.</summary>
-    private async Task<(ApiAnswer Answer, bool Waited)> WatchAsync(string path, ulong index, Func<Task> write, string wait = "10s")
+    /// <summary>Runs a case whose answer is a sentence, or empty.</summary>
+    private async Task ExpectAsync(string name, string method, string path, string? body, int status, string? text)
     {
-        var separator = path.Contains('?', StringComparison.Ordinal) ? '&' : '?';
-        var read = GetAsync($"{path}{separator}index={index}&wait={wait}");
-        await Task.WhenAny(read, Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Cancellation));
-        var waited = !read.IsCompleted;
-        await write();
-        return (await read, waited);
-    }
-}
-
-/// <summary>What came back.</summary>
-internal sealed partial record ApiAnswer(int Status, string Body, ulong? Index)
-{
-    public JsonElement Json => JsonDocument.Parse(Body).RootElement;
-
-    /// <summary>The JSON without white space, with indexes as 0, for comparing: an agent in development mode indents.</summary>
-    public string Compact
-    {
-        get
+        if (KnownDifferences.Find(name) is { } difference)
         {
-            using var document = JsonDocument.Parse(Body);
-            return Indexes().Replace(JsonSerializer.Serialize(document.RootElement), "$1:0");
+            (status, text) = IsConsul ? (difference.ConsulStatus, difference.ConsulText) : (difference.OurStatus, difference.OurText);
+        }
+
+        var answer = await SendAsync(method, path, body);
+        using (answer.Response)
+        {
+            Assert.True(status == answer.Status, $"{name}: {answer.Status} {answer.Body}");
+            if (text is not null)
+            {
+                // Consul in development mode indents JSON, and ends it with a line.
+                Assert.Equal(Fill(text), answer.Body.TrimEnd('\n'));
+            }
         }
     }
 
-    [GeneratedRegex("(\"(Create|Modify)Index\"):\\d+")]
-    private static partial Regex Indexes();
+    private Task DoAsync(string method, string path, string? body = null) => ExpectAsync($"{method} {path}", method, path, body, 200, null);
+
+    private async Task<JsonNode> GetAsync(string path, int status = 200)
+    {
+        var answer = await SendAsync("GET", path);
+        using (answer.Response)
+        {
+            Assert.True(status == answer.Status, $"GET {path}: {answer.Status} {answer.Body}");
+            return JsonNode.Parse(answer.Body)!;
+        }
+    }
+
+    /// <summary>Compares JSON as text, with what differs from server to server made the same: indexes, and the id of the node.</summary>
+    private async Task ExpectJsonAsync(string path, string expected, int status = 200)
+    {
+        var found = await GetAsync(path, status);
+        Assert.Equal(Normalize(JsonNode.Parse(Fill(expected))), Normalize(found));
+    }
+
+    private static string Normalize(JsonNode? node)
+    {
+        Level(node);
+        return node is null ? "null" : node.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    }
+
+    private static void Level(JsonNode? node)
+    {
+        switch (node)
+        {
+            case JsonArray list:
+                foreach (var item in list)
+                {
+                    Level(item);
+                }
+
+                break;
+            case JsonObject parts:
+                foreach (var index in new[] { "CreateIndex", "ModifyIndex" })
+                {
+                    if (parts.ContainsKey(index))
+                    {
+                        parts[index] = 0;
+                    }
+                }
+
+                foreach (var (_, value) in parts)
+                {
+                    Level(value);
+                }
+
+                break;
+            default:
+                break;
+        }
+    }
+
+    private async Task UntilAsync(string path, Func<JsonNode, bool> condition)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(Limit);
+        while (!condition(await GetAsync(path)))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, limit.Token);
+        }
+    }
 }

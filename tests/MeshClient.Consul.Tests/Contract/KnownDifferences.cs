@@ -1,79 +1,127 @@
 namespace MeshClient.Consul.Tests.Contract;
 
-/// <summary>A place where MeshClient.Server answers otherwise than Consul 1.8.7, on purpose.</summary>
-/// <param name="Consul">What Consul does.</param>
-/// <param name="MeshServer">What MeshClient.Server does.</param>
-/// <param name="Reason">Why.</param>
-internal sealed record KnownDifference(string Consul, string MeshServer, string Reason);
-
 /// <summary>
-/// All differences the contract knows of. A test that expects one thing of Consul and another of MeshClient.Server names the
-/// entry it goes by, so none is silent.
+/// Where MeshClient.Server answers otherwise than Consul 1.8.7, and why. The contract runs each case against both and
+/// expects of each what stands here, so a difference that is none any more fails as one that nobody wrote down does.
 /// </summary>
 internal static class KnownDifferences
 {
-    public static readonly KnownDifference WrongInputIsTheCallers = new(
+    public static readonly KnownBehavior WrongInputIsTheCallers = new(
         "Input that its store finds wrong is answered 500.",
         "It is answered 400, with the same sentence.",
         "Newer versions go that way, and a client must be able to tell what a repeat cannot help.");
 
-    public static readonly KnownDifference AbsentKeyIsWatchedAlone = new(
+    public static readonly KnownBehavior AbsentKeyIsWatchedAlone = new(
         "A watch on a key that is not there ends when any key is written.",
         "It ends when that key is written.",
         "Waking for nothing costs every watcher a request; the rules of blocking queries allow the narrower watch.");
 
-    public static readonly KnownDifference FilterErrorsAreShort = new(
+    public static readonly KnownBehavior FilterErrorsAreShort = new(
         "A filter of an event that is no regular expression is answered with what the parser of Go found.",
         "The sentence begins alike and names the expression.",
         "The words are those of Go's parser.");
 
-    public static readonly KnownDifference EventsAreTooLargeInOneSentence = new(
+    public static readonly KnownBehavior EventsAreTooLargeInOneSentence = new(
         "An event that is too large is answered with a list of errors of the gossip pool.",
         "It is answered with the one sentence about the size.",
         "There is no gossip pool.");
 
-    public static readonly KnownDifference SnapshotsAreOnesOwn = new(
+    public static readonly KnownBehavior SnapshotsAreOnesOwn = new(
         "An archive holds the entries of Consul's raft log.",
         "It holds rows of this server; the archive around them has Consul's form. Each refuses the other's.",
         "The states are not the same.");
 
-    public static readonly KnownDifference BadArchivesAreExplained = new(
+    public static readonly KnownBehavior BadArchivesAreExplained = new(
         "An archive that cannot be read is answered with what the decompressor said.",
         "The answer says that nothing has changed, and why.",
         "The words are those of Go's libraries.");
 
-    public static readonly KnownDifference TransactionsAreOfKeys = new(
+    public static readonly KnownBehavior TransactionsAreOfKeys = new(
         "A transaction may write nodes, services and checks too.",
         "It takes keys only, and refuses the rest with a sentence.",
         "No client of the mesh does it; the catalog has its own calls.");
 
-    public static readonly KnownDifference ConfigIsDeletedWithCas = new(
+    public static readonly KnownBehavior ConfigIsDeletedWithCas = new(
         "DELETE of a config entry does not look at cas.",
         "It does, and answers true or false.",
         "So do versions from 1.11 on.");
 
-    public static readonly KnownDifference ConfigIsJudgedFurther = new(
+    public static readonly KnownBehavior ConfigIsJudgedFurther = new(
         "Expressions and subset filters nobody can evaluate, weights below 0 and namespaces there are none of are taken.",
         "They are refused.",
         "They fail later, where nobody reads the error; newer versions refuse most of them too.");
 
-    public static readonly KnownDifference ConfigOfNewerVersionsIsTaken = new(
+    public static readonly KnownBehavior ConfigOfNewerVersionsIsTaken = new(
         "Kinds and fields of later versions are refused.",
         "They are taken and given back; intentions, load balancers, time-outs, retries and header changes have their effect.",
         "The client library reads them.");
 
-    public static readonly KnownDifference ChainsSayMore = new(
+    public static readonly KnownBehavior ChainsSayMore = new(
         "A chain has no Default, and its splits no Definition.",
         "It has both.",
         "So have newer versions; the definition of a split tells which headers it changes.");
 
-    public static readonly KnownDifference QueriesAreBasic = new(
+    public static readonly KnownBehavior QueriesAreBasic = new(
         "Prepared queries may be templates, be bound to a session, hold a token and fail over to other datacenters.",
         "Templates, sessions and tokens are refused; failover is kept and given back but an execution never leaves the datacenter.",
         "The client library balances and fails over by itself; a stored token would be a secret to keep for little.");
 
-    public static readonly KnownDifference ExactIntentionsAreThere = new(
+    public static readonly KnownBehavior ExactIntentionsAreThere = new(
         "There is no call by source and destination, and intentions have no permissions.",
         "There are both.",
         "So have versions from 1.9 on.");
+
+    private static readonly KnownDifference[] All =
+    [
+        new("beat of an unknown check", 500, "CheckID \"nope-{s}\" does not have associated TTL", 404,
+            "Unknown check ID \"nope-{s}\". Ensure that the check ID is passed, not the check name.",
+            "Consul's own later versions answer 404, by which a client that was forgotten knows that it has to register again."),
+        new("beat of a check that is not beaten", 500, "CheckID \"http-{s}\" does not have associated TTL", 404,
+            "CheckID \"http-{s}\" does not have associated TTL", "What is wrong with a request is never a 500 here."),
+        new("deregister an unknown check", 200, "", 404,
+            "Unknown check ID \"nope-{s}\". Ensure that the check ID is passed, not the check name.", "Consul's own later versions answer 404."),
+        new("deregister an unknown service", 200, "", 404,
+            "Unknown service ID \"nope-{s}\". Ensure that the service ID is passed, not the service name.", "Consul's own later versions answer 404."),
+        new("check of an unknown service", 500, "ServiceID \"nope-{s}\" does not exist", 404, "ServiceID \"nope-{s}\" does not exist",
+            "Consul's own later versions answer 404."),
+        new("script check", 500, "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true", 400,
+            "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
+            "What is wrong with a request is never a 500 here."),
+        new("check with the spelling of other calls", 400, "Request decode failed: json: unknown field \"CheckID\"", 200, "",
+            "Consul.NET sends CheckID; both spellings are taken."),
+        new("deregister without a check id", 500, "CheckID missing", 400, "CheckID missing", "What is wrong with a request is never a 500 here."),
+        new("deregister without a service id", 500, "ServiceID missing", 400, "ServiceID missing", "What is wrong with a request is never a 500 here."),
+        new("health without an id", 500, "Bad request: Missing serviceID", 400, "Bad request: Missing serviceID", "Consul's own later versions answer 400."),
+        new("health without a name", 500, "Bad request: Missing service Name", 400, "Bad request: Missing service Name", "Consul's own later versions answer 400."),
+        new("register without an address", 500, "Must provide address if SkipNodeUpdate is not set", 400, "Must provide address if SkipNodeUpdate is not set",
+            "What is wrong with a request is never a 500 here."),
+        new("register without a node", 500, "Must provide node", 400, "Must provide node", "What is wrong with a request is never a 500 here."),
+        new("register with a short node id", 500, "Bad node ID: uuid string is wrong length", 400, "Bad node ID: uuid string is wrong length",
+            "What is wrong with a request is never a 500 here."),
+        new("register of a service without a name", 500, "Must provide service name with ID", 400, "Must provide service name with ID",
+            "What is wrong with a request is never a 500 here."),
+        new("register of a check with any status", 200, "true", 400, "Invalid check status: 'bogus'",
+            "A status that is none of the three would count neither as good nor as bad."),
+        new("register of a check of another node", 500, "check node \"other\" does not match node \"ext-{s}\"", 400, "check node \"other\" does not match node \"ext-{s}\"",
+            "What is wrong with a request is never a 500 here."),
+        new("register of a check of no service", 500, "failed inserting check: Missing service registration on node \"ext-{s}\"", 400,
+            "failed inserting check: Missing service registration on node \"ext-{s}\"", "What is wrong with a request is never a 500 here."),
+        new("catalog deregister without a node", 500, "Must provide node", 400, "Must provide node", "What is wrong with a request is never a 500 here."),
+        new("metrics in the form of Prometheus", 415, "Prometheus is not enabled since its retention time is not positive", 200, null,
+            "Here nothing has to be switched on for it."),
+    ];
+
+    private static readonly Dictionary<string, KnownDifference> ByCase = All.ToDictionary(difference => difference.Case, StringComparer.Ordinal);
+
+    /// <summary>The difference of a case; null when both answer alike.</summary>
+    public static KnownDifference? Find(string name) => ByCase.GetValueOrDefault(name);
 }
+
+/// <summary>One difference. Texts are the whole answers, with <c>{s}</c> for what makes names unique; null: any.</summary>
+internal sealed record KnownDifference(string Case, int ConsulStatus, string? ConsulText, int OurStatus, string? OurText, string Reason);
+
+/// <summary>A difference of more than one answer; a test that expects one thing of each names it.</summary>
+/// <param name="Consul">What Consul does.</param>
+/// <param name="MeshServer">What MeshClient.Server does.</param>
+/// <param name="Reason">Why.</param>
+internal sealed record KnownBehavior(string Consul, string MeshServer, string Reason);

@@ -64,6 +64,18 @@ public sealed class InstanceMapperTests
         Assert.Equal(expected, Map(service: $$""" "Weights":{{weights}} """)!.Weight);
 
     [Theory]
+    [InlineData(""" "Locality":{"Region":"r","Zone":"s"},"Meta":{"zone":"m"} """, """ "Locality":{"Zone":"n"} """, "s")]
+    [InlineData(""" "Locality":{"Zone":""},"Meta":{"zone":"m"} """, """ "Locality":{"Zone":"n"} """, "m")]
+    [InlineData(""" "Meta":{"availability_zone":"m"} """, """ "Meta":{"zone":"n"} """, "m")]
+    [InlineData(""" "Meta":{"topology.kubernetes.io/zone":"m","zone":""} """, "", "m")]
+    [InlineData("", """ "Locality":{"Zone":"n"},"Meta":{"zone":"o"} """, "n")]
+    [InlineData("", """ "Locality":null,"Meta":{"zone":"o"} """, "o")]
+    [InlineData("", """ "Meta":null """, null)]
+    [InlineData(""" "Locality":{} """, "", null)]
+    public void Map_Zone_IsTheInstancesLocalityElseMetadataElseTheNodes(string service, string node, string? expected) =>
+        Assert.Equal(expected, Map(service, node: node)!.Zone);
+
+    [Theory]
     [InlineData("""{"Tags":null,"Meta":null,"TaggedAddresses":null,"Weights":null,"Proxy":null}""")]
     [InlineData("""{"Tags":[],"Meta":[],"TaggedAddresses":[]}""")]
     [InlineData("""{"Tags":{},"Meta":{},"TaggedAddresses":{},"Unknown":{"deep":[1,{"a":null}]}}""")]
@@ -109,17 +121,18 @@ public sealed class InstanceMapperTests
         string? text, string? endpoint, bool native, InstanceSecurity expected) =>
         Assert.Equal(expected, EndpointSecurityCodec.Read(text, endpoint, native));
 
-    private static ServiceInstance? Map(string service = "", string checks = "[]") =>
-        InstanceMapper.TryMap(Orders, Entry(service, checks), out _);
+    private static ServiceInstance? Map(string service = "", string checks = "[]", string node = "") =>
+        InstanceMapper.TryMap(Orders, Entry(service, checks, node), out _);
 
     // A key that comes twice holds with its last value.
-    private static HealthEntry Entry(string service, string checks)
+    private static HealthEntry Entry(string service, string checks, string node = "")
     {
         const string Usual = """
             "ID":"orders-1","Service":"orders","Address":"10.0.0.2","Port":80,"Connect":{"Native":true}
             """;
         var separator = string.IsNullOrWhiteSpace(service) ? "" : ",";
-        var json = $$"""[{"Node":{"Node":"n1","Address":"10.0.0.1","Datacenter":"dc1"},"Service":{{{Usual}}{{separator}}{{service}}},"Checks":{{checks}}}]""";
+        var more = string.IsNullOrWhiteSpace(node) ? "" : $",{node}";
+        var json = $$"""[{"Node":{"Node":"n1","Address":"10.0.0.1","Datacenter":"dc1"{{more}}},"Service":{{{Usual}}{{separator}}{{service}}},"Checks":{{checks}}}]""";
         return JsonSerializer.Deserialize(json, WireJson.Default.HealthEntryArray)![0]!;
     }
 }

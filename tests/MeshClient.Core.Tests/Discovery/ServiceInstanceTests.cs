@@ -31,6 +31,7 @@ public sealed class ServiceInstanceTests
         { "datacenter", i => i with { Datacenter = "DC1" } },
         { "identity", i => i with { Identity = SpiffeId.Parse("spiffe://td/b") } },
         { "no identity", i => i with { Identity = null } },
+        { "zone", i => i with { Zone = "a" } },
         { "health", i => i with { Health = InstanceHealth.Warning } },
         { "weight", i => i with { Weight = 2 } },
         { "plaintext", i => i with { PlaintextAllowed = true } },
@@ -62,7 +63,7 @@ public sealed class ServiceInstanceTests
     // A new property has to come into Equals and into the table above.
     [Fact]
     public void Equality_EveryProperty_IsInTheTable() =>
-        Assert.Equal(11, typeof(ServiceInstance).GetProperties().Length);
+        Assert.Equal(12, typeof(ServiceInstance).GetProperties().Length);
 
     [Fact]
     public void Defaults_OfTheOptionalParts_AreSafe()

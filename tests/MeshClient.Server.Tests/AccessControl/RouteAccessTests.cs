@@ -31,4 +31,65 @@ public sealed class RouteAccessTests
             Assert.DoesNotContain("secret", answer.Body, StringComparison.Ordinal);
         }
     }
+
+    /// <summary>Whoever has no rights learns nothing by any call, and changes nothing.</summary>
+    [Fact]
+    public async Task Routes_CalledWithoutRights_TellAndChangeNothing()
+    {
+        const string secret = "treasure";
+        await using var server = await TestServer.StartGuardedAsync(options => options.NodeName = $"{secret}-node");
+        await server.RegisterAsync(secret);
+        await server.MustPutAsync("/v1/agent/check/register", $$"""{"ID":"{{secret}}-check","Name":"{{secret}}","TTL":"10s"}""");
+        var intention = (await server.PostAsync("/v1/connect/intentions", $$"""{"SourceName":"{{secret}}-a","DestinationName":"{{secret}}","Action":"allow"}"""))
+            .Json.GetProperty("ID").GetString();
+        await server.PutAsync("/v1/acl/policy", $$"""{"Name":"{{secret}}","Rules":""}""");
+        await server.GetAsync($"/v1/agent/connect/ca/leaf/{secret}");
+        await server.PutAsync($"/v1/kv/{secret}", secret);
+        await server.PutAsync("/v1/config", $$"""{"Kind":"service-defaults","Name":"{{secret}}","Protocol":"http"}""");
+        server.Token = null;
+        var index = server.State.Index;
+        string[] rests = [string.Empty, secret, $"{secret}-node", intention!, "service-defaults", $"service-defaults/{secret}", "any", $"id/{secret}", $"name/{secret}", $"{secret}-check"];
+        string[] queries =
+        [
+            "?recurse&enable=true", $"?by=destination&name={secret}", $"?source={secret}-a&destination={secret}", "?keys",
+        ];
+        string[] bodies =
+        [
+            "{}", $$"""{"Name":"{{secret}}","Port":1}""", $$"""{"Node":"{{secret}}-node","Address":"127.0.0.1"}""", $$"""{"SourceName":"a","DestinationName":"{{secret}}","Action":"allow"}""",
+            $$"""{"Kind":"service-defaults","Name":"{{secret}}"}""", $$"""{"Target":"{{secret}}","ClientCertURI":"spiffe://x/ns/default/dc/dc1/svc/a"}""", """{"Provider":"consul","Config":{}}""", """{"Status":"passing"}""",
+        ];
+        string[] everybodys = ["/v1/acl/bootstrap"];
+        foreach (var (pattern, route) in server.Routes.All.Where(route => !everybodys.Contains(route.Key)))
+        {
+            foreach (var (method, _) in route.Methods)
+            {
+                foreach (var path in pattern.EndsWith('/') ? rests.Select(rest => pattern + rest) : [pattern])
+                {
+                    foreach (var query in queries)
+                    {
+                        foreach (var body in method == "GET" ? (string?[])[null] : bodies)
+                        {
+                            if (IsEndless(path))
+                            {
+                                continue;
+                            }
+
+                            var answer = await server.SendAsync(method, path + query, body);
+                            var rest = path[pattern.Length..];
+                            var told = rest.Length == 0 ? answer.Body : answer.Body.Replace(rest, string.Empty, StringComparison.Ordinal);
+                            Assert.False((int)answer.Status < 400 && told.Contains(secret, StringComparison.Ordinal), $"{method} {path}{query} {body}: {(int)answer.Status} {answer.Body}");
+                            Assert.False((int)answer.Status >= 500 && !answer.Body.StartsWith("No path", StringComparison.Ordinal), $"{method} {path}{query} {body}: {(int)answer.Status} {answer.Body}");
+                        }
+                    }
+                }
+            }
+        }
+
+        Assert.Equal(index, server.State.Index);
+        server.Token = TestServer.ManagementToken;
+        Assert.Single((await server.GetAsync($"/v1/health/service/{secret}")).Json.EnumerateArray());
+    }
+
+    // A stream of what the server logs has no end to wait for.
+    private static bool IsEndless(string path) => path is "/v1/agent/monitor" or "/v1/agent/metrics";
 }

@@ -106,7 +106,7 @@ public sealed class BlockingApiTests
     }
 
     [Fact]
-    public async Task Health_WhenANodeCheckComes_WakesEveryService()
+    public async Task Health_WhenANodeCheckComes_WakesEveryServiceOnTheNode()
     {
         await using var server = await TestServer.StartAsync();
         await server.RegisterAsync("web");
@@ -114,6 +114,10 @@ public sealed class BlockingApiTests
         var none = await server.ParkAsync("/v1/health/connect/none", (await server.GetAsync("/v1/health/connect/none")).Index);
         await server.MustPutAsync("/v1/agent/check/register", """{"Name":"disk","TTL":"10m"}""");
         await web;
+        Assert.False(none.IsCompleted);
+        await server.MustPutAsync("/v1/agent/service/deregister/web");
+        Assert.False(none.IsCompleted);
+        await server.StopAsync();
         await none;
     }
 

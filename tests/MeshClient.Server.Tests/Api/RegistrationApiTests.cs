@@ -64,7 +64,7 @@ public sealed class RegistrationApiTests
     [InlineData("""{"Name":"x","Check":{"TTL":"10s","HTTP":"http://127.0.0.1:1/","Interval":"1s"}}""", "Invalid check: Interval and TTL cannot both be specified")]
     [InlineData("""{"Name":"x","Check":{"TTL":"10s","Status":"sick"}}""", "Status for checks must 'passing', 'warning', 'critical'")]
     [InlineData("""{"Name":"x","Check":{"Args":["/bin/true"],"Interval":"1s"}}""", "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true")]
-    [InlineData("""{"Name":"x","Check":{"TCP":"127.0.0.1:1","Interval":"1s"}}""", "Invalid check: this version of the server runs TTL checks only, no TCP checks")]
+    [InlineData("""{"Name":"x","Check":{"H2PING":"127.0.0.1:1","Interval":"1s"}}""", "Invalid check: this version of the server runs TTL, HTTP, TCP, gRPC and alias checks, no H2PING checks")]
     [InlineData("""{"Name":"x","Weights":{"Passing":-1,"Warning":1}}""", "Invalid Weights: Passing must be greater than 0")]
     [InlineData("""{"Name":"x","Weights":{"Passing":0,"Warning":0}}""", "Invalid Weights: Passing must be greater than 0")]
     [InlineData("""{"Name":"x","Weights":{"Passing":70000,"Warning":1}}""", "Invalid Weights: DNS Weight must be between 0 and 65535")]

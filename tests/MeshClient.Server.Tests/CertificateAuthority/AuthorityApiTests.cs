@@ -193,7 +193,8 @@ public sealed class AuthorityApiTests
     [InlineData("""{"Provider":"consul","Config":{"PrivateKey":"x"}}""", "error configuring provider: PrivateKey and RootCert have to be given together")]
     [InlineData("""{"Provider":"consul","Config":{"PrivateKey":"x","RootCert":"y"}}""", "error configuring provider: RootCert and PrivateKey must be a PEM certificate and its own unencrypted PEM key")]
     [InlineData("""{"Provider":"consul","Config":{"PrivateKeyType":"ec","PrivateKeyBits":100}}""", "error configuring provider: EC key length must be one of (256, 384, 521) bits")]
-    [InlineData("""{"Provider":"consul","Config":{"PrivateKeyType":"rsa","PrivateKeyBits":2048}}""", "error configuring provider: a root with a key of type \"rsa\" has to be given as RootCert and PrivateKey")]
+    [InlineData("""{"Provider":"consul","Config":{"PrivateKeyType":"rsa","PrivateKeyBits":1024}}""", "error configuring provider: RSA key length must be one of (2048, 3072, 4096) bits")]
+    [InlineData("""{"Provider":"consul","Config":{"CSRMaxPerSecond":-1}}""", "error configuring provider: CSRMaxPerSecond cannot be negative; 0 is no limit")]
     public async Task Configuration_OfSomethingWrong_IsRefusedInConsulsWords(string body, string text)
     {
         await using var server = await TestServer.StartAsync();
@@ -304,6 +305,48 @@ public sealed class AuthorityApiTests
         Assert.Equal([384, 256], roots.Select(root => root.GetProperty("PrivateKeyBits").GetInt32()));
         Assert.NotEqual(first.Body, (await server.GetAsync(Leaf + "web")).Body);
         Assert.Equal(roots[0].GetProperty("ID").GetString(), server.State.Leaves["web"].RootId);
+    }
+
+    [Fact]
+    public async Task Rotation_ByKeyType_MakesARootOfThatType()
+    {
+        await using var server = await TestServer.StartAsync(time: NowClock());
+        var oldRoots = await RootsAsync(server);
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"rsa"}}""");
+        Assert.Equal(("rsa", 2048), (server.State.Authority!.Active.PrivateKeyType, server.State.Authority.Active.PrivateKeyBits));
+        var leaf = await LeafAsync(server, "web");
+        Assert.True(Chains(leaf[0], leaf[1..], oldRoots), "a peer that knows the old root only, with the bridge");
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"ec"}}""");
+        var again = await LeafAsync(server, "web");
+        Assert.True(Chains(again[0], again[1..], oldRoots), "the same across two rotations");
+        Assert.Equal("ec", server.State.Authority.Active.PrivateKeyType);
+    }
+
+    [Fact]
+    public async Task Rotation_ForcedWithoutCrossSigning_BuildsNoBridge()
+    {
+        await using var server = await TestServer.StartAsync(time: NowClock());
+        var oldRoots = await RootsAsync(server);
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyBits":384},"ForceWithoutCrossSigning":true}""");
+        var leaf = await LeafAsync(server, "web");
+        Assert.Single(leaf);
+        Assert.False(Chains(leaf[0], [], oldRoots));
+        Assert.True(Chains(leaf[0], [], await RootsAsync(server)));
+    }
+
+    [Fact]
+    public async Task Leaf_OverTheRateOfTheConfiguration_Is429()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"CSRMaxPerSecond":2}}""");
+        Assert.Equal(2, (await server.GetAsync(Configuration)).Json.GetProperty("Config").GetProperty("CSRMaxPerSecond").GetInt32());
+        Assert.Equal(HttpStatusCode.OK, (await server.GetAsync(Leaf + "a")).Status);
+        Assert.Equal(HttpStatusCode.OK, (await server.GetAsync(Leaf + "b")).Status);
+        var refused = await server.GetAsync(Leaf + "c");
+        Assert.Equal((429, "Rate limit reached, try again later"), ((int)refused.Status, refused.Body));
+        Assert.Equal(429, (int)(await server.PostAsync("/v1/agent/connect/ca/sign/c", "x")).Status);
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"CSRMaxPerSecond":0}}""");
+        Assert.Equal(HttpStatusCode.OK, (await server.GetAsync(Leaf + "c")).Status);
     }
 
     [Fact]

@@ -205,7 +205,7 @@ public sealed class StateDirectoryTests : IDisposable
     }
 
     private static ServerState Empty(ulong index) =>
-        ServerState.CreateEmpty(index, new NodeRecord("id", "n1", "127.0.0.1", "dc1", index, index), Now);
+        ServerState.CreateEmpty(index, NodeRecord.Local("id", "n1", "127.0.0.1", "dc1", index), Now);
 
     private static void Register(StateStore store, params string[] names)
     {

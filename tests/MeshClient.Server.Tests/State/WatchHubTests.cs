@@ -14,7 +14,7 @@ public sealed class WatchHubTests
     [Fact]
     public async Task WaitAsync_WhenATopicIsTouched_EndsWithChanged()
     {
-        using var watch = _hub.Begin([Topic.Service("web"), Topic.Node]);
+        using var watch = _hub.Begin([Topic.Service("web"), Topic.Nodes]);
         var wait = watch.WaitAsync(TimeSpan.FromMinutes(1), _time, Cancellation);
         _hub.Wake([Topic.Service("WEB")]);
         Assert.Equal(WatchOutcome.Changed, await wait.WaitAsync(TestServer.Limit, Cancellation));
@@ -103,7 +103,7 @@ public sealed class WatchHubTests
     [Fact]
     public void Dispose_OfAWatch_LeavesNothingBehind()
     {
-        using (_hub.Begin([Topic.Checks, Topic.Node]))
+        using (_hub.Begin([Topic.Checks, Topic.Nodes]))
         {
             Assert.Equal(1, _hub.Count);
         }

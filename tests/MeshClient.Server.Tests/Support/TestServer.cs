@@ -4,20 +4,23 @@ using System.Text.Json;
 using MeshClient.Server.Api;
 using MeshClient.Server.State;
 using MeshClient.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Server.Tests.Support;
 
 /// <summary>A server on a free port with a clock that stands still, and the means to talk to it.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
+    public const string ManagementToken = "7d6ee4a2-1c7a-4ab1-8f35-2b6a0f9bb0c1";
+
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private readonly MeshServer _server;
 
-    private TestServer(MeshServerOptions options, FakeTimeProvider time)
+    private TestServer(MeshServerOptions options, FakeTimeProvider time, ILoggerFactory? logs)
     {
         Time = time;
-        _server = new MeshServer(options, time: time);
+        _server = new MeshServer(options, logs, time);
     }
 
     public FakeTimeProvider Time { get; }
@@ -25,6 +28,8 @@ internal sealed class TestServer : IAsyncDisposable
     public HttpClient Http { get; private set; } = null!;
 
     public Uri Address => _server.Address;
+
+    public Uri? HttpsAddress => _server.HttpsAddress;
 
     public StateStore Store => _server.Core.Store;
 
@@ -34,11 +39,32 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<TestServer> StartAsync(Action<MeshServerOptions>? configure = null, FakeTimeProvider? time = null)
+    /// <summary>Sent along with every request; null: none.</summary>
+    public string? Token { get; set; }
+
+    /// <summary>Starts a server that demands tokens; the one that may do everything is sent along until another is set.</summary>
+    public static async Task<TestServer> StartGuardedAsync(
+        Action<MeshServerOptions>? configure = null, FakeTimeProvider? time = null, ILoggerFactory? logs = null)
+    {
+        var server = await StartAsync(
+            options =>
+            {
+                options.AccessControl.Enabled = true;
+                options.AccessControl.InitialManagementToken = ManagementToken;
+                configure?.Invoke(options);
+            },
+            time,
+            logs);
+        server.Token = ManagementToken;
+        return server;
+    }
+
+    public static async Task<TestServer> StartAsync(
+        Action<MeshServerOptions>? configure = null, FakeTimeProvider? time = null, ILoggerFactory? logs = null)
     {
         var options = new MeshServerOptions { ListenAddress = new Uri("http://127.0.0.1:0"), NodeName = "n1" };
         configure?.Invoke(options);
-        var server = new TestServer(options, time ?? new FakeTimeProvider(new DateTimeOffset(2026, 11, 21, 3, 0, 0, TimeSpan.Zero)));
+        var server = new TestServer(options, time ?? new FakeTimeProvider(new DateTimeOffset(2026, 11, 21, 3, 0, 0, TimeSpan.Zero)), logs);
         try
         {
             await server._server.StartAsync(Cancellation);
@@ -65,6 +91,11 @@ internal sealed class TestServer : IAsyncDisposable
         if (body is not null)
         {
             request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body));
+        }
+
+        if (Token is { } token)
+        {
+            request.Headers.Add("X-Consul-Token", token);
         }
 
         using var response = await Http.SendAsync(request, cancellation ?? Cancellation);

@@ -12,8 +12,31 @@ public sealed class PeakEwmaTests
     public PeakEwmaTests() => _second = _time.TimestampFrequency;
 
     [Fact]
-    public void Cost_Untried_IsTheInitialLatency() =>
-        Assert.Equal(0.030, Make(0.030).Cost(1, _time.GetTimestamp()) / _second, 9);
+    public void Average_Untried_IsUnknownHoweverLongAgo()
+    {
+        var load = new PeakEwma(Decay * _second);
+        Assert.True(load.Average(_time.GetTimestamp()) < 0);
+        _time.Advance(TimeSpan.FromDays(30));
+        Assert.True(load.Average(_time.GetTimestamp()) < 0);
+    }
+
+    [Fact]
+    public void Forget_Known_IsUnknownUntilTheNextSample()
+    {
+        var load = Make(5);
+        load.Forget();
+        Assert.True(load.Average(_time.GetTimestamp()) < 0);
+        load.Observe(0.5 * _second, _time.GetTimestamp());
+        Assert.Equal(0.5, Seconds(load), 9);
+    }
+
+    [Fact]
+    public void Average_Slower_DecaysAsIfLessTimeHadPassed()
+    {
+        var load = Make(1);
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal(Math.Exp(-0.5), load.Average(_time.GetTimestamp(), slower: 4) / _second, 9);
+    }
 
     [Fact]
     public void Observe_SampleAboveTheAverage_ReplacesItAtOnce()
@@ -54,7 +77,7 @@ public sealed class PeakEwmaTests
     [InlineData(0.101)]
     [InlineData(3)]
     [InlineData(60)]
-    public void Cost_Idle_DriftsToZeroByTheFormula(double elapsed)
+    public void Average_Idle_DriftsToZeroByTheFormula(double elapsed)
     {
         var load = Make(1);
         _time.Advance(TimeSpan.FromSeconds(elapsed));
@@ -62,7 +85,7 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
-    public void Cost_LookedAtOften_IsTheSameAsLookedAtOnce()
+    public void Average_LookedAtOften_IsTheSameAsLookedAtOnce()
     {
         var watched = Make(1);
         var left = Make(1);
@@ -76,22 +99,37 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
-    public void Cost_CallsInFlight_MultipliesByThemAndTheNext()
+    public void IsAsGood_CallsInFlight_MultiplyTheLatencyPerWeight()
     {
-        var load = Make(0.030);
-        load.Begin();
-        load.Begin();
-        Assert.Equal(0.090, Seconds(load), 9);
-        load.End();
-        Assert.Equal(1, load.InFlight);
-        Assert.Equal(0.060, Seconds(load), 9);
+        var (a, b) = (Make(0.030), Make(0.050));
+        Assert.True(IsAsGood(a, b));
+        a.Begin();
+        Assert.False(IsAsGood(a, b));
+        b.Begin();
+        Assert.True(IsAsGood(a, b));
+        Assert.False(IsAsGood(a, b, aPerWeight: 3));
+        a.End();
+        Assert.Equal((0, 1), (a.InFlight, b.InFlight));
     }
 
     [Fact]
-    public void Cost_ClockOfAnEarlierMoment_DoesNotGrowTheAverage()
+    public void IsAsGood_OneIsUnknown_OnlyTheCallsInFlightCount()
+    {
+        var (known, unknown) = (Make(5), new PeakEwma(Decay * _second));
+        Assert.True(IsAsGood(known, unknown) && IsAsGood(unknown, known));
+        unknown.Begin();
+        Assert.True(IsAsGood(known, unknown));
+        Assert.False(IsAsGood(unknown, known));
+        var other = new PeakEwma(Decay * _second);
+        Assert.True(IsAsGood(other, unknown));
+        Assert.False(IsAsGood(unknown, other));
+    }
+
+    [Fact]
+    public void Average_ClockOfAnEarlierMoment_DoesNotGrowTheAverage()
     {
         var load = Make(1);
-        Assert.Equal(1, load.Cost(1, _time.GetTimestamp() - (5 * _second)) / _second, 9);
+        Assert.Equal(1, load.Average(_time.GetTimestamp() - (5 * _second)) / _second, 9);
     }
 
     [Fact]
@@ -111,7 +149,15 @@ public sealed class PeakEwmaTests
         Assert.True(double.IsFinite(Seconds(load)) && Seconds(load) >= 0);
     }
 
-    private double Seconds(PeakEwma load) => load.Cost(1, _time.GetTimestamp()) / _second;
+    private bool IsAsGood(PeakEwma a, PeakEwma b, double aPerWeight = 1) =>
+        LatencyCost.IsAsGood(a, aPerWeight, b, 1, _time.GetTimestamp());
 
-    private PeakEwma Make(double initialSeconds) => new(initialSeconds * _second, Decay * _second, _time.GetTimestamp());
+    private double Seconds(PeakEwma load) => load.Average(_time.GetTimestamp()) / _second;
+
+    private PeakEwma Make(double seconds)
+    {
+        var load = new PeakEwma(Decay * _second);
+        load.Observe(seconds * _second, _time.GetTimestamp());
+        return load;
+    }
 }

@@ -97,7 +97,8 @@ public sealed class TwoChoicesPickerTests
             Pick(instances).Load.Begin();
         }
 
-        Assert.InRange(instances[0].Load.InFlight, 2990, 3010);
+        // Half of the draws of two are of one and the same, so the comparison has less to say than with equal weights.
+        Assert.InRange(instances[0].Load.InFlight, 2960, 3040);
     }
 
     [Fact]

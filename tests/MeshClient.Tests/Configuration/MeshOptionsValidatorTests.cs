@@ -1,3 +1,4 @@
+using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Outbound;
 using Microsoft.Extensions.Configuration;
@@ -47,6 +48,69 @@ public sealed class MeshOptionsValidatorTests
         Assert.All(keys, key => Assert.Single(failures, failure => failure.StartsWith(key, StringComparison.Ordinal)));
         Assert.Contains("181", failures.Single(failure => failure.Contains("MaxParkedQueries", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Contains("180", failures.Single(failure => failure.Contains("MaxParkedQueries", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_BalancingOutOfRange_IsReportedWithKeyAndRange()
+    {
+        var options = new MeshOptions();
+        options.Destinations["orders"] = new()
+        {
+            Balancing =
+            {
+                Policy = (BalancingPolicy)99,
+                HashKey = "body",
+                BoundedLoad = 1,
+                MinRingSize = 0,
+                Aperture = 1,
+                Zone = (ZonePreference)9,
+                SlowStart = TimeSpan.FromMilliseconds(1),
+                SlowStartMinimum = 0,
+                SlowStartAggression = 11,
+                ReportBlackout = TimeSpan.FromDays(1),
+            },
+        };
+        var failures = new MeshOptionsValidator().Validate(null, options).Failures!.ToList();
+        string[] keys =
+        [
+            "Policy", "HashKey", "BoundedLoad", "MinRingSize", "Aperture", "Zone", "SlowStart", "SlowStartMinimum", "SlowStartAggression",
+            "ReportBlackout",
+        ];
+        Assert.Equal(keys.Length, failures.Count);
+        Assert.All(keys, key => Assert.Single(
+            failures, failure => failure.StartsWith($"Mesh:Destinations:orders:Balancing:{key} ", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(null, 0, ZonePreference.Off, "HashKey is not set")]
+    [InlineData("path", 20, ZonePreference.Off, "Aperture 20")]
+    [InlineData("path", 0, ZonePreference.Fair, "Zone Fair")]
+    [InlineData("path", 0, ZonePreference.Off, null)]
+    public void Validate_HashPolicy_NeedsAKeyAndAllInstances(string? key, int aperture, ZonePreference zone, string? expected)
+    {
+        var options = new MeshOptions
+        {
+            Defaults = { Balancing = { Policy = BalancingPolicy.Maglev, HashKey = key, Aperture = aperture, Zone = zone } },
+        };
+        options.Destinations["orders"] = new();
+        var result = new MeshOptionsValidator().Validate(null, options);
+        Assert.Equal(expected is null, result.Succeeded);
+        // Once, not again for the service that takes it over.
+        Assert.True(expected is null || Assert.Single(result.Failures!).Contains(expected, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void For_OwnBalancing_WinsOverDefaultsOneByOne()
+    {
+        var options = new MeshOptions
+        {
+            Defaults = { Balancing = { Policy = BalancingPolicy.RoundRobin, SlowStart = TimeSpan.FromSeconds(7) } },
+        };
+        options.Destinations["orders"] = new() { Balancing = { Policy = BalancingPolicy.LeastRequest } };
+        var balancing = DestinationSettings.For(options, "orders").Balancing;
+        Assert.Equal(
+            (BalancingPolicy.LeastRequest, TimeSpan.FromSeconds(7), MeshDefaults.MinRingSize),
+            (balancing.Policy, balancing.SlowStart, balancing.MinRingSize));
     }
 
     [Fact]

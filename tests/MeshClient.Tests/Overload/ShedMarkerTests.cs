@@ -2,6 +2,7 @@ using System.Net;
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 
@@ -54,6 +55,34 @@ public sealed class ShedMarkerTests
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true, "14", 1)]
+    [InlineData(false, "14", 2)]
+    [InlineData(true, "8", 1)]
+    public async Task SendAsync_GrpcAnswerWithoutBody_IsTriedElsewhereOnlyWithoutTheMarker(bool sheds, string status, int attempts)
+    {
+        await using var env = new MeshTestEnvironment();
+        Task Answer(HttpContext context)
+        {
+            context.Response.ContentType = "application/grpc";
+            context.Response.Headers["grpc-status"] = status;
+            if (sheds)
+            {
+                context.Response.Headers[ShedMarker.HeaderName] = "concurrency";
+            }
+
+            return Task.CompletedTask;
+        }
+
+        var peers = new[] { await env.StartAsync("orders", Answer), await env.StartAsync("orders", Answer) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Content = new ByteArrayContent([]), Version = HttpVersion.Version20 };
+        request.Content.Headers.ContentType = new("application/grpc");
+        request.Options.Set(MeshRequestOptions.Idempotent, true);
+        using var answer = await env.Client().SendAsync(request, Token);
+
+        Assert.InRange(peers.Sum(peer => peer.Requests), attempts, attempts == 1 ? 1 : 3);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(true)]
     [InlineData(false)]
     public async Task GetAsync_InstanceRefusesAgainAndAgain_IsEjectedOnlyWhenItDoesNotSayThatItSheds(bool sheds)
@@ -72,7 +101,7 @@ public sealed class ShedMarkerTests
         var instance = env.Instance("orders", refusing.Port);
         Assert.Equal(!sheds, instance.Ejection.IsEjected);
         // But it counts as slow, so that others are picked meanwhile.
-        Assert.True(instance.Load.Cost(1, TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
+        Assert.True(instance.Load.Average(TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);
     }
 
     private static Task ShedAsync(HttpContext context)

@@ -28,6 +28,20 @@ internal static class Eventually
         }
     }
 
+    /// <summary>Waits until something holds that takes calls to find out.</summary>
+    /// <exception cref="TimeoutException">It did not.</exception>
+    public static async Task HoldsAsync(Func<Task<bool>> condition, string what = "the condition")
+    {
+        var since = TimeProvider.System.GetTimestamp();
+        while (!await condition())
+        {
+            if (TimeProvider.System.GetElapsedTime(since) > Patience)
+            {
+                throw new TimeoutException($"It did not come about within {Patience}: {what}.");
+            }
+        }
+    }
+
     /// <summary>Waits for a task, but not for ever.</summary>
     public static Task<T> BoundedAsync<T>(this Task<T> task) => task.WaitAsync(Patience, TimeProvider.System, TestContext.Current.CancellationToken);
 

@@ -2,6 +2,7 @@ using System.Net;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
+using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Discovery;
@@ -28,36 +29,56 @@ internal static class TestInstances
             endpoints.Length > 0 ? endpoints : [new InstanceEndpoint(null, "127.0.0.1", port, InstanceSecurity.Mesh)]),
     };
 
-    public static InstanceState[] Make(int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false)
+    public static InstanceState[] Make(
+        int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false, Func<int, string?>? zone = null)
     {
         var quota = new EjectionQuota();
         // A tenth of ten times as many are all of them.
         quota.Resize(allMayBeEjected ? count * 10 : count);
         var random = new MeshRandom(1);
         var factory = Transports(time, random);
-        return [.. Enumerable.Range(0, count).Select(i =>
-        {
-            var description = Describe($"orders-{i}", 1001 + i) with { Weight = weight?.Invoke(i) ?? 1 };
-            var endpoint = description.Endpoints[0];
-            return new InstanceState(
-                description,
-                endpoint,
-                new PeakEwma(
-                    MeshDefaults.InitialLatency.TotalSeconds * time.TimestampFrequency,
-                    MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency,
-                    time.GetTimestamp()),
-                MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
-                new EjectionState(quota, time, random),
-                new InstanceTransport(factory, description, endpoint, MeshDefaults.ConnectTimeout));
-        })];
+        return [.. Enumerable.Range(0, count).Select(i => Make(
+            Describe($"orders-{i}", 1001 + i) with { Weight = weight?.Invoke(i) ?? 1, Zone = zone?.Invoke(i) },
+            time,
+            quota,
+            factory))];
     }
 
+    /// <summary>One instance, of which nothing is known.</summary>
+    public static InstanceState Make(ServiceInstance description, TimeProvider time)
+    {
+        var quota = new EjectionQuota();
+        quota.Resize(10);
+        return Make(description, time, quota, Transports(time, new MeshRandom(1)));
+    }
+
+    private static InstanceState Make(
+        ServiceInstance description, TimeProvider time, EjectionQuota quota, TransportFactory factory) => new(
+            description,
+            description.Endpoints[0],
+            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency),
+            MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
+            new EjectionState(quota, time, new MeshRandom(2)),
+            new InstanceTransport(factory, description, description.Endpoints[0], MeshDefaults.ConnectTimeout));
+
     public static ServiceBalancer Balancer(
-        TimeProvider time, MeshBalancingOptions? options = null, IInstancePicker? userPicker = null) =>
-        new(BalancingSettings.For(options, new MeshBalancingOptions()), userPicker, time);
+        TimeProvider time, MeshBalancingOptions? options = null, CallerFleet? fleet = null, string? zone = null) => new(
+            BalancingSettings.For(options, new MeshBalancingOptions()),
+            null,
+            fleet ?? Fleet(time),
+            zone,
+            time,
+            new MeshRandom(5));
+
+    /// <summary>The copies of an app of which nothing is known.</summary>
+    public static CallerFleet Fleet(TimeProvider time, ServiceName? service = null, IInstanceSource? source = null)
+    {
+        var random = new MeshRandom(6);
+        return new CallerFleet(service, source, new WatchRunner(time, random, NullLogger<WatchRunner>.Instance), random);
+    }
 
     /// <summary>A service with nothing listed, for what only looks at how it is called.</summary>
-    public static ServiceState State(TimeProvider time, MeshRandom random, MeshOptions? options = null, IInstancePicker? userPicker = null)
+    public static ServiceState State(TimeProvider time, MeshRandom random, MeshOptions? options = null)
     {
         var settings = DestinationSettings.For(options ?? new MeshOptions(), Service.Value);
         return new ServiceState(
@@ -69,7 +90,7 @@ internal static class TestInstances
             Transports(time, random),
             time,
             random,
-            new ServiceBalancer(settings.Balancing, userPicker, time));
+            new ServiceBalancer(settings.Balancing, null, Fleet(time), null, time, random));
     }
 
     /// <summary>Fails an instance until it is ejected.</summary>

@@ -20,9 +20,9 @@ internal static class JsonRuleReader
         {
             throw new RuleTextException($"At {e.LineNumber + 1}:{e.BytePositionInLine + 1}: invalid JSON");
         }
-        catch (InvalidOperationException)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
         {
-            // An escaped half of a surrogate pair.
+            // Half of a surrogate pair.
             throw new RuleTextException("invalid JSON: a text is no valid Unicode");
         }
     }

@@ -1,0 +1,9 @@
+namespace MeshClient.Server.Tests.Support;
+
+/// <summary>A folder that is gone after the test.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("mesh-server-").FullName;
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

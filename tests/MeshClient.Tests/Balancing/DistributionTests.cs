@@ -1,0 +1,97 @@
+using MeshClient.Balancing;
+using MeshClient.Configuration;
+using MeshClient.Discovery;
+using MeshClient.Tests.Support;
+
+namespace MeshClient.Tests.Balancing;
+
+public sealed class PeakEwmaDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.12;
+
+    // Of two idle ones it takes the one it has not heard of for longer, which favours the light a little.
+    protected override double WeightSpread => 0.2;
+
+    private protected override MeshBalancingOptions Options => new();
+}
+
+public sealed class LeastRequestDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.12;
+
+    private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.LeastRequest };
+}
+
+public sealed class RoundRobinDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.001;
+
+    protected override bool HonoursWeights => false;
+
+    // Whose turn it would have been is passed on to the next in line.
+    protected override double EjectedSpread => 1;
+
+    private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.RoundRobin };
+}
+
+public sealed class WeightedRoundRobinDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.005;
+
+    protected override double EjectedSpread => 1;
+
+    private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.WeightedRoundRobin };
+}
+
+public sealed class RandomDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.12;
+
+    private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.Random };
+}
+
+public sealed class ReportedLoadDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.01;
+
+    protected override double EjectedSpread => 1;
+
+    private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.ReportedLoad };
+}
+
+/// <summary>An app's own picker, here by chance.</summary>
+public sealed class UserPickerDistributionTests : DistributionSuite
+{
+    protected override double Spread => 0.12;
+
+    protected override bool HonoursWeights => false;
+
+    private protected override MeshBalancingOptions Options => new();
+
+    private protected override InstancePicker Build(InstanceState[] instances) => new UserPicker(new AtRandom(Random), instances);
+
+    private sealed class AtRandom(MeshRandom random) : IInstancePicker
+    {
+        public int Pick(in PickContext context) => random.Next(context.Candidates.Count);
+    }
+}
+
+public sealed class ApertureContractTests : PickerContract
+{
+    private protected override MeshBalancingOptions Options => new() { Aperture = 12 };
+}
+
+public sealed class ZoneContractTests : PickerContract
+{
+    private protected override MeshBalancingOptions Options => new() { Zone = ZonePreference.Strict };
+
+    protected override string? ZoneOf(int index) => (index % 3) switch { 0 => "a", 1 => "b", _ => null };
+
+    private protected override InstancePicker Build(InstanceState[] instances) =>
+        TestInstances.Balancer(Time, Options, zone: "a").Build(instances, new Dictionary<string, int>());
+}
+
+public sealed class SlowStartContractTests : PickerContract
+{
+    private protected override MeshBalancingOptions Options => new() { SlowStart = TimeSpan.FromSeconds(30), Policy = BalancingPolicy.WeightedRoundRobin };
+}
