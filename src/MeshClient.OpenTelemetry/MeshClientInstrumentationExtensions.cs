@@ -9,15 +9,18 @@ public static class MeshClientInstrumentationExtensions
     /// <summary>The name of MeshClient's meter and activity source.</summary>
     public const string Name = "MeshClient";
 
+    /// <summary>The name of the meter of a registry, MeshClient.Server.</summary>
+    public const string ServerName = "MeshClient.Server";
+
     /// <summary>
-    /// Collects the figures of calls made and taken. Calling it again changes nothing.
+    /// Collects the figures of calls made and taken, and of a registry in this process. Calling it again changes nothing.
     /// </summary>
     /// <param name="builder">The app's meter provider.</param>
     /// <exception cref="ArgumentNullException">There is no builder.</exception>
     public static MeterProviderBuilder AddMeshClientInstrumentation(this MeterProviderBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return builder.AddMeter(Name);
+        return builder.AddMeter(Name, ServerName);
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using MeshClient.Configuration;
 using MeshClient.Core;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
@@ -22,7 +23,9 @@ internal sealed class BenchmarkMesh : IAsyncDisposable
     /// <summary>Makes a client.</summary>
     /// <param name="controlPlane">Where its instances and certificates come from.</param>
     /// <param name="network">Stands in for the network; null: real sockets.</param>
-    public static BenchmarkMesh Create(InMemoryControlPlane controlPlane, HttpMessageHandler? network)
+    /// <param name="configure">How its calls are made; null: by default.</param>
+    public static BenchmarkMesh Create(
+        InMemoryControlPlane controlPlane, HttpMessageHandler? network, Action<MeshDestinationOptions>? configure = null)
     {
         var services = new ServiceCollection();
         services.AddSingleton<IInstanceSource>(controlPlane);
@@ -39,7 +42,11 @@ internal sealed class BenchmarkMesh : IAsyncDisposable
                 _ => network));
         }
 
-        services.AddMeshClient(options => options.Service = "web");
+        services.AddMeshClient(options =>
+        {
+            options.Service = "web";
+            configure?.Invoke(options.Defaults);
+        });
         return new BenchmarkMesh(services.BuildServiceProvider());
     }
 

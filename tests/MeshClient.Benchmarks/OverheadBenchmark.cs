@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using MeshClient.Configuration;
 using MeshClient.Testing;
 
 namespace MeshClient.Benchmarks;
@@ -30,6 +31,11 @@ internal static class OverheadBenchmark
             variants.Add(Call("MeshClient, 3 instances, http:// address", meshes[0].Invoker(), stub, Http));
             using var cancellation = new CancellationTokenSource();
             variants.Add(Call("MeshClient, 3 instances, cancellable caller", meshes[0].Invoker(), stub, Https, cancellation.Token));
+            var hedged = await CreateAsync(stub, 3, options => (options.Hedging.Enabled, options.Hedging.Delay) = (true, TimeSpan.FromMilliseconds(50)));
+            var guarded = await CreateAsync(stub, 3, options => options.CircuitBreaker.Enabled = true);
+            meshes.AddRange([hedged, guarded]);
+            variants.Add(Call("MeshClient, 3 instances, hedging that does not fire", hedged.Invoker(), stub, Https));
+            variants.Add(Call("MeshClient, 3 instances, circuit breaker", guarded.Invoker(), stub, Https));
             var rows = Measurement.Compare([.. variants]);
             Print.Rows(body is null ? "Empty answer" : $"Answer of {body.Length} bytes, read to the end", rows);
             Console.WriteLine(string.Create(
@@ -51,11 +57,12 @@ internal static class OverheadBenchmark
         return 0;
     }
 
-    private static async Task<BenchmarkMesh> CreateAsync(StubHandler stub, int instances)
+    private static async Task<BenchmarkMesh> CreateAsync(
+        StubHandler stub, int instances, Action<MeshDestinationOptions>? configure = null)
     {
         var controlPlane = new InMemoryControlPlane();
         controlPlane.SetInstances(BenchmarkMesh.Orders, [.. BenchmarkMesh.Instances(instances, 1000)]);
-        var mesh = BenchmarkMesh.Create(controlPlane, stub);
+        var mesh = BenchmarkMesh.Create(controlPlane, stub, configure);
         // The first call waits for the instances and the certificate, on other threads.
         using var invoker = mesh.Invoker();
         using var request = new HttpRequestMessage(HttpMethod.Get, Https);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using MeshClient.OpenTelemetry;
+using MeshClient.Server;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -21,6 +22,22 @@ public sealed class MeshClientInstrumentationExtensionsTests
 
         Assert.Contains("meshclient.call.duration", reader.Names);
         Assert.Contains("meshclient.attempt.duration", reader.Names);
+    }
+
+    [Fact]
+    public async Task AddMeshClientInstrumentation_Meters_CollectsWhatARegistryMeasures()
+    {
+        using var reader = new CollectingReader();
+        using var meters = Sdk.CreateMeterProviderBuilder().AddMeshClientInstrumentation().AddReader(reader).Build();
+        await using var server = new MeshServer(new MeshServerOptions { ListenAddress = new Uri("http://127.0.0.1:0") });
+        await server.StartAsync(TestContext.Current.CancellationToken);
+        using var http = new HttpClient();
+
+        await http.GetStringAsync(new Uri(server.Address, "/v1/status/live"), TestContext.Current.CancellationToken);
+        reader.Collect();
+
+        Assert.Contains("meshclient.server.request.duration", reader.Names);
+        Assert.Contains("meshclient.server.instances", reader.Names);
     }
 
     [Fact]

@@ -69,6 +69,11 @@ internal sealed class ApiDispatcher(
             metrics.RequestDone(http.Request.Method, request.Route, http.Response.StatusCode, request.Has("index") || request.Has("hash"), duration);
         }
 
+        if (!logger.IsEnabled(LogLevel.Debug))
+        {
+            return;
+        }
+
         // Without the query: a token may be in it.
         Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }

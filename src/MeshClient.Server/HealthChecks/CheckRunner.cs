@@ -87,6 +87,11 @@ internal sealed class CheckRunner(
         {
             // Told to end, or the check or the whole server went away meanwhile.
         }
+        catch (Exception e)
+        {
+            // Nobody waits for it, so without this line nobody would know that the check no longer runs.
+            Log.CheckEnded(logger, e, loop.CheckId);
+        }
     }
 
     private async Task AskTargetAsync(Loop loop)

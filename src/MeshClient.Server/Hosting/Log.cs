@@ -72,6 +72,9 @@ internal static partial class Log
     [LoggerMessage(25, LogLevel.Warning, "Took out instance {ServiceId} of {Service}: critical for longer than it allows.")]
     public static partial void InstanceReaped(ILogger logger, string serviceId, string service);
 
+    [LoggerMessage(27, LogLevel.Critical, "Check {CheckId} is no longer run; register it again.")]
+    public static partial void CheckEnded(ILogger logger, Exception exception, string checkId);
+
     [LoggerMessage(26, LogLevel.Debug, "Request finished: method={Method} url={Path} status={Status} from={Caller} latency={Milliseconds}ms")]
     public static partial void RequestFinished(ILogger logger, string method, string path, int status, IPAddress? caller, double milliseconds);
 }

@@ -146,7 +146,7 @@ internal sealed class ServerCore : IDisposable
 
         try
         {
-            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, new StateChange(index)));
+            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, StateChange.OfRestore(index)));
         }
         catch (InvalidDataException e)
         {

@@ -52,7 +52,7 @@ internal sealed class MetricsCollector : IDisposable
         private static readonly double[] DefaultBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
         private readonly Lock _adding = new();
-        private readonly SortedDictionary<string, (KeyValuePair<string, string>[] Tags, Sums Sums)> _series = new(StringComparer.Ordinal);
+        private readonly Dictionary<KeyValuePair<string, object?>[], Sums> _series = new(TagsComparer.Instance);
         private readonly MetricKind _kind = KindOf(instrument);
         private readonly double[] _bounds =
             KindOf(instrument) == MetricKind.Histogram
@@ -63,21 +63,15 @@ internal sealed class MetricsCollector : IDisposable
 
         public void Add(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
-            var pairs = new KeyValuePair<string, string>[tags.Length];
-            for (var i = 0; i < pairs.Length; i++)
-            {
-                pairs[i] = new(tags[i].Key, Convert.ToString(tags[i].Value, CultureInfo.InvariantCulture) ?? string.Empty);
-            }
-
-            var key = string.Join('\u001f', pairs.Select(pair => pair.Key + '\u001e' + pair.Value));
             lock (_adding)
             {
-                if (!_series.TryGetValue(key, out var series))
+                var byTags = _series.GetAlternateLookup<ReadOnlySpan<KeyValuePair<string, object?>>>();
+                if (!byTags.TryGetValue(tags, out var sums))
                 {
-                    _series.Add(key, series = (pairs, new Sums(_bounds.Length + 1)));
+                    _series.Add(tags.ToArray(), sums = new Sums(_bounds.Length + 1));
                 }
 
-                series.Sums.Add(value, _bounds, instrument.IsObservable);
+                sums.Add(value, _bounds, instrument.IsObservable);
             }
         }
 
@@ -85,11 +79,16 @@ internal sealed class MetricsCollector : IDisposable
         {
             lock (_adding)
             {
-                return [.. _series.Values.Select(series => new MetricSeries(
-                    instrument.Name, instrument.Unit ?? string.Empty, instrument.Description ?? string.Empty, _kind, series.Tags,
-                    series.Sums.ToValue(_bounds)))];
+                return [.. _series
+                    .Select(series => new MetricSeries(
+                        instrument.Name, instrument.Unit ?? string.Empty, instrument.Description ?? string.Empty, _kind,
+                        Array.ConvertAll(series.Key, Text), series.Value.ToValue(_bounds)))
+                    .OrderBy(series => string.Join(' ', series.Tags.Select(tag => tag.Value)), StringComparer.Ordinal)];
             }
         }
+
+        private static KeyValuePair<string, string> Text(KeyValuePair<string, object?> tag) =>
+            new(tag.Key, Convert.ToString(tag.Value, CultureInfo.InvariantCulture) ?? string.Empty);
 
         private static MetricKind KindOf(Instrument instrument)
         {
@@ -98,6 +97,50 @@ internal sealed class MetricsCollector : IDisposable
                 : type == typeof(Counter<>) || type == typeof(ObservableCounter<>) ? MetricKind.Counter
                 : MetricKind.Gauge;
         }
+    }
+
+    /// <summary>Compares tags without making anything: requests are counted with it.</summary>
+    private sealed class TagsComparer :
+        IEqualityComparer<KeyValuePair<string, object?>[]>,
+        IAlternateEqualityComparer<ReadOnlySpan<KeyValuePair<string, object?>>, KeyValuePair<string, object?>[]>
+    {
+        public static readonly TagsComparer Instance = new();
+
+        public bool Equals(KeyValuePair<string, object?>[]? x, KeyValuePair<string, object?>[]? y) =>
+            x is null || y is null ? ReferenceEquals(x, y) : Equals(x.AsSpan(), y);
+
+        public bool Equals(ReadOnlySpan<KeyValuePair<string, object?>> alternate, KeyValuePair<string, object?>[] other)
+        {
+            if (alternate.Length != other.Length)
+            {
+                return false;
+            }
+
+            for (var i = 0; i < other.Length; i++)
+            {
+                if (alternate[i].Key != other[i].Key || !Equals(alternate[i].Value, other[i].Value))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        public int GetHashCode(KeyValuePair<string, object?>[] obj) => GetHashCode(obj.AsSpan());
+
+        public int GetHashCode(ReadOnlySpan<KeyValuePair<string, object?>> alternate)
+        {
+            var hash = new HashCode();
+            foreach (var tag in alternate)
+            {
+                hash.Add(tag.Value);
+            }
+
+            return hash.ToHashCode();
+        }
+
+        public KeyValuePair<string, object?>[] Create(ReadOnlySpan<KeyValuePair<string, object?>> alternate) => alternate.ToArray();
     }
 
     private sealed class Sums(int buckets)

@@ -63,7 +63,7 @@ internal sealed class ServerMetrics : IDisposable
             { "http.request.method", method },
             { "http.route", route },
             { "http.response.status_code", statusCode },
-            { "blocking", blocking },
+            { "blocking", blocking ? "true" : "false" },
         };
         _requests.Record(duration.TotalSeconds, tags);
     }

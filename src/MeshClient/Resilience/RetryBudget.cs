@@ -56,13 +56,13 @@ internal sealed class RetryBudget
         }
     }
 
-    /// <summary>How many retries may be made now.</summary>
+    /// <summary>How many retries may be made now; never less than none, though those made may outlive the calls that paid for them.</summary>
     public double Balance(long now)
     {
         Advance(now);
         lock (_lock)
         {
-            return BalanceInLock();
+            return Math.Max(0, BalanceInLock());
         }
     }
 

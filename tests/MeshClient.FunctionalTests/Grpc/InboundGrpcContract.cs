@@ -17,6 +17,8 @@ public abstract class InboundGrpcContract(PeerRuntime runtime)
         Assert.Equal((0, string.Empty), (result.Code, result.Details));
         Assert.Equal("5 bytes: hello", Assert.Single(result.Messages));
         Assert.EndsWith("/svc/web", result.Trailers["caller"], StringComparison.Ordinal);
+        // The client gives each call 20 s.
+        Assert.InRange(double.Parse(result.Trailers["time-left"], System.Globalization.CultureInfo.InvariantCulture), 1, 20_000);
     }
 
     [Fact]

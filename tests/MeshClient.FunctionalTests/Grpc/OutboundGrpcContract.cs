@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 
 namespace MeshClient.FunctionalTests.Grpc;
 
@@ -161,6 +162,84 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
         Assert.Equal(4, status.Code);
         await app.Peer.HearAsync("cancelled Hang");
         Assert.Equal(0, app.ActiveCalls);
+    }
+
+    [Fact]
+    public async Task Deadline_OfWhatTheCallBelongsTo_IsToldToThePeer()
+    {
+        await using var app = await CallingApp.StartAsync(runtime);
+        using (var call = GrpcCall.Of(app.Client, "TimeLeft", "x"))
+        {
+            Assert.Equal("none", await call.ReceiveAsync());
+        }
+
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(20));
+        using (var call = GrpcCall.Of(app.Client, "TimeLeft", "x"))
+        {
+            Assert.InRange(int.Parse((await call.ReceiveAsync())!, System.Globalization.CultureInfo.InvariantCulture), 1, 20_000);
+        }
+
+        // The shorter one, when the client has set one itself.
+        using (var call = GrpcCall.Of(app.Client, "TimeLeft", "x", timeout: "9S"))
+        {
+            Assert.InRange(int.Parse((await call.ReceiveAsync())!, System.Globalization.CultureInfo.InvariantCulture), 1, 9_000);
+        }
+    }
+
+    [Fact]
+    public async Task Deadline_OfWhatTheCallBelongsToPasses_BothEndsKnow()
+    {
+        await using var app = await CallingApp.StartAsync(runtime);
+        using (GrpcCall.Of(app.Client, "Unary", "connect"))
+        {
+            await app.Peer.HearAsync("call Unary");
+        }
+
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(500));
+        using var call = GrpcCall.Of(app.Client, "Hang", "42");
+
+        var failure = await Record.ExceptionAsync(() => call.EndAsync());
+
+        // Ours, or the peer's own status, whichever is first.
+        Assert.True(failure is null or MeshCallException { Reason: MeshFailureReason.DeadlineExceeded }, failure?.ToString());
+        await app.Peer.HearAsync("cancelled Hang");
+    }
+
+    [Theory]
+    [InlineData("", 0, 2, 0)]
+    [InlineData("250", 0, 2, 500)]
+    [InlineData("-1", 14, 0, 0)]
+    public async Task Unavailable_BeforeAnyMessage_IsTriedAgainAsThePeerSays(string pushback, int code, int retries, int leastMilliseconds)
+    {
+        await using var app = await CallingApp.StartAsync(runtime, instances: 2, configure: mesh =>
+        {
+            mesh.Defaults.Retry.RepeatableEndpoints = ["/pkg.Service/*"];
+            mesh.Defaults.Retry.ReplayStreams = true;
+        });
+        var start = TimeProvider.System.GetTimestamp();
+        using var call = GrpcCall.Of(app.Client, "FailFirst", pushback);
+
+        // Each of the two fails once; the third attempt finds one that has.
+        if (code == 0)
+        {
+            Assert.Equal(pushback, await call.ReceiveAsync());
+        }
+
+        Assert.Equal(code, (await call.EndAsync()).Code);
+        Assert.Equal(retries, app.Retries);
+        Assert.Equal(retries + 1, app.Peers.Sum(peer => peer.Lines.Count(line => line == "call FailFirst")));
+        Assert.True(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds >= leastMilliseconds);
+        Assert.Equal(0, app.ActiveCalls);
+    }
+
+    [Fact]
+    public async Task Unavailable_MethodNotMarked_IsNotTriedAgain()
+    {
+        await using var app = await CallingApp.StartAsync(runtime, instances: 2);
+        using var call = GrpcCall.Of(app.Client, "FailFirst", "0");
+
+        Assert.Equal(14, (await call.EndAsync()).Code);
+        Assert.Equal(0, app.Retries);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Text;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
+using MeshClient.Resilience;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -132,6 +133,8 @@ internal sealed class ServingApp : IAsyncDisposable
         }
 
         context.Response.AppendTrailer("grpc-status", "0");
+        context.Response.AppendTrailer(
+            "time-left", (MeshDeadline.Current?.Remaining.TotalMilliseconds ?? 0).ToString(System.Globalization.CultureInfo.InvariantCulture));
         context.Response.AppendTrailer("caller", context.Features.GetRequiredFeature<IMeshPeerFeature>().Id.ToString());
     }
 

@@ -131,6 +131,21 @@ public sealed class SessionApiTests
     }
 
     [Fact]
+    public async Task Sessions_OfAnotherNode_EndWithIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync("/v1/catalog/register", """{"Node":"far","Address":"10.0.0.1"}""");
+        var id = await CreateAsync(server, """{"Node":"far","NodeChecks":[]}""");
+        await server.MustPutAsync($"/v1/kv/k?acquire={id}", "v");
+        Assert.Equal(1, (await server.GetAsync("/v1/session/node/far")).Json.GetArrayLength());
+        await server.RegisterAsync("web");
+        Assert.NotNull(server.State.Sessions.Find(id));
+        await server.MustPutAsync("/v1/catalog/deregister", """{"Node":"far"}""");
+        Assert.Null(server.State.Sessions.Find(id));
+        Assert.Equal("", server.State.Keys.Find("k")!.Session);
+    }
+
+    [Fact]
     public async Task Restart_KeepsSessionsAndLocksAndBeginsTheirTimeAnew()
     {
         var folder = Directory.CreateTempSubdirectory("meshserver-").FullName;

@@ -42,11 +42,11 @@ public sealed partial class MetricsApiTests
         Assert.Equal(2, samples["meshclient_server_check_expired_total"]);
         Assert.Equal("counter", types["meshclient_server_check_expired_total"]);
         Assert.Equal("histogram", types["meshclient_server_request_duration_seconds"]);
-        const string registered = """http_request_method="PUT",http_route="/v1/agent/service/register",http_response_status_code="200",blocking="False" """;
+        const string registered = """http_request_method="PUT",http_route="/v1/agent/service/register",http_response_status_code="200",blocking="false" """;
         Assert.Equal(2, samples[$$"""meshclient_server_request_duration_seconds_count{{{registered.Trim()}}}"""]);
         Assert.Equal(2, samples[$$"""meshclient_server_request_duration_seconds_bucket{{{registered.Trim()}},le="+Inf"}"""]);
         Assert.Contains("""http_route="none",http_response_status_code="404" """.Trim(), answer.Body, StringComparison.Ordinal);
-        Assert.Contains("""http_route="/v1/health/service/",http_response_status_code="200",blocking="True" """.Trim(), answer.Body, StringComparison.Ordinal);
+        Assert.Contains("""http_route="/v1/health/service/",http_response_status_code="200",blocking="true" """.Trim(), answer.Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -31,6 +31,8 @@ const begin = (call, name) => {
   return trailers;
 };
 
+let hasFailed = false;
+
 const handlers = {
   Unary(call, callback) {
     const trailers = begin(call, 'Unary');
@@ -80,6 +82,24 @@ const handlers = {
     call.emit('error', { code: grpc.status.ABORTED, details: 'lost the thread' });
   },
 
+  // Fails the first call this process gets, before any message; says of retries what the request says.
+  FailFirst(call, callback) {
+    const trailers = begin(call, 'FailFirst');
+    if (hasFailed) { return callback(null, call.request, trailers); }
+    hasFailed = true;
+    const metadata = new grpc.Metadata();
+    if (call.request.length > 0) { metadata.set('grpc-retry-pushback-ms', call.request.toString()); }
+    callback({ code: grpc.status.UNAVAILABLE, details: 'not yet', metadata });
+  },
+
+  // How many milliseconds the caller leaves.
+  TimeLeft(call, callback) {
+    const trailers = begin(call, 'TimeLeft');
+    const deadline = call.getDeadline();
+    const left = deadline === Infinity ? 'none' : `${Math.round(Number(deadline) - Date.now())}`;
+    callback(null, Buffer.from(left), trailers);
+  },
+
   // Answers never.
   Hang(call) {
     begin(call, 'Hang');
@@ -111,6 +131,8 @@ server.addService(
     method('PingPong', true, true),
     method('Fail', false, false),
     method('FailMidStream', false, true),
+    method('FailFirst', false, false),
+    method('TimeLeft', false, false),
     method('Hang', false, false),
     method('Die', false, false),
   ]),

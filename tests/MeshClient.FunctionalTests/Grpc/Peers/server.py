@@ -96,6 +96,30 @@ def fail_mid_stream(request, context):
     context.abort(grpc.StatusCode.ABORTED, "lost the thread")
 
 
+has_failed = False
+
+
+def fail_first(request, context):
+    """Fails the first call this process gets, before any message; says of retries what the request says."""
+    global has_failed
+    say("call FailFirst")
+    if has_failed:
+        trailers(context)
+        return request
+    has_failed = True
+    if request:
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", request.decode()),))
+    context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+
+
+def time_left(request, context):
+    """How many milliseconds the caller leaves."""
+    say("call TimeLeft")
+    trailers(context)
+    left = context.time_remaining()
+    return b"none" if left is None or left > 1e6 else str(round(left * 1000)).encode()
+
+
 def hang(request, context):
     ended, _ = watch(context, "Hang")
     ended.wait(60)
@@ -114,6 +138,8 @@ HANDLERS = {
     "PingPong": grpc.stream_stream_rpc_method_handler(ping_pong),
     "Fail": grpc.unary_unary_rpc_method_handler(fail),
     "FailMidStream": grpc.unary_stream_rpc_method_handler(fail_mid_stream),
+    "FailFirst": grpc.unary_unary_rpc_method_handler(fail_first),
+    "TimeLeft": grpc.unary_unary_rpc_method_handler(time_left),
     "Hang": grpc.unary_unary_rpc_method_handler(hang),
     "Die": grpc.unary_unary_rpc_method_handler(die),
 }
