@@ -4,6 +4,7 @@ using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Discovery;
+using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
@@ -137,7 +138,9 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<MeshRandom>(),
             provider.GetRequiredService<PickerFactory>(),
             provider.GetRequiredService<MeshCircuitBreakers>(),
-            provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null));
+            provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null,
+            provider.GetRequiredService<HealthTelemetry>()));
+        services.TryAddSingleton<HealthTelemetry>();
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();

@@ -35,8 +35,8 @@ internal static class PickBenchmark
     private static Variant Variant(int count, MeshBalancingOptions options, bool anyOut, Func<int, int>? weight = null)
     {
         var now = Stopwatch.GetTimestamp();
-        var quota = new EjectionQuota();
-        quota.Resize(count);
+        var health = new ServiceHealth(
+            default, HealthSettings.For(null, new MeshHealthOptions()), TimeProvider.System, Random);
         var instances = BenchmarkMesh.Instances(count, 1000).Select((instance, i) =>
         {
             var load = new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * Stopwatch.Frequency);
@@ -46,7 +46,7 @@ internal static class PickBenchmark
                 instance.Endpoints[0],
                 load,
                 1,
-                new EjectionState(quota, TimeProvider.System, Random),
+                new EjectionState(health),
                 null!);
         }).ToArray();
         var fleet = new CallerFleet(

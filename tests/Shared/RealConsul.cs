@@ -12,9 +12,12 @@ namespace MeshClient.TestSupport;
 /// <c>MESHCLIENT_REQUIRE_CONSUL=1</c> they fail.
 /// </summary>
 /// <remarks>The binary is looked for in <c>CONSUL_BIN</c>, in <c>PATH</c>, and then with <c>tests/get-consul.sh</c>.</remarks>
-public sealed class RealConsul : IAsyncLifetime
+public class RealConsul : IAsyncLifetime
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Demands tokens when it is set, and takes this one for everything.</summary>
+    protected virtual string? ManagementToken => null;
 
     private Process? _process;
     private Uri? _address;
@@ -57,7 +60,11 @@ public sealed class RealConsul : IAsyncLifetime
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await StopAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        GC.SuppressFinalize(this);
+    }
 
     private static async Task<(string? Binary, string? WhyNot)> FindBinaryAsync()
     {
@@ -92,6 +99,9 @@ public sealed class RealConsul : IAsyncLifetime
             "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "contract-node", "-disable-host-node-id",
             "-http-port", Port(0), "-server-port", Port(1), "-serf-lan-port", Port(2), "-serf-wan-port", Port(3),
             "-dns-port", "-1", "-grpc-port", "-1", "-log-level", "err", "-hcl", "disable_update_check = true",
+            .. ManagementToken is { } token
+                ? (string[])["-hcl", $"acl {{ enabled = true default_policy = \"deny\" tokens {{ master = \"{token}\" }} }}"]
+                : [],
         ])
         {
             RedirectStandardOutput = true,
@@ -105,6 +115,11 @@ public sealed class RealConsul : IAsyncLifetime
 
         var address = new Uri($"http://127.0.0.1:{Port(0)}");
         using var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(5) };
+        if (ManagementToken is { } management)
+        {
+            http.DefaultRequestHeaders.Add("X-Consul-Token", management);
+        }
+
         using var limit = new CancellationTokenSource(StartLimit, TimeProvider.System);
         while (!limit.IsCancellationRequested && !_process.HasExited)
         {

@@ -1,13 +1,14 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Catalog;
 using MeshClient.Server.Events;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;
 
 /// <summary>User events. They are listed to whoever asks, and delivered to nobody: there is no gossip to carry them.</summary>
-internal sealed class EventHandlers(EventLog events, BlockingQuery queries, MeshServerOptions options)
+internal sealed class EventHandlers(StateStore store, EventLog events, BlockingQuery queries, MeshServerOptions options)
 {
     /// <summary>How long name and payload may be together (Consul's default).</summary>
     private const int MaxBytes = 512;
@@ -39,7 +40,11 @@ internal sealed class EventHandlers(EventLog events, BlockingQuery queries, Mesh
         }
 
         var fired = new UserEvent(Guid.NewGuid(), request.Rest, payload, node, service, tag, 0);
-        events.Add(fired);
+        if (Concerns(store.Current.Catalog, fired))
+        {
+            events.Add(fired);
+        }
+
         await request.AnswerJsonAsync(writer => Write(writer, fired)).ConfigureAwait(false);
     }
 
@@ -66,6 +71,18 @@ internal sealed class EventHandlers(EventLog events, BlockingQuery queries, Mesh
         }).ConfigureAwait(false);
     }
 
+    // An agent lists only the events that are for it: by the filters, its node and the services on it.
+    private static bool Concerns(CatalogState catalog, UserEvent fired) =>
+        Matches(fired.NodeFilter, catalog.Node.Name)
+        && (fired.ServiceFilter.Length == 0 || catalog.Instances.Values.Any(instance =>
+            Matches(fired.ServiceFilter, instance.Name)
+            && (fired.TagFilter.Length == 0 || instance.Definition.Tags.Any(tag => Matches(fired.TagFilter, tag)))));
+
+    private static bool Matches(string filter, string name) => filter.Length == 0 || Compile(filter).IsMatch(name);
+
+    // In time proportional to the text: the expression is anybody's.
+    private static Regex Compile(string filter) => new(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+
     private static ulong IndexOf(IReadOnlyList<UserEvent> list) => list.Count == 0 ? 1 : list[^1].Index;
 
     private static string FilterOf(ApiRequest request, string name)
@@ -73,7 +90,7 @@ internal sealed class EventHandlers(EventLog events, BlockingQuery queries, Mesh
         var filter = request.Query(name) ?? string.Empty;
         try
         {
-            _ = new Regex(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            _ = Compile(filter);
             return filter;
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)

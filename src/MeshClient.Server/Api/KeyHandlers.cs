@@ -180,7 +180,9 @@ internal sealed class KeyHandlers(StateStore store, BlockingQuery queries, MeshS
 
         if (count > 1)
         {
-            throw RequestRefusedException.Invalid($"Conflicting flags: {request.Http.Request.QueryString.Value?.TrimStart('?')}");
+            var query = request.Http.Request.Query.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                .SelectMany(pair => pair.Value, (pair, value) => $"{Uri.EscapeDataString(pair.Key)}={Uri.EscapeDataString(value ?? string.Empty)}");
+            throw RequestRefusedException.Invalid($"Conflicting flags: {string.Join('&', query)}");
         }
     }
 }

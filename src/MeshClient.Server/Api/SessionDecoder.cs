@@ -11,8 +11,8 @@ internal static class SessionDecoder
     /// <summary>The delay when none is given (Consul's default).</summary>
     private static readonly TimeSpan DefaultLockDelay = TimeSpan.FromSeconds(15);
 
-    /// <summary>A longer delay is cut to this (Consul's limit).</summary>
-    private static readonly TimeSpan MaxLockDelay = TimeSpan.FromSeconds(60);
+    /// <summary>A number below this is of seconds, any other of nanoseconds (Consul's rule).</summary>
+    private const long FirstNanoseconds = 1000;
 
     private static readonly TimeSpan MinTimeToLive = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan MaxTimeToLive = TimeSpan.FromHours(24);
@@ -46,14 +46,12 @@ internal static class SessionDecoder
     private static IReadOnlyList<string>? TextsOf(JsonField field) =>
         field.Value.ValueKind == JsonValueKind.Null ? null : [.. field.Texts()];
 
-    // A number below a second's worth of nanoseconds is meant as seconds (Consul's rule).
     private static TimeSpan LockDelayOf(JsonField field)
     {
-        const long second = 1_000_000_000;
-        var delay = field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var number) && number is > 0 and < second
-            ? number >= (long)MaxLockDelay.TotalSeconds ? MaxLockDelay : TimeSpan.FromSeconds(number)
+        var delay = field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var number) && number is > 0 and < FirstNanoseconds
+            ? TimeSpan.FromSeconds(number)
             : field.Duration();
-        return delay > MaxLockDelay ? MaxLockDelay : delay < TimeSpan.Zero ? TimeSpan.Zero : delay;
+        return delay < TimeSpan.Zero ? TimeSpan.Zero : delay;
     }
 
     private static SessionBehavior BehaviorOf(string text) => text switch

@@ -146,7 +146,7 @@ internal sealed class ServerCore : IDisposable
 
         try
         {
-            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, new StateChange(index)));
+            return StateTables.Restore(empty, stored.Rows, new RestoreContext(now, _storage.Seal, StateChange.OfRestore(index)));
         }
         catch (InvalidDataException e)
         {
@@ -191,7 +191,7 @@ internal sealed class ServerCore : IDisposable
         new KeyHandlers(Store, _queries, options, time).Map(routes);
         new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, options, time).Map(routes);
-        new EventHandlers(new EventLog(Store.Watches), _queries, options).Map(routes);
+        new EventHandlers(Store, new EventLog(Store.Watches), _queries, options).Map(routes);
         new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;
     }

@@ -8,14 +8,14 @@ internal sealed record CreateSession(SessionRecord Session) : StateCommand
 {
     public override ServerState Apply(ServerState state, StateChange change)
     {
-        if (!SessionRules.IsNode(state.Catalog, Session.Node))
+        if (!state.Catalog.Nodes.TryGetValue(Session.Node, out var node))
         {
             throw RequestRefusedException.Invalid("Missing node registration");
         }
 
         foreach (var checkId in Session.Checks)
         {
-            var check = state.Catalog.FindCheck(checkId, out _)
+            var check = node.FindCheck(checkId, out _)
                 ?? throw RequestRefusedException.Invalid($"Missing check '{checkId}' registration");
             if (check.Status == CheckStatus.Critical)
             {

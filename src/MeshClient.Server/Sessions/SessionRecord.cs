@@ -46,4 +46,7 @@ internal sealed record SessionRecord
 
     /// <summary>All checks it depends on, by id.</summary>
     public IEnumerable<string> Checks => NodeChecks.Concat(ServiceChecks?.Select(check => check.Id) ?? []);
+
+    /// <summary>All it stands on: its node, as the empty text, and its checks.</summary>
+    public IEnumerable<string> Supports => Checks.Prepend(string.Empty).Distinct(StringComparer.Ordinal);
 }

@@ -61,7 +61,7 @@ internal static class SessionRules
 
         foreach (var session in state.Sessions.ById.Values)
         {
-            if (session.Checks.Any(check => failed.Contains((session.Node, check))))
+            if (session.Supports.Any(support => failed.Contains((session.Node, support))))
             {
                 state = End(state, session, now, change);
             }
@@ -70,9 +70,8 @@ internal static class SessionRules
         return state;
     }
 
-    /// <summary>Whether a check is there and not critical.</summary>
-    public static bool Holds(CatalogState catalog, string node, string checkId) =>
-        IsNode(catalog, node) && catalog.FindCheck(checkId, out _) is { } check && check.Status != CheckStatus.Critical;
-
-    public static bool IsNode(CatalogState catalog, string node) => string.Equals(catalog.Node.Name, node, StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether a check is there and not critical; the empty id stands for its node.</summary>
+    private static bool Holds(CatalogState catalog, string node, string checkId) =>
+        catalog.Nodes.TryGetValue(node, out var entry)
+        && (checkId.Length == 0 || entry.FindCheck(checkId, out _) is { Status: not CheckStatus.Critical });
 }

@@ -10,7 +10,7 @@ internal sealed record SessionState
         ImmutableSortedDictionary.Create<string, SessionRecord>(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>
-    /// How many sessions depend on each check of a node, so that a write of a check need not look at every session.
+    /// How many sessions depend on each check of a node, and with the empty id on the node itself, so that a write of a check need not look at every session.
     /// </summary>
     public ImmutableDictionary<(string Node, string Check), int> Dependents { get; private init; } =
         ImmutableDictionary<(string Node, string Check), int>.Empty;
@@ -38,7 +38,7 @@ internal sealed record SessionState
     private ImmutableDictionary<(string Node, string Check), int> Count(SessionRecord session, int by)
     {
         var dependents = Dependents;
-        foreach (var check in session.Checks.Distinct(StringComparer.Ordinal))
+        foreach (var check in session.Supports)
         {
             var key = (session.Node, check);
             var count = dependents.GetValueOrDefault(key) + by;

@@ -10,7 +10,7 @@ internal sealed record RestoreSnapshot(IReadOnlyCollection<StoredRow> Rows, Stat
         ServerState restored;
         try
         {
-            restored = StateTables.Restore(empty, Rows, new RestoreContext(At, Seal, new StateChange(change.Index)));
+            restored = StateTables.Restore(empty, Rows, new RestoreContext(At, Seal, StateChange.OfRestore(change.Index)));
         }
         catch (InvalidDataException e)
         {

@@ -138,7 +138,7 @@ internal sealed class StateDirectory : IStateStorage
             RandomAccess.Write(_log!, _buffer.Frame.Span, _offset);
             if (flush)
             {
-                RandomAccess.FlushToDisk(_log!);
+                DurableFile.FlushData(_log!);
                 _flushedTo = end;
                 _reservedIndex = reserved;
             }

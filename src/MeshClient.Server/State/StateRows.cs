@@ -37,7 +37,7 @@ internal abstract class StateRows(string table)
 /// <param name="Now">When the run begins.</param>
 /// <param name="Seal">Opens what was sealed.</param>
 /// <param name="Change">
-/// For the methods that change the state. Its index is the first of the run, above every index in the rows; what they record is dropped.
+/// For the methods that change the state. Its index is the first of the run, above every index in the rows; it records nothing.
 /// </param>
 internal sealed record RestoreContext(DateTimeOffset Now, StateSeal Seal, StateChange Change);
 

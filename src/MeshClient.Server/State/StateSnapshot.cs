@@ -6,6 +6,10 @@ internal static class StateSnapshot
     /// <summary>About how much goes into one frame.</summary>
     private const int FrameBytes = 256 * 1024;
 
+    /// <summary>
+    /// Writes a snapshot. To a file it is flushed a little at a time: what waits to be written by the file system would hold
+    /// up the flushes of the log beside it.
+    /// </summary>
     public static void Write(Stream file, ServerState state, ulong sequence, ulong index, StateSeal seal)
     {
         file.Write(LogFormat.CreateFileStart());
@@ -18,6 +22,7 @@ internal static class StateSnapshot
             {
                 buffer.End();
                 file.Write(buffer.Frame.Span);
+                (file as FileStream)?.Flush(flushToDisk: true);
                 buffer.Begin(new FrameHead(sequence, 0, index, FrameFlags.None));
             }
         }

@@ -279,7 +279,7 @@ internal sealed class StateStore : IDisposable
             }
 
             // A session ends in the very write that makes a check critical or takes it away: nobody sees its locks held any more.
-            if (Change.Touched.Contains(Topic.Checks))
+            if (Change.Touched.Contains(Topic.Checks) || Change.Touched.Contains(Topic.Nodes))
             {
                 After = SessionRules.EndFailed(After, now, Change);
             }

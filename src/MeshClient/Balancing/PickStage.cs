@@ -1,6 +1,7 @@
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 
 namespace MeshClient.Balancing;
 
@@ -10,6 +11,8 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
     // A probe's place can be lost between looking and taking; then another pick is made, but not for ever.
     private const int MaxPicks = 3;
 
+    private static readonly TimeSpan WaitForRepeatable = TimeSpan.FromSeconds(1);
+
     public override void Enter(OutboundAttempt attempt)
     {
         var call = attempt.Call;
@@ -18,7 +21,12 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         // The call's own clock serves the first attempt: reading the clock is the dearest part of a pick.
         var now = attempt.Number == 1 ? call.ReadyAt : time.GetTimestamp();
         attempt.StartedAt = now;
-        var pick = new PickCall(call.Tried, destination.Service.Ejected > 0, random, now) { Request = call.Request };
+        var pick = new PickCall(call.Tried, destination.Service.Health.AnyOut, random, now) { Request = call.Request };
+        if (pick.AnyOut && destination.Service.Health.IsAnyDue(now) && TryProbe(attempt, now))
+        {
+            return;
+        }
+
         var picks = 0;
         do
         {
@@ -38,6 +46,43 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         destination.Name.Service.Value,
         Descriptor.Name,
         $"'{destination.Name.Service}' has no other instance for a second attempt beside the first.");
+
+    // A call becomes the probe of an instance that waits for one, if it can be made again elsewhere should that fail: so no call is
+    // lost to finding out. Where such calls do not come, after a moment any call does.
+    private bool TryProbe(OutboundAttempt attempt, long now)
+    {
+        if (attempt.Number > 1)
+        {
+            return false;
+        }
+
+        var destination = attempt.Call.Destination;
+        var mayRunTwice = Repeatability.MayRunTwice(attempt.Call);
+        foreach (var instance in destination.Callable)
+        {
+            var ejection = instance.Ejection;
+            if (!ejection.IsDue(now))
+            {
+                continue;
+            }
+
+            if (!mayRunTwice && !ejection.IsUnreachable && time.GetElapsedTime(ejection.DueAt, now) < WaitForRepeatable)
+            {
+                return false;
+            }
+
+            if (ejection.TryEnter(now) == Admission.Probe)
+            {
+                attempt.Instance = instance;
+                attempt.Admission = Admission.Probe;
+                destination.Service.Health.Reschedule(now);
+                return true;
+            }
+        }
+
+        destination.Service.Health.Reschedule(now);
+        return false;
+    }
 
     private InstanceState? TryPick(Destination destination, in PickCall pick)
     {

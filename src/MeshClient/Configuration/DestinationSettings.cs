@@ -38,6 +38,8 @@ internal sealed record DestinationSettings
 
     public required BalancingSettings Balancing { get; init; }
 
+    public required HealthSettings Health { get; init; }
+
     /// <summary>
     /// Order of precedence, first wins: the service's own entry, the profile it names, <see cref="MeshOptions.Defaults"/>, the profile
     /// these name, <see cref="MeshDefaults"/>.
@@ -63,6 +65,7 @@ internal sealed record DestinationSettings
             Fallback = own?.Fallback ?? common.Fallback,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
+            Health = HealthSettings.For(own?.Health, common.Health),
         };
     }
 }

@@ -153,6 +153,66 @@ public static class MeshDefaults
     /// <summary>10 %: the greatest share of a service's instances that is ejected, but at least one of two (Envoy max_ejection_percent).</summary>
     public const int MaxEjectionPercent = 10;
 
+    /// <summary>0.8: the share of successes below which an instance is ejected (Finagle, success rate failure accrual).</summary>
+    public const double SuccessRate = 0.8;
+
+    /// <summary>30 s: how far back the share of successes looks (Finagle, the same).</summary>
+    public static readonly TimeSpan SuccessRateWindow = TimeSpan.FromSeconds(30);
+
+    /// <summary>20: the least number of late calls the share of successes is believed of (Linkerd, unified breaker).</summary>
+    public const int SuccessRateMinCalls = 20;
+
+    /// <summary>1 s: how often the share of successes is looked at while calls fail.</summary>
+    public static readonly TimeSpan SuccessRateInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>1.9: how many standard deviations below the mean of its peers an instance is ejected (Envoy, success_rate_stdev_factor 1900).</summary>
+    public const double OutlierDeviation = 1.9;
+
+    /// <summary>5: the least number of instances that are compared with each other (Envoy, success_rate_minimum_hosts).</summary>
+    public const int OutlierMinInstances = 5;
+
+    /// <summary>100: the least number of late calls of an instance that is compared with its peers (Envoy, success_rate_request_volume).</summary>
+    public const int OutlierMinCalls = 100;
+
+    /// <summary>0.05: how far below the mean of its peers an instance is in any case to be the odd one out, however alike they are.</summary>
+    public const double OutlierMinDifference = 0.05;
+
+    /// <summary>85 %: failures at which an instance is ejected whatever its peers do (Envoy, failure_percentage_threshold).</summary>
+    public const double FailurePercentage = 85;
+
+    /// <summary>50: the least number of late calls that percentage is taken of (Envoy, failure_percentage_request_volume).</summary>
+    public const int FailurePercentageMinCalls = 50;
+
+    /// <summary>10 s: how often instances are compared, and how long an instance has to stay in for one of its ejections to be forgotten (Envoy, interval; gRPC A50).</summary>
+    public static readonly TimeSpan PeerComparisonInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>50 %: the share of instances that are in, below which ejections are ignored (Envoy, healthy_panic_threshold).</summary>
+    public const int PanicPercent = 50;
+
+    /// <summary>1 s: how long an instance is left alone after a connection to it failed; doubled each time (Finagle, FailFastFactory).</summary>
+    public static readonly TimeSpan ConnectBackoff = TimeSpan.FromSeconds(1);
+
+    /// <summary>32 s: the longest of these times (Finagle, the same).</summary>
+    public static readonly TimeSpan MaxConnectBackoff = TimeSpan.FromSeconds(32);
+
+    /// <summary>0.5: added to such a time at random, at most this share of it, so that callers do not come back together (Linkerd, failure accrual).</summary>
+    public const double ConnectBackoffJitter = 0.5;
+
+    /// <summary>10 s: between two health checks of an instance (Consul's interval in its examples).</summary>
+    public static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>2 s: how long a health check may take; the time for a connection.</summary>
+    public static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>3: failed health checks in a row that put an instance out (HAProxy, fall).</summary>
+    public const int ProbeUnhealthyThreshold = 3;
+
+    /// <summary>2: passed health checks in a row that bring it back (HAProxy, rise).</summary>
+    public const int ProbeHealthyThreshold = 2;
+
+    /// <summary>60 s: how long after its last call a service is still checked (Envoy, no_traffic_interval).</summary>
+    public static readonly TimeSpan ProbeIdleTimeout = TimeSpan.FromSeconds(60);
+
     /// <summary>
     /// 30 s: how long instances are kept that vanished from a doubtful list; twice the time to live of a registration, so that
     /// every living instance has had its beat refused and has registered again.

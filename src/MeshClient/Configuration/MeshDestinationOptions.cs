@@ -57,6 +57,9 @@ public sealed class MeshDestinationOptions
     /// <summary>How the instance of each attempt is chosen.</summary>
     public MeshBalancingOptions Balancing { get; set; } = new();
 
+    /// <summary>When an instance is left out because its calls fail.</summary>
+    public MeshHealthOptions Health { get; set; } = new();
+
     /// <summary>
     /// What holds where this entry leaves a value open: values set here win over its profile, and both over
     /// <see cref="MeshOptions.Defaults"/>. Default: none.

@@ -80,6 +80,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
         checks.Range($"{key}:RetryBudgetPerSecond", options.RetryBudgetPerSecond, 0, 10_000);
+        HealthOptionsChecks.Check(checks, $"{key}:Health", options.Health, inForce.Health);
         BalancingChecks.Check(checks, $"{key}:Balancing", options.Balancing, inForce.Balancing);
         if (options.Profile is { } profile)
         {

@@ -5,6 +5,7 @@ using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
+using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Resilience;
 using MeshClient.Transport;
@@ -29,6 +30,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
     private readonly PickerFactory _pickers;
+    private readonly HealthTelemetry? _healthTelemetry;
     private readonly MeshCircuitBreakers _breakers;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
@@ -47,7 +49,8 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         MeshRandom random,
         PickerFactory pickers,
         MeshCircuitBreakers breakers,
-        ConfigurationInstanceSource? configuration = null)
+        ConfigurationInstanceSource? configuration = null,
+        HealthTelemetry? healthTelemetry = null)
     {
         _options = options.Value;
         _registry = controlPlane.Instances;
@@ -59,6 +62,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         _time = time;
         _random = random;
         _pickers = pickers;
+        _healthTelemetry = healthTelemetry;
         _byHost = new ConcurrentDictionary<string, Destination>[Schemes];
         for (var i = 0; i < Schemes; i++)
         {
@@ -146,7 +150,8 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
             {
                 var settings = DestinationSettings.For(_options, key.Value);
                 return new ServiceState(
-                    key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random, _pickers.Create(key, settings.Balancing))
+                    key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random,
+                    _pickers.Create(key, settings.Balancing), _healthTelemetry)
                 {
                     Breaker = _breakers.For(key),
                 };

@@ -22,7 +22,7 @@ internal sealed class ServiceState : IAsyncDisposable
     private readonly TransportFactory _transports;
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
-    private readonly EjectionQuota _quota = new();
+    private readonly HealthProber? _prober;
     private readonly Lock _lock = new();
     private readonly Dictionary<InstanceKey, InstanceState> _instances = [];
     private readonly ConcurrentDictionary<DestinationName, Destination> _destinations = new();
@@ -42,7 +42,8 @@ internal sealed class ServiceState : IAsyncDisposable
         TransportFactory transports,
         TimeProvider time,
         MeshRandom random,
-        ServiceBalancer balancer)
+        ServiceBalancer balancer,
+        HealthTelemetry? healthTelemetry = null)
     {
         Service = service;
         Balancer = balancer;
@@ -53,6 +54,8 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
+        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
+        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
         Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
@@ -97,7 +100,8 @@ internal sealed class ServiceState : IAsyncDisposable
     /// <summary>Whether calls are in flight or wait for what they need.</summary>
     public bool IsBusy => InFlight > 0 || Overload.Limiter.Waiting > 0 || Volatile.Read(ref _preparing) > 0;
 
-    public int Ejected => _quota.Ejected;
+    /// <summary>How its instances fare, as calls see it.</summary>
+    public ServiceHealth Health { get; }
 
     public Exception? DiscoveryFailure => _watch.LastFailure;
 
@@ -115,6 +119,11 @@ internal sealed class ServiceState : IAsyncDisposable
         Balancer.FleetChanged -= ApplyAgain;
         await _watch.DisposeAsync().ConfigureAwait(false);
         await _expiry.DisposeAsync().ConfigureAwait(false);
+        if (_prober is not null)
+        {
+            await _prober.DisposeAsync().ConfigureAwait(false);
+        }
+
         Overload.Dispose();
         lock (_lock)
         {
@@ -137,6 +146,7 @@ internal sealed class ServiceState : IAsyncDisposable
                 if (_snapshot is { } snapshot)
                 {
                     Fill(destination, snapshot);
+                    ProbeInLock();
                 }
 
                 return destination;
@@ -174,7 +184,6 @@ internal sealed class ServiceState : IAsyncDisposable
     private void ApplyInLock(ServiceSnapshot snapshot)
     {
         IsKnown |= snapshot.Instances.Count > 0;
-        _quota.Resize(snapshot.Instances.Count);
         foreach (var destination in _destinations.Values)
         {
             Fill(destination, snapshot);
@@ -193,12 +202,17 @@ internal sealed class ServiceState : IAsyncDisposable
         foreach (var (key, state) in _instances.Where(pair => !listed.Contains(pair.Key)).ToList())
         {
             _instances.Remove(key);
-            state.Ejection.Removed();
+            state.Ejection.SetListed(false);
             state.Transport.Dispose();
         }
 
+        ProbeInLock();
         _snapshot = snapshot;
     }
+
+    private void ProbeInLock() => _prober?.Update(_instances.Values.Where(instance => instance.Ejection.IsListed).ToHashSet());
+
+    private long LastUsed() => _destinations.Values.Max(destination => destination.LastUsed);
 
     private void Fill(Destination destination, ServiceSnapshot snapshot)
     {
@@ -228,13 +242,15 @@ internal sealed class ServiceState : IAsyncDisposable
 
             state.Describe(instance);
             needsIdentity |= endpoint.Security == InstanceSecurity.Mesh;
-            if (instance.Health == InstanceHealth.Critical || instance.Weight <= 0)
+            var isCallable = instance.Health != InstanceHealth.Critical && instance.Weight > 0;
+            state.Ejection.SetListed(isCallable);
+            if (isCallable)
             {
-                unhealthy++;
+                callable.Add(state);
             }
             else
             {
-                callable.Add(state);
+                unhealthy++;
             }
         }
 
@@ -261,7 +277,7 @@ internal sealed class ServiceState : IAsyncDisposable
             endpoint,
             new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
-            new EjectionState(_quota, _time, _random),
+            new EjectionState(Health, instance.Id.Value),
             new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
     }
 

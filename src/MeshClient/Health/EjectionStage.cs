@@ -15,9 +15,9 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         {
             Report(attempt, attempt.Admission, attempt.RespondedAt);
         }
-        else if (attempt.Admission == Admission.Probe)
+        else if (attempt.Admission != Admission.Ordinary)
         {
-            attempt.Instance.Ejection.Succeeded(attempt.Admission);
+            attempt.Instance.Ejection.Succeeded(attempt.Admission, attempt.RespondedAt);
         }
     }
 
@@ -27,7 +27,7 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         var admission = attempt.HeadVerdict == AttemptVerdict.Undecided ? attempt.Admission : Admission.Ordinary;
         if (attempt.Outcome.IsSuccess)
         {
-            attempt.Instance.Ejection.Succeeded(admission);
+            attempt.Instance.Ejection.Succeeded(admission, attempt.RespondedAt);
         }
         else if (attempt.Outcome.Verdict != attempt.HeadVerdict)
         {
@@ -38,11 +38,20 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
 
     private static void Report(OutboundAttempt attempt, Admission admission, long now)
     {
-        var outcome = attempt.Outcome;
-        // An instance with too much to do is alive, and to leave it out would only overload the next; but it is no time to come back.
-        if (outcome.IsInstanceFailure || outcome.IsConnectFailure || (outcome.IsOverload && admission == Admission.Probe))
+        var (outcome, ejection) = (attempt.Outcome, attempt.Instance.Ejection);
+        if (outcome.IsConnectFailure)
         {
-            attempt.Instance.Ejection.Failed(admission, now);
+            ejection.ConnectFailed(admission, now, outcome.Verdict == AttemptVerdict.PeerRefused);
+        }
+        else if (outcome.IsInstanceFailure || (outcome.IsOverload && admission == Admission.Probe))
+        {
+            // An instance with too much to do is alive, and to leave it out would only overload the next; but it is no time to
+            // come back.
+            ejection.Failed(admission, now);
+        }
+        else if (outcome.IsFinal)
+        {
+            ejection.ToldNothing(admission);
         }
     }
 }

@@ -3,144 +3,391 @@ using MeshClient.Configuration;
 namespace MeshClient.Health;
 
 /// <summary>
-/// Whether one instance is left out because its calls failed. One per instance, fed by every call to it.
+/// Whether one instance is left out because of what came of calls and health checks. One per instance, fed by every call to it.
 /// </summary>
 /// <remarks>
-/// In: calls come; each success sets the count of failures back to 0; the fifth failure in a row ejects, if the service's
-/// <see cref="EjectionQuota"/> lets it.
-/// Out: no calls come, for 30 s times the number of ejections so far, at most 300 s, plus up to a tenth at random.
-/// Probing: after that, exactly one call is let through as a probe. Success puts the instance back in and takes one off the
-/// number of ejections, so the next lasts as long as this one; failure ejects it for longer. A probe that never reports (its caller gave up) frees the place for another after the base time.
-/// The numbers are Envoy's outlier detection; the single real call as a probe is Finagle's and Linkerd's.
+/// In: calls come. It goes out
+/// - ejected, when too many calls in a row failed, or too small a share of the late ones succeeded though others do better
+///   (<see cref="CallWindow"/>), or it stands out among its peers; if <see cref="ServiceHealth"/> has a place among the ejected;
+/// - unreachable, at once, when no connection could be made or the peer could not prove to be the service;
+/// - unhealthy, when the health checks of this process say so.
+/// Ejected: no calls come for the base time times the number of ejections so far, up to the greatest, plus a random part, so
+/// that instances do not come back together. After that, exactly one call is its probe, whatever the instance would cost: its
+/// failures count as slow, so that it would not be picked for long. Success puts the instance back in; failure ejects it for
+/// longer. The number of ejections falls by one for every 10 s an instance stays in.
+/// Unreachable: the same for a time that begins short and doubles with each probe that finds no connection, because an instance
+/// that restarts is back in seconds. A probe that gets through ends it, whatever the answer.
+/// A probe that tells nothing (its caller gave up) frees the place at once; one that never reports, after the base time.
+/// Unhealthy: until enough health checks have passed, and no call is sent as a probe.
+/// Sources: consecutive failures, growth, caps and the falling count are Envoy's outlier detection and gRPC A50; the success rate
+/// and the fast way out for connections that fail are Finagle's (FailureAccrualPolicy, FailFastFactory); the single real call as
+/// a probe is Finagle's and Linkerd's.
 /// </remarks>
-internal sealed class EjectionState(EjectionQuota quota, TimeProvider time, MeshRandom random)
+internal sealed class EjectionState
 {
+    private readonly ServiceHealth _service;
     private readonly Lock _lock = new();
+    private CallWindow _window;
+    private volatile EjectionReason _reason;
+    private volatile bool _failsChecks;
+    private volatile bool _isOut;
+    private bool _isListed;
     private int _failures;
     private int _ejections;
-    private bool _out;
-    private bool _removed;
+    private int _connectFailures;
     private long _returnAt;
     private long _probeUntil;
+    private long _cameBackAt;
+    private long _rateReadAt = long.MinValue / 2;
+
+    /// <param name="service">What the instances of the service have in common.</param>
+    /// <param name="name">What the instance is called where it is told of.</param>
+    public EjectionState(ServiceHealth service, string name = "")
+    {
+        _service = service;
+        Name = name;
+        // Or the first look at it would be at all the time since the clock began.
+        _window.Clear(service.Now);
+        SetListed(true);
+    }
+
+    public string Name { get; }
+
+    /// <summary>Whether the registry has it to be called; without that it counts for nothing.</summary>
+    public bool IsListed => Volatile.Read(ref _isListed);
+
+    /// <summary>Whether it is out, for whatever reason, a probe included.</summary>
+    public bool IsOut => _isOut;
 
     /// <summary>Whether it is ejected, a probe included.</summary>
-    public bool IsEjected => Volatile.Read(ref _out);
+    public bool IsEjected => IsEjection(_reason);
 
-    /// <summary>Whether a call may be sent: in, or out and due for a probe.</summary>
-    public bool IsIn(long now) =>
-        !Volatile.Read(ref _out) || (now >= Volatile.Read(ref _returnAt) && now >= Volatile.Read(ref _probeUntil));
+    /// <summary>Why it is out.</summary>
+    public EjectionReason Reason => _reason is var reason && reason != EjectionReason.None ? reason
+        : _failsChecks ? EjectionReason.HealthCheck
+        : EjectionReason.None;
+
+    /// <summary>Whether a call may be sent: in, or out and due for a probe, or out while too few are in.</summary>
+    public bool IsIn(long now) => !_isOut || IsDue(now) || IsLiftedByPanic;
+
+    /// <summary>Whether it waits for a call to be its probe.</summary>
+    public bool IsDue(long now) => now >= DueAt;
+
+    /// <summary>From when on it waits for its probe, as a timestamp; never, while it is in or fails the health checks.</summary>
+    public long DueAt => _reason == EjectionReason.None || _failsChecks ? long.MaxValue
+        : Math.Max(Volatile.Read(ref _returnAt), Volatile.Read(ref _probeUntil));
+
+    /// <summary>Whether no connection could be made to it, so that a call that fails as its probe was surely not executed.</summary>
+    public bool IsUnreachable => _reason is EjectionReason.Unreachable or EjectionReason.IdentityRefused;
+
+    private HealthSettings Settings => _service.Settings;
+
+    // Where no connection can be made, and where nobody proves to be the service, no call can be helped.
+    private bool IsLiftedByPanic => _service.IsPanicking && !IsUnreachable;
 
     /// <summary>Asks to send a call.</summary>
     /// <returns><see cref="Admission.Refused"/> when another call took the probe's place since <see cref="IsIn"/> was asked.</returns>
     public Admission TryEnter(long now)
     {
-        if (!Volatile.Read(ref _out))
+        if (!_isOut)
         {
             return Admission.Ordinary;
         }
 
         lock (_lock)
         {
-            if (!_out)
+            if (!_isOut)
             {
                 return Admission.Ordinary;
             }
 
-            if (now < _returnAt || now < _probeUntil)
+            if (IsDue(now))
             {
-                return Admission.Refused;
+                Volatile.Write(ref _probeUntil, now + _service.Ticks(Settings.BaseEjection));
+                return Admission.Probe;
             }
 
-            _probeUntil = now + Ticks(MeshDefaults.BaseEjection);
-            return Admission.Probe;
+            return IsLiftedByPanic ? Admission.Panic : Admission.Refused;
         }
     }
 
     /// <summary>A call succeeded.</summary>
-    public void Succeeded(Admission admission)
+    public void Succeeded(Admission admission, long now)
     {
-        if (Volatile.Read(ref _failures) == 0 && !Volatile.Read(ref _out))
+        _window.Succeeded();
+        if (Volatile.Read(ref _failures) == 0 && !_isOut)
         {
             return;
         }
 
+        HealthChange change = default;
         lock (_lock)
         {
             _failures = 0;
-            // A call sent before the ejection proves nothing about now; only the probe readmits.
-            if (_out && admission == Admission.Probe)
+            // A call sent before the ejection proves nothing about now; only the probe readmits. That it can be reached is
+            // proved by any call sent since.
+            if (_reason != EjectionReason.None && (admission == Admission.Probe || (IsUnreachable && admission != Admission.Ordinary)))
             {
-                _out = false;
-                _probeUntil = 0;
-                _ejections = Math.Max(0, _ejections - 1);
-                quota.Returned();
+                change = ComeBackInLock(now);
             }
         }
+
+        _service.Tell(this, change);
     }
 
-    /// <summary>A call failed.</summary>
+    /// <summary>A call reached the instance and failed there.</summary>
     public void Failed(Admission admission, long now)
     {
+        HealthChange change = default;
+        var isSuspect = false;
         lock (_lock)
         {
-            // A call may outlast the instance; a place it took in the quota would never be given back.
-            if (_removed)
+            // A call may outlast the instance; a place it took among the ejected would never be given back.
+            if (!_isListed)
             {
                 return;
             }
 
+            _window.Failed();
             _failures++;
-            if (_out)
+            if (IsUnreachable)
+            {
+                if (admission != Admission.Ordinary)
+                {
+                    change = ComeBackInLock(now);
+                    _failures = 1;
+                }
+            }
+            else if (_reason != EjectionReason.None)
             {
                 if (admission == Admission.Probe)
                 {
-                    Eject(now);
+                    change = EjectInLock(EjectionReason.ProbeFailed, now);
                 }
             }
-            else if (_failures >= MeshDefaults.ConsecutiveFailures && quota.TryEject())
+            else if (Settings.ConsecutiveFailures > 0 && _failures >= Settings.ConsecutiveFailures && _service.TryEject())
             {
-                Eject(now);
+                change = EjectInLock(EjectionReason.ConsecutiveFailures, now);
             }
+            else
+            {
+                isSuspect = IsRateLowInLock(now);
+            }
+        }
+
+        _service.Tell(this, change);
+        // Outside of the lock, because the peers are looked at under theirs.
+        if (isSuspect && !_service.ArePeersNoBetter(this, Settings.SuccessRate, now))
+        {
+            Eject(EjectionReason.SuccessRate, now);
+        }
+
+        _service.CompareIfDue(now);
+    }
+
+    /// <summary>No connection could be made for a call.</summary>
+    /// <param name="admission">On what terms the call was sent.</param>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="isIdentityRefused">Whether there was one, but not to the service.</param>
+    public void ConnectFailed(Admission admission, long now, bool isIdentityRefused)
+    {
+        if (Settings.ConnectBackoff <= TimeSpan.Zero)
+        {
+            Failed(admission, now);
+            return;
+        }
+
+        HealthChange change;
+        lock (_lock)
+        {
+            // Many calls may wait for one connection; all but the first tell what is known.
+            if (!_isListed || (_reason != EjectionReason.None && admission != Admission.Probe))
+            {
+                return;
+            }
+
+            if (IsEjected)
+            {
+                _service.Returned();
+            }
+
+            var seconds = Math.Min(
+                Settings.ConnectBackoff.TotalSeconds * Math.Pow(2, Math.Min(_connectFailures++, 30)), Settings.MaxConnectBackoff.TotalSeconds);
+            change = GoOutInLock(
+                isIdentityRefused ? EjectionReason.IdentityRefused : EjectionReason.Unreachable,
+                TimeSpan.FromSeconds(seconds),
+                MeshDefaults.ConnectBackoffJitter,
+                now);
+        }
+
+        _service.Tell(this, change);
+    }
+
+    /// <summary>A call ended in a way that tells nothing of the instance.</summary>
+    public void ToldNothing(Admission admission)
+    {
+        if (admission == Admission.Probe)
+        {
+            Volatile.Write(ref _probeUntil, 0);
+            _service.Schedule(Volatile.Read(ref _returnAt));
         }
     }
 
-    /// <summary>The instance is gone from the registry; its share of the quota is free again.</summary>
-    public void Removed()
+    /// <summary>Ejects it, if it is in and there is a place among the ejected.</summary>
+    public void Eject(EjectionReason reason, long now)
+    {
+        HealthChange change;
+        lock (_lock)
+        {
+            if (!_isListed || _reason != EjectionReason.None || !_service.TryEject())
+            {
+                return;
+            }
+
+            change = EjectInLock(reason, now);
+        }
+
+        _service.Tell(this, change);
+    }
+
+    /// <summary>
+    /// What the health checks of this process say. That they pass ends being unreachable, but no ejection: a check that passes
+    /// while calls fail is no news.
+    /// </summary>
+    public void Checked(bool isHealthy, long now)
+    {
+        HealthChange change = default;
+        lock (_lock)
+        {
+            if (!_isListed)
+            {
+                return;
+            }
+
+            if (_failsChecks == isHealthy)
+            {
+                _failsChecks = !isHealthy;
+                _service.Schedule(DueAt);
+                change = new HealthChange(
+                    isHealthy ? HealthChangeKind.CameBack : HealthChangeKind.WentOut, EjectionReason.HealthCheck);
+                CountInLock();
+            }
+
+            if (isHealthy && IsUnreachable)
+            {
+                change = ComeBackInLock(now);
+            }
+        }
+
+        _service.Tell(this, change);
+    }
+
+    /// <summary>The calls of late.</summary>
+    public CallCounts Read(long now)
     {
         lock (_lock)
         {
-            _removed = true;
-            if (_out)
-            {
-                _out = false;
-                quota.Returned();
-            }
+            return _window.Read(now, _service.WindowTicks);
         }
     }
 
-    private void Eject(long now)
+    /// <summary>
+    /// Whether the registry has the instance to be called. One that has not counts for nothing, and begins anew when it has again:
+    /// the registry's word is newer than what was known.
+    /// </summary>
+    public void SetListed(bool isListed)
     {
-        _ejections++;
-        _failures = 0;
-        _probeUntil = 0;
-        var length = Math.Min(
-            MeshDefaults.BaseEjection.TotalSeconds * _ejections, MeshDefaults.MaxEjection.TotalSeconds);
-        Volatile.Write(ref _returnAt, now + Ticks(TimeSpan.FromSeconds(length * (1 + (random.NextDouble() * MeshDefaults.EjectionJitter)))));
-        Volatile.Write(ref _out, true);
+        lock (_lock)
+        {
+            if (_isListed == isListed)
+            {
+                return;
+            }
+
+            _isListed = isListed;
+            if (isListed)
+            {
+                _service.Join(this);
+                return;
+            }
+
+            if (IsEjected)
+            {
+                _service.Returned();
+            }
+
+            _failsChecks = false;
+            _reason = EjectionReason.None;
+            (_failures, _connectFailures, _ejections) = (0, 0, 0);
+            Volatile.Write(ref _probeUntil, 0);
+            _window.Clear(_service.Now);
+            CountInLock();
+            _service.Leave(this);
+        }
     }
 
-    private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * time.TimestampFrequency);
-}
+    private static bool IsEjection(EjectionReason reason) =>
+        reason is not (EjectionReason.None or EjectionReason.Unreachable or EjectionReason.IdentityRefused);
 
-/// <summary>On what terms a call is sent to an instance.</summary>
-internal enum Admission
-{
-    /// <summary>Not at all, unless every other instance is out too.</summary>
-    Refused,
+    // At most once a second: a run of failures is what the count in a row is for.
+    private bool IsRateLowInLock(long now)
+    {
+        if (Settings.SuccessRate <= 0 || now - _rateReadAt < _service.Ticks(MeshDefaults.SuccessRateInterval))
+        {
+            return false;
+        }
 
-    /// <summary>Like any other.</summary>
-    Ordinary,
+        _rateReadAt = now;
+        var counts = _window.Read(now, _service.WindowTicks);
+        return counts.Calls >= MeshDefaults.SuccessRateMinCalls && counts.SuccessRate < Settings.SuccessRate;
+    }
 
-    /// <summary>To find out whether the instance may come back.</summary>
-    Probe,
+    private HealthChange EjectInLock(EjectionReason reason, long now)
+    {
+        var stayed = reason == EjectionReason.ProbeFailed ? 0 : (now - _cameBackAt) / _service.Ticks(MeshDefaults.PeerComparisonInterval);
+        _ejections = (int)Math.Max(0, _ejections - stayed) + 1;
+        var seconds = Math.Min(Settings.BaseEjection.TotalSeconds * _ejections, Settings.MaxEjection.TotalSeconds);
+        return GoOutInLock(reason, TimeSpan.FromSeconds(seconds), MeshDefaults.EjectionJitter, now);
+    }
+
+    private HealthChange GoOutInLock(EjectionReason reason, TimeSpan length, double jitter, long now)
+    {
+        var wasIn = _reason == EjectionReason.None;
+        _failures = 0;
+        // What is known of it is what put it out; afterwards it is judged by what it does then.
+        _window.Clear(now);
+        Volatile.Write(ref _probeUntil, 0);
+        Volatile.Write(ref _returnAt, now + _service.Ticks(length * (1 + (_service.Random.NextDouble() * jitter))));
+        _reason = reason;
+        CountInLock();
+        _service.Schedule(_returnAt);
+        return new HealthChange(wasIn ? HealthChangeKind.WentOut : HealthChangeKind.StaysOut, reason, length);
+    }
+
+    private HealthChange ComeBackInLock(long now)
+    {
+        var reason = _reason;
+        if (IsEjected)
+        {
+            _service.Returned();
+        }
+
+        (_failures, _connectFailures) = (0, 0);
+        _window.Clear(now);
+        Volatile.Write(ref _probeUntil, 0);
+        _cameBackAt = now;
+        _reason = EjectionReason.None;
+        CountInLock();
+        return new HealthChange(HealthChangeKind.CameBack, reason);
+    }
+
+    private void CountInLock()
+    {
+        var isOut = _reason != EjectionReason.None || _failsChecks;
+        if (isOut != _isOut)
+        {
+            _isOut = isOut;
+            _service.Counted(isOut);
+        }
+    }
 }

@@ -15,7 +15,9 @@ namespace MeshClient.Outbound;
 /// </remarks>
 internal static class OutcomeClassifier
 {
-    private const string GrpcStatusHeader = "grpc-status";
+    /// <summary>Where a gRPC answer has its status.</summary>
+    public const string GrpcStatusHeader = "grpc-status";
+
     private const string GrpcPushbackHeader = "grpc-retry-pushback-ms";
 
     /// <summary>Judges by the head of the answer, or the failure that came instead.</summary>

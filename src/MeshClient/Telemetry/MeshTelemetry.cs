@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
+using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Overload;
 using MeshClient.Resilience;
@@ -118,6 +119,11 @@ internal sealed class MeshTelemetry : IDisposable
             () => destinations.Services.SelectMany(Count),
             "{instance}",
             "Instances of the services called, by what is thought of them.");
+        Meter.CreateObservableGauge(
+            "meshclient.health.panic",
+            () => destinations.Services.Select(service => new Measurement<int>(
+                service.Health.IsPanicking ? 1 : 0, new KeyValuePair<string, object?>(ServiceTag, service.Service.Value))),
+            description: "1 while so few instances of a service are fit that ejections and health checks are ignored.");
         Meter.CreateObservableUpDownCounter(
             "meshclient.calls.active",
             () => destinations.Services.Select(service => new Measurement<int>(
@@ -144,7 +150,9 @@ internal sealed class MeshTelemetry : IDisposable
         {
             yield return Of("listed", snapshot.Instances.Count);
             yield return Of("critical", snapshot.Instances.Count(instance => instance.Health == InstanceHealth.Critical));
-            yield return Of("ejected", service.Ejected);
+            yield return Of("ejected", service.Health.Ejected);
+            yield return Of("unreachable", service.Health.CountOut(reason => reason is EjectionReason.Unreachable or EjectionReason.IdentityRefused));
+            yield return Of("unhealthy", service.Health.CountOut(reason => reason == EjectionReason.HealthCheck));
         }
     }
 }

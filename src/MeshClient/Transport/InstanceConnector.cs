@@ -43,13 +43,17 @@ internal sealed partial class InstanceConnector
     public InstanceEndpoint Endpoint { get; }
 
     /// <summary>Opens a connection, for <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
-    public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    public ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken) =>
+        ConnectAsync(cancellationToken);
+
+    /// <summary>Opens a connection.</summary>
+    public async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(_timeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await ConnectAsync(both.Token).ConfigureAwait(false);
+            return await OpenAsync(both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -57,7 +61,7 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private async Task<Stream> ConnectAsync(CancellationToken cancellationToken)
+    private async Task<Stream> OpenAsync(CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         Stream? stream = null;

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using MeshClient.Core.Discovery;
 
 namespace MeshClient.Transport;
@@ -50,6 +51,11 @@ internal sealed class InstanceTransport : IDisposable
             }
         }
     }
+
+    /// <summary>Opens a connection of its own, as those of the pool are opened.</summary>
+    public ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken) =>
+        _factory.CreateConnector(_instance, _endpoint, _connectTimeout, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11])
+            .ConnectAsync(cancellationToken);
 
     /// <summary>Lets the present connections end with their calls; the next call opens new ones.</summary>
     public void Renew()

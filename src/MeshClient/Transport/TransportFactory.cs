@@ -56,7 +56,7 @@ internal sealed class TransportFactory : IDisposable
     {
         HttpMessageInvoker Create(IReadOnlyList<SslApplicationProtocol>? protocols)
         {
-            var connector = new InstanceConnector(instance, endpoint, connectTimeout, protocols, _identity, _time, _logger);
+            var connector = CreateConnector(instance, endpoint, connectTimeout, protocols);
             return new HttpMessageInvoker(_handlerFactory?.Invoke(connector) ?? CreateHandler(connector), disposeHandler: true);
         }
 
@@ -67,6 +67,10 @@ internal sealed class TransportFactory : IDisposable
                 Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]), Create([SslApplicationProtocol.Http11]))
             : new ConnectionPool(Create(null), null);
     }
+
+    public InstanceConnector CreateConnector(
+        ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, IReadOnlyList<SslApplicationProtocol>? protocols) =>
+        new(instance, endpoint, connectTimeout, protocols, _identity, _time, _logger);
 
     public void Track(InstanceTransport transport) => _live.TryAdd(transport, null);
 

@@ -17,6 +17,9 @@ internal sealed class PeerProcess : IAsyncDisposable
 
     private PeerProcess(Process process) => _process = process;
 
+    /// <summary>The process's id.</summary>
+    public int Id => _process.Id;
+
     /// <summary>What it has said so far.</summary>
     public IReadOnlyList<string> Lines
     {
@@ -38,6 +41,13 @@ internal sealed class PeerProcess : IAsyncDisposable
         peer._process.BeginOutputReadLine();
         peer._process.BeginErrorReadLine();
         return peer;
+    }
+
+    /// <summary>Kills it with no chance to say goodbye, and waits until it is gone.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(Waiting.Cancellation).Bounded();
     }
 
     /// <summary>Tells it something.</summary>

@@ -10,8 +10,12 @@ public sealed class EventApiTests
     {
         await using var server = await TestServer.StartAsync();
         Assert.Equal(("[]", 1UL), ((await server.GetAsync("/v1/event/list")).Body, (await server.GetAsync("/v1/event/list")).Index));
-        var fired = (await server.PutAsync("/v1/event/fire/deploy?service=web", "payload1")).Json;
-        Assert.Equal(("cGF5bG9hZDE=", "web", 0), (fired.GetProperty("Payload").GetString(), fired.GetProperty("ServiceFilter").GetString(), fired.GetProperty("LTime").GetInt32()));
+        await server.RegisterAsync("web", more: ""","Tags":["v1"]""");
+        await server.MustPutAsync("/v1/event/fire/elsewhere?node=n2");
+        await server.MustPutAsync("/v1/event/fire/elsewhere?service=orders");
+        await server.MustPutAsync("/v1/event/fire/elsewhere?service=w.b&tag=v2");
+        var fired = (await server.PutAsync("/v1/event/fire/deploy?service=w.b&tag=v1&node=n", "payload1")).Json;
+        Assert.Equal(("cGF5bG9hZDE=", "w.b", 0), (fired.GetProperty("Payload").GetString(), fired.GetProperty("ServiceFilter").GetString(), fired.GetProperty("LTime").GetInt32()));
         for (var i = 0; i < 256; i++)
         {
             await server.MustPutAsync($"/v1/event/fire/e{i % 2}");

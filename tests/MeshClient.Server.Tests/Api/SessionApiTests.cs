@@ -25,10 +25,12 @@ public sealed class SessionApiTests
 
     [Theory]
     [InlineData("""{"LockDelay":15}""", 15)]
-    [InlineData("""{"LockDelay":"61s"}""", 60)]
+    [InlineData("""{"LockDelay":"61s"}""", 61)]
+    [InlineData("""{"LockDelay":999}""", 999)]
+    [InlineData("""{"LockDelay":1000}""", 0.000001)]
     [InlineData("""{"LockDelay":3000000000}""", 3)]
     [InlineData("""{"lockdelay":"1s","checks":["serfHealth"],"ttl":"10s"}""", 1)]
-    public async Task Create_ReadsDelaysAsConsulDoes(string body, int seconds)
+    public async Task Create_ReadsDelaysAsConsulDoes(string body, double seconds)
     {
         await using var server = await TestServer.StartAsync();
         var id = await CreateAsync(server, body);
@@ -126,6 +128,21 @@ public sealed class SessionApiTests
         var gone = await CreateAsync(server, """{"ServiceChecks":[{"ID":"service:web"}]}""");
         await server.MustPutAsync("/v1/agent/service/deregister/web");
         Assert.Null(server.State.Sessions.Find(gone));
+    }
+
+    [Fact]
+    public async Task Sessions_OfAnotherNode_EndWithIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync("/v1/catalog/register", """{"Node":"far","Address":"10.0.0.1"}""");
+        var id = await CreateAsync(server, """{"Node":"far","NodeChecks":[]}""");
+        await server.MustPutAsync($"/v1/kv/k?acquire={id}", "v");
+        Assert.Equal(1, (await server.GetAsync("/v1/session/node/far")).Json.GetArrayLength());
+        await server.RegisterAsync("web");
+        Assert.NotNull(server.State.Sessions.Find(id));
+        await server.MustPutAsync("/v1/catalog/deregister", """{"Node":"far"}""");
+        Assert.Null(server.State.Sessions.Find(id));
+        Assert.Equal("", server.State.Keys.Find("k")!.Session);
     }
 
     [Fact]

@@ -70,7 +70,7 @@ public abstract class HashDistributionSuite : DistributionSuite
         var during = Owners(picker, anyOut: true);
         Assert.All(before.Zip(during), pair => Assert.True(pair.First == instances[2] ? pair.Second != instances[2] : pair.First == pair.Second));
         Assert.True(before.Zip(during).Where(pair => pair.First == instances[2]).Select(pair => pair.Second).Distinct().Count() >= 8);
-        instances[2].Ejection.Removed();
+        instances[2].Ejection.SetListed(false);
         Assert.Equal(before, Owners(picker, anyOut: true));
     }
 

@@ -71,9 +71,9 @@ public sealed class ServiceStateTests : IAsyncDisposable
     {
         await SetAsync(TestInstances.Describe("a", 1), TestInstances.Describe("b", 2));
         TestInstances.Eject(Callable("a"), _time.GetTimestamp());
-        Assert.Equal(1, _state.Ejected);
+        Assert.Equal(1, _state.Health.Ejected);
         await SetAsync(TestInstances.Describe("b", 2), TestInstances.Describe("c", 3));
-        Assert.Equal(0, _state.Ejected);
+        Assert.Equal(0, _state.Health.Ejected);
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
@@ -98,7 +98,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
         await SetAsync(changed, TestInstances.Describe("b", 2));
         Assert.NotSame(old, Callable("a"));
         Assert.Equal(0, _transports.LiveTransports);
-        Assert.Equal(0, _state.Ejected);
+        Assert.Equal(0, _state.Health.Ejected);
         Assert.Throws<ObjectDisposedException>(() => old.Transport.Acquire());
     }
 

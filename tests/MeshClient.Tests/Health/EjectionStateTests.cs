@@ -1,19 +1,22 @@
 using MeshClient.Configuration;
 using MeshClient.Health;
 using MeshClient.Testing;
+using MeshClient.Tests.Support;
 
 namespace MeshClient.Tests.Health;
 
 public sealed class EjectionStateTests
 {
     private readonly FakeTimeProvider _time = new();
-    private readonly EjectionQuota _quota = new();
+    private readonly ServiceHealth _health;
     private readonly EjectionState _state;
+    private readonly EjectionState[] _peers;
 
     public EjectionStateTests()
     {
-        _quota.Resize(10);
-        _state = Make();
+        _health = TestHealth.Make(_time);
+        _state = new EjectionState(_health, "orders-1");
+        _peers = _health.Join(9);
     }
 
     private long Now => _time.GetTimestamp();
@@ -21,7 +24,7 @@ public sealed class EjectionStateTests
     [Fact]
     public void Failed_FourInARow_StaysIn()
     {
-        Fail(_state, 4);
+        _state.Fail(4, Now);
         Assert.False(_state.IsEjected);
         Assert.Equal(Admission.Ordinary, _state.TryEnter(Now));
     }
@@ -29,38 +32,93 @@ public sealed class EjectionStateTests
     [Fact]
     public void Failed_FiveInARow_Ejects()
     {
-        Fail(_state, 5);
-        Assert.True(_state.IsEjected);
+        _state.Fail(5, Now);
+        Assert.Equal((true, EjectionReason.ConsecutiveFailures), (_state.IsEjected, _state.Reason));
         Assert.False(_state.IsIn(Now));
         Assert.Equal(Admission.Refused, _state.TryEnter(Now));
-        Assert.Equal(1, _quota.Ejected);
+        Assert.Equal(1, _health.Ejected);
     }
 
     [Fact]
     public void Failed_SuccessBetween_CountsAnew()
     {
-        Fail(_state, 4);
-        _state.Succeeded(Admission.Ordinary);
-        Fail(_state, 4);
+        _state.Fail(4, Now);
+        _state.Succeed(1, Now);
+        _state.Fail(4, Now);
         Assert.False(_state.IsEjected);
     }
 
     [Fact]
-    public void Failed_QuotaUsedUp_StaysInUntilAPlaceIsFree()
+    public void Failed_NoPlaceAmongTheEjected_StaysInUntilOneIsFree()
     {
-        var other = Make();
-        Fail(other, 5);
-        Fail(_state, 50);
+        _peers[0].Fail(5, Now);
+        _state.Fail(50, Now);
         Assert.False(_state.IsEjected);
-        other.Removed();
-        Fail(_state, 1);
+        _peers[0].SetListed(false);
+        _state.Fail(1, Now);
         Assert.True(_state.IsEjected);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Failed_EveryThirdCallForLong_EjectsByTheRateIfSomebodyDoesBetter(int failingPeers)
+    {
+        foreach (var peer in _peers[failingPeers..])
+        {
+            peer.Succeed(100, Now);
+        }
+
+        for (var i = 0; i < 60 && !_state.IsEjected; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.5));
+            _state.Succeed(2, Now);
+            _state.Fail(1, Now);
+        }
+
+        Assert.Equal(EjectionReason.SuccessRate, _state.Reason);
+    }
+
+    [Fact]
+    public void Failed_EveryThirdCallOfEverybody_EjectsNobody()
+    {
+        EjectionState[] all = [_state, .. _peers];
+        for (var i = 0; i < 120; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.5));
+            foreach (var one in all)
+            {
+                one.Succeed(2, Now);
+                one.Fail(1, Now);
+            }
+
+            // Until the peers have had enough calls to be compared with, the first may be thought alone in its misery.
+            if (i == 20)
+            {
+                Assert.InRange(_health.Ejected, 0, 1);
+            }
+        }
+
+        Assert.Equal(0, _health.Ejected);
+    }
+
+    [Fact]
+    public void Failed_FewCalls_RateIsNotBelieved()
+    {
+        for (var i = 0; i < 6; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(2));
+            _state.Succeed(2, Now);
+            _state.Fail(1, Now);
+        }
+
+        Assert.False(_state.IsEjected);
     }
 
     [Fact]
     public void TryEnter_EjectionOver_LetsExactlyOneProbeThrough()
     {
-        Fail(_state, 5);
+        _state.Fail(5, Now);
         _time.Advance(MeshDefaults.BaseEjection - TimeSpan.FromTicks(1));
         Assert.Equal(Admission.Refused, _state.TryEnter(Now));
         _time.Advance(MeshDefaults.BaseEjection * MeshDefaults.EjectionJitter + TimeSpan.FromTicks(2));
@@ -74,41 +132,39 @@ public sealed class EjectionStateTests
     [Fact]
     public void Succeeded_Probe_Readmits()
     {
-        Fail(_state, 5);
-        Probe(_state);
-        _state.Succeeded(Admission.Probe);
+        _state.Fail(5, Now);
+        Probe();
+        _state.Succeeded(Admission.Probe, Now);
         Assert.False(_state.IsEjected);
         Assert.Equal(Admission.Ordinary, _state.TryEnter(Now));
-        Assert.Equal(0, _quota.Ejected);
-        Fail(_state, 4);
+        Assert.Equal((0, false), (_health.Ejected, _health.AnyOut));
+        _state.Fail(4, Now);
         Assert.False(_state.IsEjected);
     }
 
     [Theory]
     [InlineData(Admission.Ordinary)]
     [InlineData(Admission.Refused)]
+    [InlineData(Admission.Panic)]
     internal void Succeeded_CallThatIsNoProbe_DoesNotReadmit(Admission admission)
     {
-        Fail(_state, 5);
-        _state.Succeeded(admission);
+        _state.Fail(5, Now);
+        _state.Succeeded(admission, Now);
         Assert.True(_state.IsEjected);
         _time.Advance(TimeSpan.FromSeconds(40));
-        _state.Succeeded(admission);
+        _state.Succeeded(admission, Now);
         Assert.True(_state.IsEjected);
     }
 
     [Theory]
     [InlineData(Admission.Ordinary)]
     [InlineData(Admission.Refused)]
+    [InlineData(Admission.Panic)]
     internal void Failed_CallThatIsNoProbe_DoesNotProlong(Admission admission)
     {
-        Fail(_state, 5);
+        _state.Fail(5, Now);
         _time.Advance(TimeSpan.FromSeconds(20));
-        for (var i = 0; i < 20; i++)
-        {
-            _state.Failed(admission, Now);
-        }
-
+        _state.Fail(20, Now, admission);
         _time.Advance(TimeSpan.FromSeconds(13.1));
         Assert.Equal(Admission.Probe, _state.TryEnter(Now));
     }
@@ -116,24 +172,46 @@ public sealed class EjectionStateTests
     [Fact]
     public void Failed_Probes_EjectForLongerEachTimeUpToTheBound()
     {
-        Fail(_state, 5);
+        _state.Fail(5, Now);
         for (var n = 1; n <= 15; n++)
         {
-            var length = Math.Min(30.0 * n, 300);
-            _time.Advance(TimeSpan.FromSeconds(length) - TimeSpan.FromTicks(1));
-            Assert.False(_state.IsIn(Now));
-            _time.Advance(TimeSpan.FromSeconds(length * 0.1) + TimeSpan.FromTicks(2));
+            AssertOutFor(Math.Min(30.0 * n, 300), 0.1);
             Assert.Equal(Admission.Probe, _state.TryEnter(Now));
             _state.Failed(Admission.Probe, Now);
-            Assert.Equal(1, _quota.Ejected);
+            Assert.Equal(1, _health.Ejected);
         }
+    }
+
+    [Fact]
+    public void Failed_AgainSoonAfterReadmission_IsEjectedForLongerButForgivenInTime()
+    {
+        _state.Fail(5, Now);
+        foreach (var (pause, length) in ((double Pause, double Length)[])[(5, 60), (9, 90), (21, 60), (1000, 30)])
+        {
+            Probe(TimeSpan.FromSeconds(400));
+            _state.Succeeded(Admission.Probe, Now);
+            _time.Advance(TimeSpan.FromSeconds(pause));
+            _state.Fail(5, Now);
+            AssertOutFor(length, 0.1);
+        }
+    }
+
+    [Fact]
+    public void ToldNothing_Probe_MakesRoomForAnotherAtOnce()
+    {
+        _state.Fail(5, Now);
+        Probe();
+        _state.ToldNothing(Admission.Ordinary);
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        _state.ToldNothing(Admission.Probe);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
     }
 
     [Fact]
     public void TryEnter_ProbeThatNeverReports_MakesRoomForAnother()
     {
-        Fail(_state, 5);
-        Probe(_state);
+        _state.Fail(5, Now);
+        Probe();
         _time.Advance(MeshDefaults.BaseEjection - TimeSpan.FromTicks(1));
         Assert.Equal(Admission.Refused, _state.TryEnter(Now));
         _time.Advance(TimeSpan.FromTicks(1));
@@ -141,35 +219,132 @@ public sealed class EjectionStateTests
     }
 
     [Fact]
-    public void Removed_Ejected_FreesItsPlaceOnce()
+    public void SetListed_EjectedLeaves_FreesItsPlaceOnceAndComesBackClean()
     {
-        Fail(_state, 5);
-        _state.Removed();
-        _state.Removed();
-        Assert.Equal(0, _quota.Ejected);
+        _state.Fail(5, Now);
+        _state.SetListed(false);
+        _state.SetListed(false);
+        Assert.Equal((0, false), (_health.Ejected, _health.AnyOut));
+        _state.SetListed(true);
+        Assert.True(_state.IsIn(Now));
+        _state.Fail(4, Now);
+        Assert.True(_state.IsIn(Now));
+        _state.Fail(1, Now);
+        AssertOutFor(30, 0.1);
     }
 
     [Fact]
-    public void Failed_AfterRemoval_TakesNoPlace()
+    public void Failed_AfterLeaving_TakesNoPlace()
     {
         // Calls that were in flight when the instance vanished fail afterwards; nobody would ever give the place back.
-        _state.Removed();
-        Fail(_state, 10);
-        Assert.Equal(0, _quota.Ejected);
-        var other = Make();
-        Fail(other, 5);
-        Assert.True(other.IsEjected);
+        _state.Fail(5, Now);
+        Probe();
+        _state.SetListed(false);
+        _state.Failed(Admission.Probe, Now);
+        _state.Fail(10, Now);
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _state.Checked(isHealthy: false, Now);
+        Assert.Equal((0, false, EjectionReason.None), (_health.Ejected, _health.AnyOut, _state.Reason));
+        _peers[0].Fail(5, Now);
+        Assert.True(_peers[0].IsEjected);
+    }
+
+    [Theory]
+    [InlineData(false, EjectionReason.Unreachable)]
+    [InlineData(true, EjectionReason.IdentityRefused)]
+    internal void ConnectFailed_Once_IsOutAtOnceAndDoublesWithEachProbe(bool refused, EjectionReason reason)
+    {
+        _state.ConnectFailed(Admission.Ordinary, Now, refused);
+        Assert.Equal((reason, false, 0), (_state.Reason, _state.IsEjected, _health.Ejected));
+        // Those that waited for the same connection tell nothing new.
+        _state.ConnectFailed(Admission.Ordinary, Now, refused);
+        foreach (var seconds in (double[])[1, 2, 4, 8, 16, 32, 32, 32])
+        {
+            AssertOutFor(seconds, 0.5);
+            Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+            Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+            _state.ConnectFailed(Admission.Probe, Now, refused);
+        }
     }
 
     [Fact]
-    public void Failed_ProbeAfterRemoval_TakesNoPlace()
+    public void ConnectFailed_ProbeGetsThrough_IsInWhateverTheAnswer()
     {
-        Fail(_state, 5);
-        Probe(_state);
-        _state.Removed();
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _time.Advance(TimeSpan.FromSeconds(1.6));
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+        _state.Succeeded(Admission.Probe, Now);
+        Assert.True(_state.IsIn(Now));
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        AssertOutFor(1, 0.5);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
         _state.Failed(Admission.Probe, Now);
-        Assert.Equal(0, _quota.Ejected);
-        Assert.False(_state.IsEjected);
+        Assert.True(_state.IsIn(Now));
+        _state.Fail(4, Now);
+        Assert.Equal(EjectionReason.ConsecutiveFailures, _state.Reason);
+    }
+
+    [Theory]
+    [InlineData(Admission.Ordinary, false)]
+    [InlineData(Admission.Refused, true)]
+    internal void ConnectFailed_CallSentSinceIsAnswered_ProvesItCanBeReached(Admission admission, bool isIn)
+    {
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _state.Succeeded(admission, Now);
+        Assert.Equal(isIn, _state.IsIn(Now));
+    }
+
+    [Fact]
+    public void ConnectFailed_ProbeOfAnEjected_MakesItUnreachableInstead()
+    {
+        _state.Fail(5, Now);
+        Probe();
+        _state.ConnectFailed(Admission.Probe, Now, isIdentityRefused: false);
+        Assert.Equal((EjectionReason.Unreachable, 0, true), (_state.Reason, _health.Ejected, _health.AnyOut));
+        AssertOutFor(1, 0.5);
+    }
+
+    [Fact]
+    public void ConnectFailed_BackoffOff_CountsLikeAnyFailure()
+    {
+        var health = TestHealth.Make(_time, options: new MeshHealthOptions { ConnectBackoff = TimeSpan.Zero });
+        var state = health.Join(2)[0];
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.True(state.IsIn(Now));
+            state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        }
+
+        Assert.Equal(EjectionReason.ConsecutiveFailures, state.Reason);
+    }
+
+    [Fact]
+    public void Checked_Unhealthy_IsOutUntilHealthyAndSendsNoProbe()
+    {
+        _state.Checked(isHealthy: false, Now);
+        Assert.Equal((EjectionReason.HealthCheck, false), (_state.Reason, _state.IsIn(Now)));
+        _time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        _state.Succeeded(Admission.Refused, Now);
+        Assert.False(_state.IsIn(Now));
+        _state.Checked(isHealthy: true, Now);
+        Assert.Equal(Admission.Ordinary, _state.TryEnter(Now));
+    }
+
+    [Fact]
+    public void Checked_Healthy_EndsBeingUnreachableButNoEjection()
+    {
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _state.Checked(isHealthy: true, Now);
+        Assert.True(_state.IsIn(Now));
+        _state.Fail(5, Now);
+        _state.Checked(isHealthy: true, Now);
+        Assert.True(_state.IsEjected);
+        _state.Checked(isHealthy: false, Now);
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        _state.Checked(isHealthy: true, Now);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
     }
 
     [Fact]
@@ -177,10 +352,8 @@ public sealed class EjectionStateTests
     {
         for (var round = 0; round < 200; round++)
         {
-            var quota = new EjectionQuota();
-            quota.Resize(2);
-            var state = new EjectionState(quota, _time, new MeshRandom((ulong)round));
-            Fail(state, 5);
+            var state = TestHealth.Make(_time, new MeshRandom((ulong)round)).Join(2)[0];
+            state.Fail(5, Now);
             _time.Advance(TimeSpan.FromSeconds(40));
             using var gate = new Barrier(4);
             var admissions = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Factory.StartNew(
@@ -197,19 +370,17 @@ public sealed class EjectionStateTests
         }
     }
 
-    private EjectionState Make() => new(_quota, _time, new MeshRandom(5));
-
-    private void Fail(EjectionState state, int times)
+    private void AssertOutFor(double seconds, double jitter)
     {
-        for (var i = 0; i < times; i++)
-        {
-            state.Failed(Admission.Ordinary, Now);
-        }
+        _time.Advance(TimeSpan.FromSeconds(seconds) - TimeSpan.FromTicks(1));
+        Assert.False(_state.IsIn(Now));
+        _time.Advance(TimeSpan.FromSeconds(seconds * jitter) + TimeSpan.FromTicks(2));
+        Assert.True(_state.IsIn(Now));
     }
 
-    private void Probe(EjectionState state)
+    private void Probe(TimeSpan? after = null)
     {
-        _time.Advance(TimeSpan.FromSeconds(34));
-        Assert.Equal(Admission.Probe, state.TryEnter(Now));
+        _time.Advance(after ?? TimeSpan.FromSeconds(34));
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
     }
 }

@@ -41,7 +41,7 @@ public sealed class HedgingTests
         await Eventually.HoldsAsync(() => peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
         Assert.Equal(0, env.State("orders").InFlight);
         // Neither ejected for it, nor a retry.
-        Assert.Equal(0, env.State("orders").Ejected);
+        Assert.Equal(0, env.State("orders").Health.Ejected);
         Assert.Empty(meters.Of("meshclient.retries"));
         var hedge = Assert.Single(meters.Of("meshclient.hedges").Skip(before.Hedges));
         Assert.Equal((1, "orders", "won"), (hedge.Value, hedge.Tag("meshclient.service"), hedge.Tag("meshclient.outcome")));
@@ -265,7 +265,7 @@ public sealed class HedgingTests
         await load.MakeAsync(1500);
         await load.StopAsync();
         await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0);
-        Assert.Equal(0, env.State("orders").Ejected);
+        Assert.Equal(0, env.State("orders").Health.Ejected);
     }
 
     private static MeshTestEnvironment Make(

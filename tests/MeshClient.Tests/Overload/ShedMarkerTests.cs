@@ -90,15 +90,20 @@ public sealed class ShedMarkerTests
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxRetries = 0);
         var refusing = await env.StartAsync("orders", sheds ? ShedAsync : BusyAsync);
         // Of two instances one may be ejected.
-        var away = env.List("orders", 1);
-        env.ControlPlane.SetHealth(away.Id, InstanceHealth.Critical);
-        for (var i = 0; i < MeshDefaults.ConsecutiveFailures; i++)
+        await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        using (await env.Client().GetAsync("http://orders/", Token))
         {
+        }
+
+        var instance = env.Instance("orders", refusing.Port);
+        for (var i = 0; i < 200 && refusing.Requests < MeshDefaults.ConsecutiveFailures; i++)
+        {
+            // So that it is picked although it counts as slow.
+            instance.Load.Forget();
             using var answer = await env.Client().GetAsync("http://orders/", Token);
         }
 
         Assert.Equal(MeshDefaults.ConsecutiveFailures, refusing.Requests);
-        var instance = env.Instance("orders", refusing.Port);
         Assert.Equal(!sheds, instance.Ejection.IsEjected);
         // But it counts as slow, so that others are picked meanwhile.
         Assert.True(instance.Load.Average(TimeProvider.System.GetTimestamp()) > MeshDefaults.FailureLatency.TotalSeconds / 2 * TimeProvider.System.TimestampFrequency);

@@ -32,33 +32,32 @@ internal static class TestInstances
     public static InstanceState[] Make(
         int count, TimeProvider time, Func<int, int>? weight = null, bool allMayBeEjected = false, Func<int, string?>? zone = null)
     {
-        var quota = new EjectionQuota();
-        // A tenth of ten times as many are all of them.
-        quota.Resize(allMayBeEjected ? count * 10 : count);
         var random = new MeshRandom(1);
+        // Panic would let calls go to those that are ejected after all.
+        var health = TestHealth.Make(time, random, allMayBeEjected ? new MeshHealthOptions { MaxEjectionPercent = 100, PanicPercent = 0 } : null);
         var factory = Transports(time, random);
         return [.. Enumerable.Range(0, count).Select(i => Make(
             Describe($"orders-{i}", 1001 + i) with { Weight = weight?.Invoke(i) ?? 1, Zone = zone?.Invoke(i) },
             time,
-            quota,
+            health,
             factory))];
     }
 
     /// <summary>One instance, of which nothing is known.</summary>
     public static InstanceState Make(ServiceInstance description, TimeProvider time)
     {
-        var quota = new EjectionQuota();
-        quota.Resize(10);
-        return Make(description, time, quota, Transports(time, new MeshRandom(1)));
+        var health = TestHealth.Make(time);
+        health.Join(9);
+        return Make(description, time, health, Transports(time, new MeshRandom(1)));
     }
 
     private static InstanceState Make(
-        ServiceInstance description, TimeProvider time, EjectionQuota quota, TransportFactory factory) => new(
+        ServiceInstance description, TimeProvider time, ServiceHealth health, TransportFactory factory) => new(
             description,
             description.Endpoints[0],
             new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency),
             MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
-            new EjectionState(quota, time, new MeshRandom(2)),
+            new EjectionState(health, description.Id.Value),
             new InstanceTransport(factory, description, description.Endpoints[0], MeshDefaults.ConnectTimeout));
 
     public static ServiceBalancer Balancer(

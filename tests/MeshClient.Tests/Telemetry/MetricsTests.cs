@@ -135,7 +135,8 @@ public sealed class MetricsTests
         Assert.Equal((1.0, "meshclient.service=orders", "{call}"), (active.Value, Tags(active), active.Unit));
         Assert.Equal(
             ["2 meshclient.instance.state=listed meshclient.service=orders", "1 meshclient.instance.state=critical meshclient.service=orders",
-                "0 meshclient.instance.state=ejected meshclient.service=orders"],
+                "0 meshclient.instance.state=ejected meshclient.service=orders",
+                "0 meshclient.instance.state=unreachable meshclient.service=orders", "0 meshclient.instance.state=unhealthy meshclient.service=orders"],
             meters.Observe("meshclient.instances").Select(one => $"{one.Value} {Tags(one)}"));
         Assert.InRange(Assert.Single(meters.Observe("meshclient.identity.expires_in")).Value, 3600 * 70, 3600 * 72);
         Assert.Equal(100.2, Assert.Single(meters.Observe("meshclient.retry_budget.balance")).Value, 6);

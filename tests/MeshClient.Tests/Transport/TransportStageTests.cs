@@ -55,7 +55,7 @@ public sealed class TransportStageTests
         }
 
         Assert.Empty(stub.Seen);
-        Assert.Equal(0, env.State("orders").Ejected);
+        Assert.Equal(0, env.State("orders").Health.Ejected);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

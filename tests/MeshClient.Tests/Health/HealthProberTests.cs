@@ -1,0 +1,227 @@
+using MeshClient.Configuration;
+using MeshClient.Core.Discovery;
+using MeshClient.Health;
+using MeshClient.Tests.Support;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace MeshClient.Tests.Health;
+
+/// <summary>Health checks over real connections.</summary>
+public sealed class HealthProberTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(InstanceSecurity.Mesh)]
+    [InlineData(InstanceSecurity.Plaintext)]
+    public async Task Http_AnswerTurnsBadAndGoodAgain_InstanceGoesOutAndComesBack(InstanceSecurity security)
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Http, probe => probe.Path = "/ready?deep=1"), services: meters.Attach);
+        var status = 200;
+        var seen = new List<string>();
+        async Task AnswerAsync(HttpContext context)
+        {
+            if (context.Request.Path == "/ready")
+            {
+                lock (seen)
+                {
+                    seen.Add($"{context.Request.Method} {context.Request.QueryString} {context.Request.Protocol} {context.Request.Headers.UserAgent}");
+                }
+
+                context.Response.StatusCode = Volatile.Read(ref status);
+            }
+
+            await context.Response.WriteAsync("x");
+        }
+
+        HttpPeer sick;
+        if (security == InstanceSecurity.Mesh)
+        {
+            sick = await env.StartAsync("orders", AnswerAsync);
+        }
+        else
+        {
+            sick = env.Own(await HttpPeer.StartAsync(AnswerAsync));
+            env.List("orders", sick.Port, InstanceSecurity.Plaintext);
+        }
+
+        await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        await env.Client().GetStringAsync("http://orders/", Token);
+        var ejection = env.Instance("orders", sick.Port).Ejection;
+
+        Volatile.Write(ref status, 503);
+        await Eventually.HoldsAsync(() => ejection.Reason == EjectionReason.HealthCheck);
+        Assert.False(ejection.IsIn(TimeProvider.System.GetTimestamp()));
+        Assert.Contains(meters.Observe("meshclient.instances"), one => one.Value == 1 && one.Tag("meshclient.instance.state") is "unhealthy");
+        Volatile.Write(ref status, 200);
+        await Eventually.HoldsAsync(() => !ejection.IsOut);
+
+        var protocol = security == InstanceSecurity.Mesh ? "HTTP/2" : "HTTP/1.1";
+        Assert.All(seen.ToArray(), one => Assert.Equal($"GET ?deep=1 {protocol} MeshClient-health-check", one));
+        Assert.Equal(
+            ["failed", "passed"],
+            meters.Of("meshclient.probes").Where(one => one.Tag("meshclient.instance") is string id && id == ejection.Name)
+                .Select(one => (string)one.Tag("meshclient.probe.result")!).Distinct().Order());
+        Assert.Single(env.Logs.Lines, line => line.Event.Id == 33);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Tcp_PortClosed_GoesOutAndTheOtherStays()
+    {
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Tcp));
+        var good = await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        var port = RawPeer.ClosedPort();
+        env.List("orders", port);
+        await env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.State("orders").Health.CountOut(reason => reason == EjectionReason.HealthCheck || reason == EjectionReason.Unreachable) == 1);
+        await Eventually.HoldsAsync(() => good.Connections >= 4, "connections of checks");
+        Assert.False(env.Instance("orders", good.Port).Ejection.IsOut);
+        Assert.True(env.Instance("orders", port).Ejection.IsOut);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Tcp_PeerIsNotTheService_GoesOut()
+    {
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Tcp));
+        await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        var impostor = env.Own(await HttpPeer.StartAsync(
+            context => context.Response.WriteAsync("x"), PeerTls.For(env.Authority, "payments"), HttpProtocols.Http1AndHttp2));
+        env.List("orders", impostor.Port);
+        await env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.Instance("orders", impostor.Port).Ejection.IsOut);
+        Assert.Equal(0, impostor.Requests);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("0", "00000000020801", true)]
+    [InlineData("0", "00000000020802", false)]
+    [InlineData("0", "", false)]
+    [InlineData("12", "", true)]
+    [InlineData("5", "", false)]
+    [InlineData("14", "", false)]
+    public async Task Grpc_Answer_DecidesAsTheProtocolSays(string status, string answer, bool isHealthy)
+    {
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Grpc, probe => probe.GrpcService = "orders"));
+        var asked = 0;
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            if (context.Request.Path != "/grpc.health.v1.Health/Check")
+            {
+                return;
+            }
+
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
+            if (Convert.ToHexString(body.ToArray()) == "00000000080A066F7264657273" && context.Request.Headers.TE == "trailers")
+            {
+                Interlocked.Increment(ref asked);
+            }
+
+            context.Response.ContentType = "application/grpc";
+            if (answer.Length == 0)
+            {
+                context.Response.Headers["grpc-status"] = status;
+                return;
+            }
+
+            await context.Response.Body.WriteAsync(Convert.FromHexString(answer));
+            context.Response.AppendTrailer("grpc-status", status);
+        });
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => Volatile.Read(ref asked) >= 4, "checks");
+        Assert.Equal(!isHealthy, env.Instance("orders", peer.Port).Ejection.IsOut);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task AnyKind_NoAnswer_TimesOutAndGoesOut()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Http), services: meters.Attach);
+        await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
+        var silent = await env.StartAsync("orders", context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted));
+        using (await env.Client().GetAsync("http://orders/", Token))
+        {
+            await Eventually.HoldsAsync(() => env.Instance("orders", silent.Port).Ejection.IsOut);
+        }
+
+        Assert.Contains(meters.Of("meshclient.probes"), one => one.Tag("meshclient.probe.result") is "timeout");
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task UnusedService_IsNotCheckedUntilItIsCalledAgain()
+    {
+        await using var env = new MeshTestEnvironment(Checks(ProbeKind.Http, probe => probe.IdleTimeout = TimeSpan.FromSeconds(1)));
+        var peer = await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = context.Request.Path == "/healthz" ? 500 : 200;
+            return Task.CompletedTask;
+        });
+        await env.StartAsync("orders", _ => Task.CompletedTask);
+        using (await env.Client().GetAsync("http://orders/", Token))
+        {
+            await Eventually.HoldsAsync(() => env.Instance("orders", peer.Port).Ejection.IsOut);
+        }
+
+        await Eventually.HoldsAsync(() => !env.Instance("orders", peer.Port).Ejection.IsOut, "the verdict to be forgotten");
+        var requests = peer.Requests;
+        // As long as a service that is called takes to be checked four times.
+        var used = await env.StartAsync("payments", _ => Task.CompletedTask);
+        while (used.Requests < 8)
+        {
+            using var answer = await env.Client().GetAsync("http://payments/healthz", Token);
+            var checkedBefore = used.Requests;
+            await Eventually.HoldsAsync(() => used.Requests > checkedBefore, "a check");
+        }
+
+        Assert.Equal(requests, peer.Requests);
+        using (await env.Client().GetAsync("http://orders/", Token))
+        {
+            await Eventually.HoldsAsync(() => env.Instance("orders", peer.Port).Ejection.IsOut);
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task InstanceRemovedAndClientDisposed_ChecksEnd()
+    {
+        var env = new MeshTestEnvironment(Checks(ProbeKind.Http));
+        var gone = 0;
+        var stays = 0;
+        await using var first = await HttpPeer.StartAsync(_ => Count(ref gone), PeerTls.For(env.Authority, "orders"));
+        await using var second = await HttpPeer.StartAsync(_ => Count(ref stays), PeerTls.For(env.Authority, "orders"));
+        var listed = env.List("orders", first.Port);
+        env.List("orders", second.Port);
+        using (await env.Client().GetAsync("http://orders/", Token))
+        {
+            await Eventually.HoldsAsync(() => Volatile.Read(ref gone) > 2 && Volatile.Read(ref stays) > 2);
+        }
+
+        env.ControlPlane.RemoveInstance(listed.Id);
+        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 1);
+        await Eventually.HoldsAsync(() => first.OpenConnections == 0, "its connection to close");
+        var (before, others) = (Volatile.Read(ref gone), Volatile.Read(ref stays));
+        await Eventually.HoldsAsync(() => Volatile.Read(ref stays) > others + 3);
+        Assert.Equal(before, Volatile.Read(ref gone));
+        await env.DisposeAsync();
+        await Eventually.HoldsAsync(() => second.OpenConnections == 0, "the client's connection to close");
+
+        static Task Count(ref int counter)
+        {
+            Interlocked.Increment(ref counter);
+            return Task.CompletedTask;
+        }
+    }
+
+    private static Action<MeshOptions> Checks(ProbeKind kind, Action<MeshProbeOptions>? more = null) => options =>
+    {
+        options.Defaults.AllowPlaintext = true;
+        var probe = options.Defaults.Health.Probe;
+        probe.Kind = kind;
+        probe.Interval = TimeSpan.FromMilliseconds(100);
+        probe.Timeout = TimeSpan.FromSeconds(1);
+        probe.UnhealthyThreshold = 2;
+        probe.HealthyThreshold = 2;
+        more?.Invoke(probe);
+    };
+}
