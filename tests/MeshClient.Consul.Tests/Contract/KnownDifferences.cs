@@ -41,6 +41,36 @@ internal static class KnownDifferences
         "It takes keys only, and refuses the rest with a sentence.",
         "No client of the mesh does it; the catalog has its own calls.");
 
+    public static readonly KnownBehavior ConfigIsDeletedWithCas = new(
+        "DELETE of a config entry does not look at cas.",
+        "It does, and answers true or false.",
+        "So do versions from 1.11 on.");
+
+    public static readonly KnownBehavior ConfigIsJudgedFurther = new(
+        "Expressions and subset filters nobody can evaluate, weights below 0 and namespaces there are none of are taken.",
+        "They are refused.",
+        "They fail later, where nobody reads the error; newer versions refuse most of them too.");
+
+    public static readonly KnownBehavior ConfigOfNewerVersionsIsTaken = new(
+        "Kinds and fields of later versions are refused.",
+        "They are taken and given back; intentions, load balancers, time-outs, retries and header changes have their effect.",
+        "The client library reads them.");
+
+    public static readonly KnownBehavior ChainsSayMore = new(
+        "A chain has no Default, and its splits no Definition.",
+        "It has both.",
+        "So have newer versions; the definition of a split tells which headers it changes.");
+
+    public static readonly KnownBehavior QueriesAreBasic = new(
+        "Prepared queries may be templates, be bound to a session, hold a token and fail over to other datacenters.",
+        "Templates, sessions and tokens are refused; failover is kept and given back but an execution never leaves the datacenter.",
+        "The client library balances and fails over by itself; a stored token would be a secret to keep for little.");
+
+    public static readonly KnownBehavior ExactIntentionsAreThere = new(
+        "There is no call by source and destination, and intentions have no permissions.",
+        "There are both.",
+        "So have versions from 1.9 on.");
+
     private static readonly KnownDifference[] All =
     [
         new("beat of an unknown check", 500, "CheckID \"nope-{s}\" does not have associated TTL", 404,
