@@ -8,6 +8,7 @@ return args switch
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["pick", ..] => PickBenchmark.Run(),
+    ["memory", ..] => await MemoryBenchmark.RunAsync(),
     _ => Help(),
 };
 
@@ -21,6 +22,7 @@ static int Help()
 
           overhead    time and bytes a call gets added by the pipeline, no network
           pick        time of one choice of an instance
+          memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
