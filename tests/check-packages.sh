@@ -12,12 +12,16 @@ for project in "$root"/src/*/*.csproj; do
   dotnet pack "$project" -c Release --nologo -v quiet
 done
 
-expected="MeshClient MeshClient.AspNetCore MeshClient.Consul MeshClient.Core MeshClient.OpenTelemetry MeshClient.Server MeshClient.Testing"
+expected="MeshClient MeshClient.AspNetCore MeshClient.Consul MeshClient.Core MeshClient.OpenTelemetry MeshClient.Server MeshClient.Testing MeshClient.Tool"
 for name in $expected; do
   package=("$feed/$name".[0-9]*.nupkg)
   [ -f "${package[0]}" ] || { echo "no package $name"; exit 1; }
   content=$(unzip -l "${package[0]}")
-  for part in README.md icon.png "lib/net10.0/$name.dll" "lib/net10.0/$name.xml"; do
+  case $name in
+    MeshClient.Tool) parts="README.md icon.png tools/net10.0/any/$name.dll tools/net10.0/any/DotnetToolSettings.xml" ;;
+    *) parts="README.md icon.png lib/net10.0/$name.dll lib/net10.0/$name.xml" ;;
+  esac
+  for part in $parts; do
     grep -q " $part\$" <<<"$content" || { echo "$name lacks $part"; exit 1; }
   done
   unzip -p "${package[0]}" "$name.nuspec" | grep -q '<license type="expression">MIT</license>' || { echo "$name lacks its licence"; exit 1; }
@@ -85,3 +89,21 @@ CSHARP
 cd "$app"
 NUGET_PACKAGES=$app/packages dotnet run --project "$app/Fresh.csproj" -v quiet
 echo "The packages install and make a call through the mesh."
+
+# The tool, from the same feed. Its own home, so that the machine's tools stay as they are.
+DOTNET_CLI_HOME=$app/home NUGET_PACKAGES=$app/packages dotnet tool install MeshClient.Tool --version "$version" \
+  --tool-path "$app/tools" --configfile "$app/nuget.config" --verbosity quiet
+"$app/tools/meshclient" server --listen http://127.0.0.1:0 >"$app/server.log" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null; rm -rf "$app"' EXIT
+for _ in $(seq 300); do
+  address=$(sed -n 's/^Listening on *\(http[^ ]*\).*/\1/p' "$app/server.log")
+  [ -n "$address" ] && break
+  sleep 0.1
+done
+"$app/tools/meshclient" intentions allow web orders --address "$address"
+"$app/tools/meshclient" intentions check web orders --address "$address"
+"$app/tools/meshclient" doctor --address "$address"
+kill -INT $server
+wait $server
+echo "The tool installs, serves and operates."

@@ -1,4 +1,7 @@
+using System.Globalization;
 using MeshClient.Benchmarks;
+using MeshClient.Benchmarks.Registry;
+using MeshClient.Benchmarks.Sidecars;
 
 return args switch
 {
@@ -7,8 +10,12 @@ return args switch
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
+    ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
+    ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["pick", ..] => PickBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
+    ["registry", ..] => await RegistryBenchmark.RunAsync(args),
+    ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
     _ => Help(),
 };
 
@@ -25,7 +32,11 @@ static int Help()
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
+          registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
+                      [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
+          sidecars    the same against pairs of HAProxy and nginx with mutual TLS between them, where they are installed
+                      [--seconds N] [--rounds N] (default 3)
 
         Each prints a table for results/.
         """);

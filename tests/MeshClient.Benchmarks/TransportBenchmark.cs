@@ -93,7 +93,8 @@ internal static class TransportBenchmark
 
     private static double Median(List<Load> loads, Func<Load, double> figure) => Measurement.Median(loads.Select(figure));
 
-    private static int Option(string[] args, string name, int otherwise)
+    /// <summary>Reads a number of the command line.</summary>
+    public static int Option(string[] args, string name, int otherwise)
     {
         var at = Array.IndexOf(args, name);
         return at >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
@@ -144,7 +145,8 @@ internal static class TransportBenchmark
         return new HttpMessageInvoker(handler);
     }
 
-    private static async Task<Load> LoadAsync(HttpMessageInvoker invoker, Uri uri, Version version, int callers, int seconds)
+    /// <summary>A closed loop of callers.</summary>
+    public static async Task<Load> LoadAsync(HttpMessageInvoker invoker, Uri uri, Version version, int callers, int seconds)
     {
         var latencies = new List<double>[callers];
         var bytes = GC.GetTotalAllocatedBytes();
@@ -180,5 +182,6 @@ internal static class TransportBenchmark
         await response.Content.CopyToAsync(Stream.Null);
     }
 
-    private sealed record Load(double PerSecond, double P50, double P99, double BytesPerCall);
+    /// <summary>What a loop came to; times in microseconds.</summary>
+    internal sealed record Load(double PerSecond, double P50, double P99, double BytesPerCall);
 }

@@ -12,9 +12,12 @@ namespace MeshClient.TestSupport;
 /// <c>MESHCLIENT_REQUIRE_CONSUL=1</c> they fail.
 /// </summary>
 /// <remarks>The binary is looked for in <c>CONSUL_BIN</c>, in <c>PATH</c>, and then with <c>tests/get-consul.sh</c>.</remarks>
-public sealed class RealConsul : IAsyncLifetime
+public class RealConsul : IAsyncLifetime
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
+    /// <summary>Demands tokens when it is set, and takes this one for everything.</summary>
+    protected virtual string? ManagementToken => null;
 
     private Process? _process;
     private Uri? _address;
@@ -42,7 +45,7 @@ public sealed class RealConsul : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        var (binary, whyNot) = await FindBinaryAsync();
+        var (binary, whyNot) = await ConsulBinary.FindAsync();
         if (binary is null)
         {
             _whyNot = whyNot;
@@ -57,19 +60,10 @@ public sealed class RealConsul : IAsyncLifetime
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await StopAsync();
-
-    private static async Task<(string? Binary, string? WhyNot)> FindBinaryAsync()
+    public async ValueTask DisposeAsync()
     {
-        if (Environment.GetEnvironmentVariable("CONSUL_BIN") is { Length: > 0 } named)
-        {
-            return File.Exists(named) ? (named, null) : (null, "CONSUL_BIN names no file");
-        }
-
-        var name = OperatingSystem.IsWindows() ? "consul.exe" : "consul";
-        var inPath = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
-            .Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
-        return inPath is null ? await PeerScript.RunAsync("get-consul.sh") : (inPath, null);
+        await StopAsync();
+        GC.SuppressFinalize(this);
     }
 
     private static int[] FindFreePorts(int count)
@@ -92,6 +86,9 @@ public sealed class RealConsul : IAsyncLifetime
             "agent", "-dev", "-bind", "127.0.0.1", "-client", "127.0.0.1", "-node", "contract-node", "-disable-host-node-id",
             "-http-port", Port(0), "-server-port", Port(1), "-serf-lan-port", Port(2), "-serf-wan-port", Port(3),
             "-dns-port", "-1", "-grpc-port", "-1", "-log-level", "err", "-hcl", "disable_update_check = true",
+            .. ManagementToken is { } token
+                ? (string[])["-hcl", $"acl {{ enabled = true default_policy = \"deny\" tokens {{ master = \"{token}\" }} }}"]
+                : [],
         ])
         {
             RedirectStandardOutput = true,
@@ -105,6 +102,11 @@ public sealed class RealConsul : IAsyncLifetime
 
         var address = new Uri($"http://127.0.0.1:{Port(0)}");
         using var http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(5) };
+        if (ManagementToken is { } management)
+        {
+            http.DefaultRequestHeaders.Add("X-Consul-Token", management);
+        }
+
         using var limit = new CancellationTokenSource(StartLimit, TimeProvider.System);
         while (!limit.IsCancellationRequested && !_process.HasExited)
         {

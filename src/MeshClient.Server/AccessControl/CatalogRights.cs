@@ -24,7 +24,7 @@ internal static class CatalogRights
         if (command.Service is { } service)
         {
             access.Demand(ResourceKind.Service, service.Name, AccessLevel.Write);
-            access.DemandOwner(entry, entry?.Instances.GetValueOrDefault(service.Id));
+            access.DemandOwner(entry?.Instances.GetValueOrDefault(service.Id));
             if (service.ConnectName is { } represented)
             {
                 access.Demand(ResourceKind.Service, represented, AccessLevel.Write);
@@ -39,7 +39,7 @@ internal static class CatalogRights
             }
             else if (check.ServiceId != command.Service?.Id)
             {
-                access.DemandOwner(entry, entry?.Instances.GetValueOrDefault(check.ServiceId));
+                access.DemandOwner(entry?.Instances.GetValueOrDefault(check.ServiceId));
             }
 
             access.DemandCheck(entry, check.CheckId);
@@ -52,7 +52,7 @@ internal static class CatalogRights
         var entry = catalog.Nodes.GetValueOrDefault(command.Node);
         if (command.ServiceId.Length > 0)
         {
-            access.DemandOwner(entry, entry?.Instances.GetValueOrDefault(command.ServiceId));
+            access.DemandOwner(entry?.Instances.GetValueOrDefault(command.ServiceId));
         }
         else if (command.CheckId.Length > 0)
         {
@@ -85,13 +85,13 @@ internal static class CatalogRights
         }
         else
         {
-            access.DemandOwner(entry, owner);
+            access.DemandOwner(owner);
         }
     }
 
-    private static void DemandOwner(this RequestAccess access, NodeEntry? entry, InstanceRecord? instance)
+    private static void DemandOwner(this RequestAccess access, InstanceRecord? instance)
     {
-        if (entry is not null && instance is not null)
+        if (instance is not null)
         {
             access.Demand(ResourceKind.Service, instance.Name, AccessLevel.Write);
         }

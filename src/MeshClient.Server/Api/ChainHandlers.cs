@@ -55,7 +55,7 @@ internal sealed class ChainHandlers(StateStore store, BlockingQuery queries, Mes
             .ReadAsync(request, topics, state => (state.Config, topics.Max(state.Config.IndexOf))).ConfigureAwait(false);
         try
         {
-            var chain = ChainCompiler.Compile(config, request.Rest, datacenter, overrides);
+            var chain = ChainCompiler.Compile(config, request.Rest, datacenter, options.Datacenter, overrides);
             request.SetIndex(index);
             await request.AnswerJsonAsync(writer => writer.WriteChain(chain, store.Current.Authority!.TrustDomain)).ConfigureAwait(false);
         }

@@ -10,7 +10,8 @@ namespace MeshClient.Server.Api;
 /// <summary>Who may call whom.</summary>
 internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options, TimeProvider time)
 {
-    private const string DecodePrefix = "Failed to decode request body: ";
+    private const string CreatePrefix = "Failed to decode request body: ";
+    private const string PutPrefix = "Bad request: Request decode failed: ";
     private const int IdLength = 36;
 
     private IntentionAction DefaultAction =>
@@ -117,7 +118,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private async Task CreateAsync(ApiRequest request)
     {
-        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, CreatePrefix).ConfigureAwait(false);
         var intention = IntentionDecoder.ToIntention(input, Guid.NewGuid().ToString(), time.GetUtcNow());
         request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
         await store.ApplyAsync(new CreateIntention(intention)).ConfigureAwait(false);
@@ -137,7 +138,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     private async Task ReplaceAsync(ApiRequest request)
     {
         CheckIdForm(request);
-        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, PutPrefix).ConfigureAwait(false);
         var intention = IntentionDecoder.ToIntention(input, request.Rest, time.GetUtcNow());
         DemandWrite(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
         request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Write);
@@ -163,7 +164,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     private async Task PutExactAsync(ApiRequest request)
     {
         var (source, destination) = PairOf(request);
-        var input = await request.DecodeAsync(IntentionDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var input = await request.DecodeAsync(IntentionDecoder.Decode, PutPrefix).ConfigureAwait(false);
         if ((input.Source.Length > 0 && input.Source != source) || (input.Destination.Length > 0 && input.Destination != destination))
         {
             throw RequestRefusedException.Invalid("SourceName and DestinationName in the body must be those of the query, or left out");

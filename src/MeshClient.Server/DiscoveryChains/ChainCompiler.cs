@@ -34,6 +34,7 @@ internal sealed class ChainCompiler
     private readonly ConfigTable _entries;
     private readonly string _service;
     private readonly string _datacenter;
+    private readonly string _home;
     private readonly ChainOverrides _overrides;
     private readonly bool _routes;
     private readonly Dictionary<string, ChainNode> _nodes = new(StringComparer.Ordinal);
@@ -42,8 +43,9 @@ internal sealed class ChainCompiler
     private readonly SortedSet<string> _customized = new(StringComparer.Ordinal);
     private string? _protocol;
 
-    private ChainCompiler(ConfigTable entries, string service, string datacenter, ChainOverrides overrides)
+    private ChainCompiler(ConfigTable entries, string service, string datacenter, string home, ChainOverrides overrides)
     {
+        _home = home;
         _entries = entries;
         _service = service;
         _datacenter = datacenter;
@@ -54,16 +56,22 @@ internal sealed class ChainCompiler
     /// <summary>Compiles a chain.</summary>
     /// <param name="entries">The entries.</param>
     /// <param name="service">The service calls go to.</param>
-    /// <param name="datacenter">Where they come from.</param>
+    /// <param name="datacenter">Where they go when nothing else is said.</param>
+    /// <param name="home">Where they come from; a gateway is on the way to all other datacenters.</param>
     /// <param name="overrides">What the caller wants otherwise.</param>
     /// <exception cref="ChainException">The entries do not make a chain.</exception>
-    public static DiscoveryChain Compile(ConfigTable entries, string service, string datacenter, ChainOverrides overrides) =>
-        new ChainCompiler(entries, service, datacenter, overrides).Compile();
+    public static DiscoveryChain Compile(ConfigTable entries, string service, string datacenter, string home, ChainOverrides overrides) =>
+        new ChainCompiler(entries, service, datacenter, home, overrides).Compile();
+
+    /// <summary>Compiles the chain of calls that stay in their datacenter, with nothing overridden.</summary>
+    /// <exception cref="ChainException">The entries do not make a chain.</exception>
+    public static DiscoveryChain Compile(ConfigTable entries, string service, string datacenter) =>
+        Compile(entries, service, datacenter, datacenter, ChainOverrides.None);
 
     /// <summary>What a chain is made of, as far as it can be compiled: for whose change its watchers wait.</summary>
     public static Topic[] TopicsOf(ConfigTable entries, string service, string datacenter)
     {
-        var compiler = new ChainCompiler(entries, service, datacenter, ChainOverrides.None);
+        var compiler = new ChainCompiler(entries, service, datacenter, datacenter, ChainOverrides.None);
         try
         {
             compiler.Compile();
@@ -296,13 +304,12 @@ internal sealed class ChainCompiler
         _targets[place.Id] = new ChainTarget(place)
         {
             Subset = subset,
-            MeshGatewayMode = place.Datacenter == _datacenter || sni.Length > 0 ? string.Empty : GatewayModeOf(defaults),
+            MeshGatewayMode = place.Datacenter == _home || sni.Length > 0 ? string.Empty : GatewayModeOf(defaults),
             ExternalSni = sni,
             PrioritizeByLocality = resolver?.PrioritizeByLocality,
         };
     }
 
-    // A gateway is only on the way to other datacenters.
     private string GatewayModeOf(ServiceDefaultsEntry? defaults)
     {
         var mode = defaults is { MeshGatewayMode.Length: > 0 } ? defaults.MeshGatewayMode : _entries.ProxyDefaults?.MeshGatewayMode ?? string.Empty;

@@ -17,7 +17,7 @@ internal static class ChainValidation
         {
             try
             {
-                ChainCompiler.Compile(entries, service, datacenter, ChainOverrides.None);
+                ChainCompiler.Compile(entries, service, datacenter);
             }
             catch (ChainException e)
             {

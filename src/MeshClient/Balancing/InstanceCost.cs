@@ -1,15 +1,20 @@
+using System.Runtime.CompilerServices;
+
 namespace MeshClient.Balancing;
 
 /// <summary>Which of two instances is better to send a call to. Static, so that a comparison is no virtual call.</summary>
 internal interface IInstanceCost
 {
-    /// <summary>Whether the first is at least as good as the second.</summary>
+    /// <summary>
+    /// Negative when the second is better than the first, else 0 or more. A number rather than a truth, because which of two equals
+    /// is better is a coin's toss that no processor foresees: the caller chooses by its sign bit, without a branch.
+    /// </summary>
     /// <param name="a">The load of the first.</param>
     /// <param name="aPerWeight">The greatest weight of all divided by its own; 1 when all are the same.</param>
     /// <param name="b">The load of the second.</param>
     /// <param name="bPerWeight">The same for the second.</param>
     /// <param name="now">The present timestamp.</param>
-    static abstract bool IsAsGood(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now);
+    static abstract long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now);
 }
 
 /// <summary>
@@ -18,7 +23,8 @@ internal interface IInstanceCost
 /// </summary>
 internal readonly struct LatencyCost : IInstanceCost
 {
-    public static bool IsAsGood(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now)
     {
         var first = a.Average(now, aPerWeight);
         var second = b.Average(now, bPerWeight);
@@ -32,13 +38,17 @@ internal readonly struct LatencyCost : IInstanceCost
             second = first;
         }
 
-        return first * ((a.InFlight * aPerWeight) + 1) <= second * ((b.InFlight * bPerWeight) + 1);
+        return Bits(second * ((b.InFlight * bPerWeight) + 1)) - Bits(first * ((a.InFlight * aPerWeight) + 1));
     }
+
+    // Numbers that are not negative are in the order of their bits (IEEE 754).
+    private static long Bits(double cost) => BitConverter.DoubleToInt64Bits(cost);
 }
 
 /// <summary>The calls in flight: least request (Envoy, load_balancing_policies/least_request; gRPC A48).</summary>
 internal readonly struct InFlightCost : IInstanceCost
 {
-    public static bool IsAsGood(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now) =>
-        a.InFlight * aPerWeight <= b.InFlight * bPerWeight;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now) =>
+        BitConverter.DoubleToInt64Bits(b.InFlight * bPerWeight) - BitConverter.DoubleToInt64Bits(a.InFlight * aPerWeight);
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MeshClient.Balancing;
 
 /// <summary>
@@ -20,6 +22,8 @@ internal sealed class PeakEwma(double decay)
 {
     private const double Unknown = -1;
 
+    // A product is several times faster than a quotient, and this is worked out twice per pick.
+    private readonly double _perDecay = 1 / decay;
     private double _average = Unknown;
     private long _stamp;
     private int _inFlight;
@@ -35,7 +39,7 @@ internal sealed class PeakEwma(double decay)
     public void Observe(double latency, long now)
     {
         var average = Volatile.Read(ref _average);
-        var weight = Weight(1, now);
+        var weight = Weight(now, 1);
         Volatile.Write(ref _average, latency > average * weight ? latency : (latency * (1 - weight)) + (average * weight));
         Volatile.Write(ref _stamp, now);
     }
@@ -49,16 +53,23 @@ internal sealed class PeakEwma(double decay)
     /// How many times slower it decays: for an instance that is called so many times more seldom than others, so that its news is
     /// as old as theirs.
     /// </param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public double Average(long now, double slower = 1)
     {
         var average = Volatile.Read(ref _average);
-        return average <= 0 ? average : average * Weight(slower, now);
+        return average <= 0 ? average : average * Weight(now, slower);
     }
 
-    private double Weight(double slower, long now)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private double Weight(long now, double slower)
     {
-        var elapsed = (now - Volatile.Read(ref _stamp)) / (decay * slower);
+        var elapsed = (now - Volatile.Read(ref _stamp)) * _perDecay;
+        if (slower != 1)
+        {
+            elapsed /= slower;
+        }
+
         // Below a hundredth of the time constant e^-x is 1 - x to four digits, and an exponential saved per pick.
-        return elapsed <= 0 ? 1 : elapsed < 0.01 ? 1 - elapsed : Math.Exp(-elapsed);
+        return elapsed < 0.01 ? 1 - Math.Max(0, elapsed) : Math.Exp(-elapsed);
     }
 }

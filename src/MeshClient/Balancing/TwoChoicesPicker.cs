@@ -62,7 +62,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         {
             var (first, second) = DrawEvenly(call.Random, instances.Length);
             var loads = _loads;
-            return TCost.IsAsGood(loads[first], 1, loads[second], 1, call.Now) ? instances[first] : instances[second];
+            return instances[Better(first, second, TCost.Compare(loads[first], 1, loads[second], 1, call.Now))];
         }
 
         return TryPickWithCare(call);
@@ -110,10 +110,12 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
             }
         }
 
-        return TCost.IsAsGood(_loads[first], PerWeight(first), _loads[second], PerWeight(second), call.Now)
-            ? _instances[first]
-            : _instances[second];
+        return _instances[Better(
+            first, second, TCost.Compare(_loads[first], PerWeight(first), _loads[second], PerWeight(second), call.Now))];
     }
+
+    // The second when the number is negative, by its sign spread over all bits.
+    private static int Better(int first, int second, long comparison) => first ^ ((first ^ second) & (int)(comparison >> 63));
 
     private double PerWeight(int index) => _perWeight.Length == 0 ? 1 : _perWeight[index];
 

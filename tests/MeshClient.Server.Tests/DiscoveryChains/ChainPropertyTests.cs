@@ -62,7 +62,7 @@ public sealed class ChainPropertyTests
 
                     foreach (var service in new[] { "a", "b", "c", "d", "e" })
                     {
-                        ChainCompiler.Compile(state.Config, service, "dc1", ChainOverrides.None);
+                        ChainCompiler.Compile(state.Config, service, "dc1");
                     }
                 }
 
@@ -84,7 +84,7 @@ public sealed class ChainPropertyTests
         }
 
         table = With(table, """{"Kind":"proxy-defaults","Name":"global","Config":{"protocol":"http"}}""");
-        var refused = Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "l0", "dc1", ChainOverrides.None));
+        var refused = Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "l0", "dc1"));
         Assert.Contains("more than 1000 legs", refused.Message, StringComparison.Ordinal);
     }
 
@@ -100,9 +100,9 @@ public sealed class ChainPropertyTests
             table = With(table, $$"""{"Kind":"service-splitter","Name":"s{{i}}","Splits":[{"Weight":100,"Service":"s{{i + 1}}"}]}""");
         }
 
-        Assert.Contains("more than 100 redirects", Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "r0", "dc1", ChainOverrides.None)).Message, StringComparison.Ordinal);
-        Assert.Contains("more than 100 splitters", Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "s0", "dc1", ChainOverrides.None)).Message, StringComparison.Ordinal);
-        Assert.Equal("resolver:r5000.default.dc1", ChainCompiler.Compile(table, "r4990", "dc1", ChainOverrides.None).StartNode);
+        Assert.Contains("more than 100 redirects", Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "r0", "dc1")).Message, StringComparison.Ordinal);
+        Assert.Contains("more than 100 splitters", Assert.Throws<ChainException>(() => ChainCompiler.Compile(table, "s0", "dc1")).Message, StringComparison.Ordinal);
+        Assert.Equal("resolver:r5000.default.dc1", ChainCompiler.Compile(table, "r4990", "dc1").StartNode);
     }
 
     private static bool IsWhole(ConfigTable table, string service)
@@ -136,7 +136,7 @@ public sealed class ChainPropertyTests
     {
         try
         {
-            return (ChainCompiler.Compile(table, service, "dc1", ChainOverrides.None), null);
+            return (ChainCompiler.Compile(table, service, "dc1"), null);
         }
         catch (ChainException e)
         {

@@ -99,7 +99,7 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
-    public void IsAsGood_CallsInFlight_MultiplyTheLatencyPerWeight()
+    public void Compare_CallsInFlight_MultiplyTheLatencyPerWeight()
     {
         var (a, b) = (Make(0.030), Make(0.050));
         Assert.True(IsAsGood(a, b));
@@ -113,7 +113,7 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
-    public void IsAsGood_OneIsUnknown_OnlyTheCallsInFlightCount()
+    public void Compare_OneIsUnknown_OnlyTheCallsInFlightCount()
     {
         var (known, unknown) = (Make(5), new PeakEwma(Decay * _second));
         Assert.True(IsAsGood(known, unknown) && IsAsGood(unknown, known));
@@ -150,7 +150,7 @@ public sealed class PeakEwmaTests
     }
 
     private bool IsAsGood(PeakEwma a, PeakEwma b, double aPerWeight = 1) =>
-        LatencyCost.IsAsGood(a, aPerWeight, b, 1, _time.GetTimestamp());
+        LatencyCost.Compare(a, aPerWeight, b, 1, _time.GetTimestamp()) >= 0;
 
     private double Seconds(PeakEwma load) => load.Average(_time.GetTimestamp()) / _second;
 

@@ -209,14 +209,15 @@ public sealed class HedgingTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_SeveralHedgesAllowed_EachGoesToAnotherInstance()
     {
-        await using var env = Make(options => options.Defaults.Hedging.MaxHedges = 3);
+        await using var env = Make(options => (options.Defaults.Hedging.MaxHedges, options.Defaults.Hedging.Delay) = (3, TimeSpan.FromMilliseconds(50)));
         var (peers, seen) = await StartAsync(env, hang: 0, count: 4);
-        // A share has to come together first: three calls that are not slow.
-        for (var i = 0; i < 20; i++)
+        // A share has to come together first, and all have to have connections: calls that are not slow.
+        for (var i = 0; i < 20 || (i < 500 && peers.Any(peer => peer.Requests == 0)); i++)
         {
             await env.Client().GetStringAsync("http://orders/", Token);
         }
 
+        await Eventually.HoldsAsync(() => peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
         var before = peers.Select(peer => peer.Requests).ToList();
         seen.Hang = seen.Requests + 3;
         Assert.Equal("answer", await env.Client().GetStringAsync("http://orders/", Token));
