@@ -104,6 +104,7 @@ done
 "$app/tools/meshclient" intentions allow web orders --address "$address"
 "$app/tools/meshclient" intentions check web orders --address "$address"
 "$app/tools/meshclient" doctor --address "$address"
-kill -INT $server
+# Not -INT, which the shell has programs in the background ignore.
+kill -TERM $server
 wait $server
 echo "The tool installs, serves and operates."
