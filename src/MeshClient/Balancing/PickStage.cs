@@ -6,7 +6,7 @@ using MeshClient.Resilience;
 namespace MeshClient.Balancing;
 
 /// <summary>Chooses the instance of an attempt.</summary>
-internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage(StageName, StageScope.Attempt)
+internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage(StageName, StageScope.Attempt, StagePhases.Enter)
 {
     private const string StageName = "Pick";
 
