@@ -41,9 +41,15 @@ internal static partial class DurableFile
             File.Move(temporary, path, overwrite: true);
             return Path.GetDirectoryName(path)!;
         }
-        catch (UnauthorizedAccessException e)
+        catch (Exception e)
         {
-            throw new IOException($"The file '{path}' cannot be written.", e);
+            DeleteIfPossible(temporary);
+            if (e is UnauthorizedAccessException)
+            {
+                throw new IOException($"The file '{path}' cannot be written.", e);
+            }
+
+            throw;
         }
     }
 
@@ -101,6 +107,19 @@ internal static partial class DurableFile
         var flushed = Libc.Flush(descriptor) == 0;
         _ = Libc.Close(descriptor);
         return flushed;
+    }
+
+    // Left where it is, a part of a file would keep a full disk full.
+    private static void DeleteIfPossible(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to tell of; the next start deletes it.
+        }
     }
 
     private static partial class Libc

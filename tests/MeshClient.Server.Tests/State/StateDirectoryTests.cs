@@ -204,6 +204,20 @@ public sealed class StateDirectoryTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Replace_ThatFailsHalfway_KeepsTheOldContentAndLeavesNoPartBehind()
+    {
+        var path = Path.Combine(_folder, "file");
+        DurableFile.Replace(path, "old"u8.ToArray());
+        Assert.Throws<IOException>(() => DurableFile.Replace(path, file =>
+        {
+            file.Write(new byte[100_000]);
+            throw new IOException("No space left on device");
+        }));
+        Assert.Equal("old", File.ReadAllText(path));
+        Assert.Equal([path], Directory.GetFiles(_folder));
+    }
+
     private static ServerState Empty(ulong index) =>
         ServerState.CreateEmpty(index, NodeRecord.Local("id", "n1", "127.0.0.1", "dc1", index), Now);
 
