@@ -1,4 +1,6 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.KeyValues;
 using MeshClient.Server.State;
 using MeshClient.Server.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -202,6 +204,40 @@ public sealed class StateDirectoryTests : IDisposable
         {
             Assert.False(DurableFile.FlushDirectory(Path.Combine(_folder, "absent")));
         }
+    }
+
+    [Fact]
+    public void Append_WhoseFlushFails_GoesBackToTheLastFlushAndStoresWhatWasSoftOnceMore()
+    {
+        var isFailing = false;
+        using (var directory = new StateDirectory(_folder, _logger, flush: file =>
+        {
+            if (isFailing)
+            {
+                throw new IOException("Input/output error");
+            }
+
+            DurableFile.FlushData(file);
+        }))
+        {
+            directory.Load();
+            using var store = new StateStore(Empty(1), directory, new WatchHub());
+            var check = new CheckDefinition("c", "c", "", TimeSpan.FromMinutes(1), null, null);
+            store.Apply(new RegisterService(new ServiceDefinition { Id = "web", Name = "web", Port = 80 }, [check], false, Now));
+            var flushed = new FileInfo(NewestLog).Length;
+            store.Apply(new SetCheckStatus("c", CheckStatus.Passing, "ok", Now));
+            Assert.True(new FileInfo(NewestLog).Length > flushed);
+            isFailing = true;
+            Assert.Throws<StateNotStoredException>(() => store.Apply(new SetKey("refused", [1], 0, null)));
+            Assert.Equal(flushed, new FileInfo(NewestLog).Length);
+            isFailing = false;
+            store.Apply(new SetKey("stored", [1], 0, null));
+        }
+
+        using var again = Open();
+        var state = StateTables.Restore(Empty(1), again.Load()!.Rows, new RestoreContext(Now, again.Seal, new StateChange(1)));
+        Assert.Equal(["stored"], state.Keys.All.Select(entry => entry.Key));
+        Assert.Equal(CheckStatus.Passing, state.Catalog.FindCheck("c", out _)!.Status);
     }
 
     [Fact]
