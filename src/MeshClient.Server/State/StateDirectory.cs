@@ -292,12 +292,22 @@ internal sealed class StateDirectory : IStateStorage
     {
         var number = _number + 1;
         var path = PathOf(LogPrefix, number);
-        if (!DurableFile.FlushDirectory(DurableFile.Replace(path, LogFormat.CreateFileStart())))
+        try
         {
-            Log.DirectoryNotFlushed(_logger, path);
+            if (!DurableFile.FlushDirectory(DurableFile.Replace(path, LogFormat.CreateFileStart())))
+            {
+                Log.DirectoryNotFlushed(_logger, path);
+            }
+
+            _log = OpenLog(path);
+        }
+        catch
+        {
+            // Beside it, the log that goes on would not be the newest, whose end may be torn.
+            DurableFile.DeleteIfPossible(path);
+            throw;
         }
 
-        _log = OpenLog(path);
         _number = number;
         _offset = _flushedTo = LogFormat.FileStart;
         _flushedSequence = _sequence;
@@ -340,8 +350,9 @@ internal sealed class StateDirectory : IStateStorage
             Volatile.Write(ref _nextLogAt, Math.Max(_minLogBytes, new FileInfo(path).Length));
             DeleteBefore(number);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Whatever it was: nobody waits for it but the end of the server, which must not fail by it.
             Log.SnapshotNotWritten(_logger, e, _path);
         }
     }

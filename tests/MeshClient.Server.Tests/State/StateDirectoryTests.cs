@@ -202,7 +202,8 @@ public sealed class StateDirectoryTests : IDisposable
         Assert.True(DurableFile.FlushDirectory(_folder));
         if (!OperatingSystem.IsWindows())
         {
-            Assert.False(DurableFile.FlushDirectory(Path.Combine(_folder, "absent")));
+            var error = Assert.Throws<IOException>(() => DurableFile.FlushDirectory(Path.Combine(_folder, "absent")));
+            Assert.Contains("No such file or directory", error.Message, StringComparison.Ordinal);
         }
     }
 
