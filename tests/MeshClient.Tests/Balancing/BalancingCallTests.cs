@@ -158,6 +158,13 @@ public sealed class BalancingCallTests
         var destination = env.State("orders").GetDestination(
             new MeshClient.Discovery.DestinationName(ServiceName.Parse("orders"), null, MeshClient.Discovery.SchemePreference.Http));
         await Eventually.HoldsAsync(() => destination.Callable.Length == 48);
+        // All alike: the one that was called would lose against 47 of whom nothing is known.
+        var now = TimeProvider.System.GetTimestamp();
+        foreach (var instance in destination.Callable)
+        {
+            instance.Load.Forget();
+            instance.Load.Observe(1000, now);
+        }
 
         // Rank 2 of 4 callers over 48 instances: 24 to 35, and nobody else. A moment after the rank is known, the picker is made anew.
         var random = new MeshRandom(3);
