@@ -74,6 +74,8 @@ internal sealed class AuthorityHandlers(
             {
                 throw new OperationCanceledException(request.Aborted);
             }
+
+            request.Access.Renew();
         }
     }
 

@@ -94,8 +94,10 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
                 case WatchOutcome.Abandoned:
                     throw new OperationCanceledException(request.Aborted);
                 case WatchOutcome.Changed:
+                    request.Access.Renew();
                     continue;
                 default:
+                    request.Access.Renew();
                     return read();
             }
         }

@@ -269,6 +269,38 @@ public sealed class AccessApiTests
     }
 
     [Fact]
+    public async Task Watch_WhoseTokenIsTakenAway_GetsNoMoreKeys()
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var made = (await server.PutAsync("/v1/acl/token", """{"ServiceIdentities":[{"ServiceName":"web"}]}""")).Json;
+        const string leaf = "/v1/agent/connect/ca/leaf/web";
+        server.Token = made.GetProperty("SecretID").GetString();
+        var parked = await server.ParkAsync(leaf, (await server.GetAsync(leaf)).Index);
+        server.Token = TestServer.ManagementToken;
+        Assert.Equal(HttpStatusCode.OK, (await server.SendAsync("DELETE", $"/v1/acl/token/{made.GetProperty("AccessorID").GetString()}")).Status);
+        await server.MustPutAsync("/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""");
+        Assert.Equal((403, "ACL not found"), await StatusAsync(parked));
+    }
+
+    [Fact]
+    public async Task Watch_WhosePolicyIsNarrowed_IsRefusedAndALongOneIsNot()
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var id = (await server.PutAsync("/v1/acl/policy", """{"Name":"p","Rules":"key_prefix \"\" { policy = \"read\" }"}""")).Json.GetProperty("ID").GetString();
+        await server.MustPutAsync("/v1/kv/a", "1");
+        await server.MustPutAsync("/v1/kv/b", "1");
+        server.Token = (await server.PutAsync("/v1/acl/token", """{"Policies":[{"Name":"p"}]}""")).Json.GetProperty("SecretID").GetString();
+        var parkedA = await server.ParkAsync("/v1/kv/a", (await server.GetAsync("/v1/kv/a")).Index);
+        var parkedB = await server.ParkAsync("/v1/kv/b", (await server.GetAsync("/v1/kv/b")).Index);
+        server.Token = TestServer.ManagementToken;
+        await server.MustPutAsync($"/v1/acl/policy/{id}", """{"Name":"p","Rules":"key \"b\" { policy = \"read\" }"}""");
+        await server.MustPutAsync("/v1/kv/a", "2");
+        await server.MustPutAsync("/v1/kv/b", "2");
+        Assert.Equal((403, "Permission denied"), await StatusAsync(parkedA));
+        Assert.Equal(HttpStatusCode.OK, (await parkedB).Status);
+    }
+
+    [Fact]
     public async Task AnonymousToken_GivesRightsToWhoSendsNone()
     {
         await using var server = await TestServer.StartGuardedAsync();
