@@ -324,6 +324,9 @@ public sealed class AccessApiTests
         await server.MustPutAsync("/v1/agent/token/default", $$"""{"Token":"{{TestServer.ManagementToken}}"}""");
         server.Token = null;
         Assert.Equal(HttpStatusCode.OK, (await server.GetAsync("/v1/agent/self")).Status);
+
+        // It counts for them, and they do not become its bearers.
+        Assert.Equal("<hidden>", (await server.GetAsync("/v1/acl/token/self")).Json.GetProperty("SecretID").GetString());
         Assert.Equal((404, "Token \"bogus\" is unknown"), await StatusAsync(server.PutAsync("/v1/agent/token/bogus", """{"Token":"x"}""")));
     }
 
