@@ -113,6 +113,7 @@ internal sealed class ApiDispatcher(
         var method = http.Request.Method;
         if (route.Find(method) is { } action)
         {
+            RefuseForeign(bare, path);
             await CallAsync(http, decoded, action).ConfigureAwait(false);
             return;
         }
@@ -126,6 +127,16 @@ internal sealed class ApiDispatcher(
 
         var text = method == HttpMethods.Head ? string.Empty : $"method {method} not allowed";
         await bare.AnswerTextAsync(StatusCodes.Status405MethodNotAllowed, text).ConfigureAwait(false);
+    }
+
+    // A write that names another datacenter must not be done in this one. The calls of an agent are about itself, whatever is asked.
+    private void RefuseForeign(ApiRequest request, string path)
+    {
+        if (!path.StartsWith("/v1/agent/", StringComparison.Ordinal)
+            && (!HttpMethods.IsGet(request.Http.Request.Method) || path.StartsWith("/v1/acl/", StringComparison.Ordinal)))
+        {
+            ReadRules.CheckDatacenter(request, options.Datacenter);
+        }
     }
 
     private async Task CallAsync(HttpContext http, string rest, RouteMethod action)

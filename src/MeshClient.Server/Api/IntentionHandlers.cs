@@ -99,6 +99,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private Task CheckAsync(ApiRequest request)
     {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
         var source = Required(request, "source");
         var destination = Required(request, "destination");
         if (request.Query("source-type") is { Length: > 0 } type && type != "consul")

@@ -26,6 +26,24 @@ public sealed class AccessApiTests
         Assert.Equal((401, "ACL support disabled"), ((int)answer.Status, answer.Body));
     }
 
+    [Theory]
+    [InlineData("PUT", "/v1/acl/token", "{}")]
+    [InlineData("GET", "/v1/acl/tokens", null)]
+    [InlineData("PUT", "/v1/acl/policy", """{"Name":"p"}""")]
+    [InlineData("POST", "/v1/connect/intentions", """{"SourceName":"a","DestinationName":"b","Action":"allow"}""")]
+    [InlineData("PUT", "/v1/connect/intentions/exact?source=a&destination=b", """{"Action":"allow"}""")]
+    [InlineData("PUT", "/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""")]
+    [InlineData("GET", "/v1/connect/ca/configuration", null)]
+    [InlineData("GET", "/v1/connect/intentions/check?source=a&destination=b", null)]
+    public async Task Calls_OfAnotherDatacenter_AreNotDoneHere(string method, string path, string? body)
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var before = server.State.Index;
+        var answer = await server.SendAsync(method, path + (path.Contains('?', StringComparison.Ordinal) ? "&dc=dc9" : "?dc=dc9"), body);
+        Assert.Equal((500, "No path to datacenter"), ((int)answer.Status, answer.Body));
+        Assert.Equal(before, server.State.Index);
+    }
+
     [Fact]
     public async Task Bootstrap_IsDoneOnce()
     {
