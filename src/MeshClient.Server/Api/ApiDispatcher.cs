@@ -199,12 +199,12 @@ internal sealed class ApiDispatcher(
                 "Plain HTTP is for this machine only: private keys and tokens would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
         }
 
-        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.Enabled && !RequiresAuthorization(http.GetEndpoint()))
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.DemandsTokens && !RequiresAuthorization(http.GetEndpoint()))
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
                 "These endpoints are for this machine only: they hand out private keys and require no authorization. "
-                + "Require tokens by AccessControl:Enabled, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+                + "Require tokens by AccessControl:Enabled with the DefaultPolicy Deny, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
         }
     }
 
