@@ -232,7 +232,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         if (verdict.Rule == IntentionVerdict.DefaultRule)
         {
-            return (verdict.IsAllowed, verdict.IsAllowed
+            return (verdict.IsAllowed, verdict.IsAllowed && !options.AccessControl.Enabled
                 ? "ACLs disabled, access is allowed by default"
                 : "Default behavior configured by ACLs");
         }
