@@ -202,7 +202,7 @@ internal sealed class DatacenterForwarder : IDisposable
             };
             if (roots is not null)
             {
-                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
                 policy.CustomTrustStore.AddRange(roots);
                 handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
             }
