@@ -3,6 +3,7 @@ using MeshClient.Core;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
+using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Testing;
@@ -63,6 +64,12 @@ internal sealed class BenchmarkMesh : IAsyncDisposable
 
     /// <summary>A client that does nothing but lead calls into the mesh.</summary>
     public HttpMessageInvoker Invoker() => new(_services.GetRequiredService<MeshHandlerFactory>().Create());
+
+    /// <summary>Where an address leads; its service is watched from now on.</summary>
+    public Destination Destination(Uri uri) =>
+        _services.GetRequiredService<DestinationTable>().TryFind(uri, out var destination)
+            ? destination
+            : throw new ArgumentException("It is no service.", nameof(uri));
 
     public ValueTask DisposeAsync() => _services.DisposeAsync();
 }

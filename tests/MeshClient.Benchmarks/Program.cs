@@ -13,6 +13,7 @@ return args switch
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["pick", ..] => PickBenchmark.Run(),
+    ["memory", ..] => await MemoryBenchmark.RunAsync(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
     ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
     _ => Help(),
@@ -28,6 +29,7 @@ static int Help()
 
           overhead    time and bytes a call gets added by the pipeline, no network
           pick        time of one choice of an instance
+          memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--seconds N] (default 3) [--rounds N] (default 5)
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]

@@ -6,7 +6,7 @@ using MeshClient.Resilience;
 namespace MeshClient.Balancing;
 
 /// <summary>Chooses the instance of an attempt.</summary>
-internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage("Pick", StageScope.Attempt)
+internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage("Pick", StageScope.Attempt, StagePhases.Enter)
 {
     // A probe's place can be lost between looking and taking; then another pick is made, but not for ever.
     private const int MaxPicks = 3;

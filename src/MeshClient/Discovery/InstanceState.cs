@@ -12,6 +12,8 @@ namespace MeshClient.Discovery;
 internal sealed class InstanceState
 {
     private ServiceInstance _description;
+    private object? _boxedPort;
+    private string? _directBase;
     private long _warmingSince = long.MinValue / 2;
 
     public InstanceState(
@@ -24,9 +26,7 @@ internal sealed class InstanceState
     {
         _description = description;
         Endpoint = endpoint;
-        BoxedPort = endpoint.Port;
-        var scheme = endpoint.Security == InstanceSecurity.Plaintext ? Uri.UriSchemeHttp : Uri.UriSchemeHttps;
-        DirectBase = new UriBuilder(scheme, endpoint.Host, endpoint.Port).Uri.GetLeftPart(UriPartial.Authority);
+        IsInMesh = endpoint.Security == InstanceSecurity.Mesh;
         Load = load;
         FailureLatency = failureLatency;
         Ejection = ejection;
@@ -38,11 +38,16 @@ internal sealed class InstanceState
 
     public InstanceEndpoint Endpoint { get; }
 
+    /// <summary>Whether it is called over mutual TLS. Here as well, because every call asks.</summary>
+    public bool IsInMesh { get; }
+
     /// <summary>What calls are addressed to when the instance is not in the mesh: its own host and port.</summary>
-    public string DirectBase { get; }
+    public string DirectBase => _directBase ??= new UriBuilder(
+        Endpoint.Security == InstanceSecurity.Plaintext ? Uri.UriSchemeHttp : Uri.UriSchemeHttps, Endpoint.Host, Endpoint.Port)
+        .Uri.GetLeftPart(UriPartial.Authority);
 
     /// <summary>The port as an object, for tags.</summary>
-    public object BoxedPort { get; }
+    public object BoxedPort => _boxedPort ??= Endpoint.Port;
 
     public PeakEwma Load { get; }
 

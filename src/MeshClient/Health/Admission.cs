@@ -1,7 +1,7 @@
 namespace MeshClient.Health;
 
 /// <summary>On what terms a call is sent to an instance.</summary>
-internal enum Admission
+internal enum Admission : byte
 {
     /// <summary>Not at all, unless every other instance is out too.</summary>
     Refused,

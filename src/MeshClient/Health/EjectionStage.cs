@@ -7,7 +7,7 @@ namespace MeshClient.Health;
 /// answer has been read, because a connection can break in the middle of a body; but a probe's success readmits at once, since
 /// a stream may never end.
 /// </summary>
-internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection", StageScope.Instance)
+internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection", StageScope.Instance, StagePhases.Responded | StagePhases.Ended)
 {
     public override void Responded(OutboundAttempt attempt)
     {

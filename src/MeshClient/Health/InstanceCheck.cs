@@ -30,7 +30,7 @@ internal static class InstanceCheck
         var pool = instance.Transport.Acquire();
         try
         {
-            using var response = await pool.Invoker.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            using var response = await pool.SendAsync(request, cancellationToken).ConfigureAwait(false);
             return isGrpc
                 ? await IsServingAsync(response, cancellationToken).ConfigureAwait(false)
                 : response.IsSuccessStatusCode;

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace MeshClient.Outbound;
 
 /// <summary>
@@ -5,13 +7,14 @@ namespace MeshClient.Outbound;
 /// <see cref="OutcomeClassifier"/>, and only there.
 /// </summary>
 /// <param name="Verdict">In one word.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct AttemptOutcome(AttemptVerdict Verdict)
 {
     /// <summary>The longest <see cref="RetryAfter"/> that is believed: 300 s (Linkerd, load biaser).</summary>
     public static readonly TimeSpan LongestRetryAfter = TimeSpan.FromSeconds(300);
 
     // Zero for none, so that a fresh value has none; small fields, because every attempt carries this.
-    private readonly long _retryAfterAndOne;
+    private readonly int _microsecondsAndOne;
     private readonly byte _grpcStatusAndOne;
 
     /// <summary>
@@ -20,8 +23,10 @@ internal readonly record struct AttemptOutcome(AttemptVerdict Verdict)
     /// </summary>
     public TimeSpan? RetryAfter
     {
-        get => _retryAfterAndOne == 0 ? null : TimeSpan.FromTicks(_retryAfterAndOne - 1);
-        init => _retryAfterAndOne = value is { } span ? Math.Clamp(span.Ticks, 0, LongestRetryAfter.Ticks) + 1 : 0;
+        get => _microsecondsAndOne == 0 ? null : TimeSpan.FromTicks((_microsecondsAndOne - 1) * TimeSpan.TicksPerMicrosecond);
+        init => _microsecondsAndOne = value is { } span
+            ? (int)(Math.Clamp(span.Ticks, 0, LongestRetryAfter.Ticks) / TimeSpan.TicksPerMicrosecond) + 1
+            : 0;
     }
 
     /// <summary>The status of a gRPC answer. Null: it is no gRPC answer, or its status has not come.</summary>

@@ -1,22 +1,31 @@
 using System.Diagnostics;
 using MeshClient.Discovery;
 using MeshClient.Health;
+using MeshClient.Resilience;
 using MeshClient.Transport;
 
 namespace MeshClient.Outbound;
 
 /// <summary>One try of a call at one instance, until its answer has been read to the end or thrown away.</summary>
+/// <remarks>As with <see cref="OutboundCall"/>, what few attempts need is apart.</remarks>
 internal sealed class OutboundAttempt(OutboundCall call, int number)
 {
-    private CancellationTokenSource? _timer;
+    private readonly short _number = checked((short)number);
+    private AttemptTimer? _timer;
+    private Details? _details;
+    private byte _entered;
 
     public OutboundCall Call { get; } = call;
 
     /// <summary>What is sent: the app's own request, or a copy of it where another attempt is still using that.</summary>
-    public HttpRequestMessage Request { get; init; } = call.Request;
+    public HttpRequestMessage Request
+    {
+        get => _details?.Request ?? Call.Request;
+        init => Written.Request = value;
+    }
 
     /// <summary>1 for the first.</summary>
-    public int Number { get; } = number;
+    public int Number => _number;
 
     public InstanceState Instance { get; set; } = null!;
 
@@ -29,16 +38,34 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public long RespondedAt { get; set; }
 
     /// <summary>The attempt's span; null when nobody listens.</summary>
-    public Activity? Activity { get; set; }
+    public Activity? Activity
+    {
+        get => _details?.Activity;
+        set
+        {
+            if (value is not null)
+            {
+                Written.Activity = value;
+            }
+        }
+    }
 
     /// <summary>Whether the app itself wrote a trace into the request.</summary>
-    public bool AppSetTrace { get; set; }
+    public bool AppSetTrace
+    {
+        get => _details?.AppSetTrace == true;
+        set => Written.AppSetTrace = value;
+    }
 
     /// <summary>Whether it was made while another attempt of the call was on its way.</summary>
-    public bool IsHedge { get; init; }
+    public bool IsHedge
+    {
+        get => _details?.IsHedge == true;
+        init => Written.IsHedge = value;
+    }
 
     /// <summary>Cancels the attempt when its time is over or the app gives up.</summary>
-    public CancellationTokenSource? Timer
+    public AttemptTimer? Timer
     {
         get => _timer;
         set => _timer = value;
@@ -47,31 +74,59 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>Whether the attempt's time ends because the call's does, rather than by a limit of its own.</summary>
     public bool EndsWithCall { get; set; }
 
-    public CancellationTokenRegistration CallerCancellation { get; set; }
-
     public ConnectionPool? Pool { get; set; }
 
     /// <summary>The address as the app wrote it, when it had to be changed for the way.</summary>
     public Uri? OriginalUri { get; set; }
 
     /// <summary>Whether the request was given an empty body for the way.</summary>
-    public bool AddedContent { get; set; }
+    public bool AddedContent
+    {
+        get => _details?.AddedContent == true;
+        set => Written.AddedContent = value;
+    }
 
     /// <summary>Whether anything of the body has been read, as far as that can matter: of one that can be read only once.</summary>
-    public bool BodyBegun { get; set; }
+    public bool BodyBegun
+    {
+        get => _details?.BodyBegun == true;
+        set => Written.BodyBegun = value;
+    }
 
     /// <summary>The header that tells the instance how much time is left; null: it was not written by us.</summary>
-    public string? TimeoutHeader { get; set; }
+    public string? TimeoutHeader
+    {
+        get => _details?.TimeoutHeader;
+        set => Written.TimeoutHeader = value;
+    }
 
     /// <summary>What the app itself had written there.</summary>
-    public string? AppTimeout { get; set; }
+    public string? AppTimeout
+    {
+        get => _details?.AppTimeout;
+        set => Written.AppTimeout = value;
+    }
 
     /// <summary>How far the attempt has come down the stages.</summary>
-    public int Entered { get; set; }
+    public int Entered
+    {
+        get => _entered;
+        set => _entered = (byte)value;
+    }
 
     public HttpResponseMessage? Response { get; set; }
 
-    public Exception? Failure { get; set; }
+    public Exception? Failure
+    {
+        get => _details?.Failure;
+        set
+        {
+            if (value is not null || _details is not null)
+            {
+                Written.Failure = value;
+            }
+        }
+    }
 
     /// <summary>
     /// What came of it. Known when the head of the answer or the failure is there, before the stages are told; judged once more
@@ -91,19 +146,46 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public bool MissedDeadline => Failure is OperationCanceledException && (EndsWithCall || RespondedAt >= Call.DeadlineAt);
 
     /// <summary>Why reading the answer's body failed; null when it did not.</summary>
-    public Exception? BodyFailure { get; set; }
+    public Exception? BodyFailure
+    {
+        get => _details?.BodyFailure;
+        set
+        {
+            if (value is not null || _details is not null)
+            {
+                Written.BodyFailure = value;
+            }
+        }
+    }
 
     /// <summary>Whether nothing more can come of it: failed, or the answer read to the end.</summary>
     public bool HasEnded { get; set; }
 
+    private Details Written => _details ??= new Details();
+
     /// <summary>Takes the timer, so that nobody else does: it can be given back or be fired, not both.</summary>
-    public CancellationTokenSource? TakeTimer() => Interlocked.Exchange(ref _timer, null);
+    public AttemptTimer? TakeTimer()
+    {
+        if (Call.IsHedged)
+        {
+            return Interlocked.Exchange(ref _timer, null);
+        }
+
+        // Only another attempt of the same call would want it at the same time.
+        var timer = _timer;
+        _timer = null;
+        return timer;
+    }
 
     /// <summary>Cancels it because another attempt of the call is good.</summary>
     public void Supersede()
     {
         IsSuperseded = true;
-        TakeTimer()?.Cancel();
+        if (TakeTimer() is { } timer)
+        {
+            timer.Cancel();
+            timer.Unfollow();
+        }
     }
 
     /// <summary>Judges by the head of the answer, or the failure.</summary>
@@ -115,4 +197,27 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     /// <summary>Judges again by the end of the answer.</summary>
     public void JudgeEnd(TimeProvider time) => Outcome = OutcomeClassifier.AtEnd(this, time);
+
+    private sealed class Details
+    {
+        public HttpRequestMessage? Request { get; set; }
+
+        public Activity? Activity { get; set; }
+
+        public string? TimeoutHeader { get; set; }
+
+        public string? AppTimeout { get; set; }
+
+        public Exception? Failure { get; set; }
+
+        public Exception? BodyFailure { get; set; }
+
+        public bool AppSetTrace { get; set; }
+
+        public bool IsHedge { get; set; }
+
+        public bool AddedContent { get; set; }
+
+        public bool BodyBegun { get; set; }
+    }
 }

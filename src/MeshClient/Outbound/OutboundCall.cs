@@ -1,71 +1,186 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using MeshClient.Discovery;
 
 namespace MeshClient.Outbound;
 
 /// <summary>One call an app made, from its start until its answer has been read to the end. Everything all attempts share.</summary>
-internal sealed class OutboundCall(
-    HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation)
+/// <remarks>One per call, so what few calls need is apart, in an object that is made when it is first written to.</remarks>
+internal sealed class OutboundCall
 {
-    private InstanceState[] _tried = [];
-    private int _ended;
+    private AsyncTaskMethodBuilder<HttpResponseMessage> _promise;
+    private Details? _details;
+    private short _attempts;
+    private byte _entered;
+    private Answer _mayRunTwice;
+    private bool _hasEnded;
 
-    public HttpRequestMessage Request { get; } = request;
+    public OutboundCall(
+        HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation)
+    {
+        Request = request;
+        Destination = destination;
+        Cancellation = cancellation;
+        StartedAt = startedAt;
+        IsUpload = UploadContent.IsUpload(request.Content);
+        if (rejection is not null)
+        {
+            Written.Rejection = rejection;
+        }
+    }
 
-    public Destination Destination { get; } = destination;
+    private enum Answer : byte
+    {
+        Unknown,
+        Yes,
+        No,
+    }
+
+    public HttpRequestMessage Request { get; }
+
+    public Destination Destination { get; }
 
     /// <summary>What the app cancels with.</summary>
-    public CancellationToken Cancellation { get; } = cancellation;
+    public CancellationToken Cancellation { get; }
 
-    public long StartedAt { get; } = startedAt;
+    public long StartedAt { get; }
 
     /// <summary>The timestamp from which the first attempt may be made: later than the start for a call that had to wait for others.</summary>
-    public long ReadyAt { get; set; } = startedAt;
+    public long ReadyAt
+    {
+        get => _details is { ReadyAt: > 0 and var at } ? at : StartedAt;
+        set => Written.ReadyAt = value;
+    }
 
     /// <summary>Why the call cannot be made, as far as its destination is concerned; null when it can.</summary>
-    public MeshCallException? Rejection { get; } = rejection;
+    public MeshCallException? Rejection => _details?.Rejection;
 
     /// <summary>Whether sending the body may take long, so that the call's own time limit counts from its end.</summary>
-    public bool IsUpload { get; } = UploadContent.IsUpload(request.Content);
+    public bool IsUpload { get; }
 
     /// <summary>The timestamp at which the call's time is over.</summary>
     public long DeadlineAt { get; set; } = long.MaxValue;
 
     /// <summary>The timestamp at which the deadline of what the call belongs to is over: unlike the call's own limits, answer and all.</summary>
-    public long AmbientDeadlineAt { get; set; } = long.MaxValue;
+    public long AmbientDeadlineAt
+    {
+        get => _details?.AmbientDeadlineAt ?? long.MaxValue;
+        set => Written.AmbientDeadlineAt = value;
+    }
 
     /// <summary>Whether the request may be executed twice; null while nobody has asked.</summary>
-    public bool? MayRunTwice { get; set; }
+    public bool? MayRunTwice
+    {
+        get => _mayRunTwice == Answer.Unknown ? null : _mayRunTwice == Answer.Yes;
+        set => _mayRunTwice = value switch { null => Answer.Unknown, true => Answer.Yes, false => Answer.No };
+    }
 
     /// <summary>Whether several attempts were on their way at once.</summary>
     public bool IsHedged { get; set; }
 
     /// <summary>Whether a retry was wanted and not in the budget.</summary>
-    public bool IsOutOfBudget { get; set; }
+    public bool IsOutOfBudget
+    {
+        get => _details?.IsOutOfBudget == true;
+        set => Written.IsOutOfBudget = value;
+    }
 
     /// <summary>The call's span; null when nobody listens.</summary>
-    public Activity? Activity { get; set; }
+    public Activity? Activity
+    {
+        get => _details?.Activity;
+        set
+        {
+            if (value is not null)
+            {
+                Written.Activity = value;
+            }
+        }
+    }
 
     /// <summary>The latest attempt; null before the first.</summary>
     public OutboundAttempt? Attempt { get; set; }
 
     /// <summary>How many attempts were made.</summary>
-    public int Attempts { get; set; }
+    public int Attempts
+    {
+        get => _attempts;
+        set => _attempts = checked((short)value);
+    }
 
     /// <summary>Why the call failed; null while it has not.</summary>
-    public Exception? Failure { get; set; }
+    public Exception? Failure
+    {
+        get => _details?.Failure;
+        set
+        {
+            if (value is not null || _details is not null)
+            {
+                Written.Failure = value;
+            }
+        }
+    }
 
     /// <summary>How far the call has come down the stages.</summary>
-    public int Entered { get; set; }
+    public int Entered
+    {
+        get => _entered;
+        set => _entered = (byte)value;
+    }
 
-    /// <summary>The timestamp at which the outcome was known.</summary>
-    public long RespondedAt { get; set; }
+    /// <summary>Whether the outcome is known.</summary>
+    public bool HasResponded { get; private set; }
+
+    /// <summary>The timestamp at which the outcome was known; 0 while it is not.</summary>
+    public long RespondedAt
+    {
+        get => !HasResponded ? 0 : _details is { RespondedAt: > 0 and var at } ? at : Attempt!.RespondedAt;
+        set
+        {
+            HasResponded = true;
+            // Nearly always the latest attempt's.
+            if (Attempt?.RespondedAt != value)
+            {
+                Written.RespondedAt = value;
+            }
+        }
+    }
 
     /// <summary>Instances this call has sent an attempt to.</summary>
-    public ReadOnlySpan<InstanceState> Tried => _tried;
+    public ReadOnlySpan<InstanceState> Tried => _details is { } details ? details.Tried : [];
 
-    public void MarkTried(InstanceState instance) => _tried = [.. _tried, instance];
+    /// <summary>The answer, for the app.</summary>
+    public Task<HttpResponseMessage> Task => _promise.Task;
+
+    private Details Written => _details ??= new Details();
+
+    public void MarkTried(InstanceState instance) => Written.Tried = [.. Tried, instance];
+
+    /// <summary>Gives the app its answer. The app goes on from here.</summary>
+    public void Complete(HttpResponseMessage response) => _promise.SetResult(response);
+
+    /// <summary>Tells the app that there is none.</summary>
+    public void Complete(Exception failure) => _promise.SetException(failure);
 
     /// <summary>True the first time only: a call ends once, whoever sees its end first.</summary>
-    public bool TryEnd() => Interlocked.Exchange(ref _ended, 1) == 0;
+    public bool TryEnd() => !Interlocked.Exchange(ref _hasEnded, true);
+
+    private sealed class Details
+    {
+        public long ReadyAt { get; set; }
+
+        public MeshCallException? Rejection { get; set; }
+
+        public long AmbientDeadlineAt { get; set; } = long.MaxValue;
+
+        public long RespondedAt { get; set; }
+
+        public bool IsOutOfBudget { get; set; }
+
+        public Activity? Activity { get; set; }
+
+        public Exception? Failure { get; set; }
+
+        public InstanceState[] Tried { get; set; } = [];
+    }
 }

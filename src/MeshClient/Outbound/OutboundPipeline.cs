@@ -15,6 +15,13 @@ internal sealed class OutboundPipeline
 {
     private readonly CallStage[] _callStages;
     private readonly AttemptStage[] _attemptStages;
+    private readonly StageStep<CallStage>[] _callEnter;
+    private readonly StageStep<CallStage>[] _callResponded;
+    private readonly StageStep<CallStage>[] _callEnded;
+    private readonly StageStep<AttemptStage>[] _attemptEnter;
+    private readonly StageStep<AttemptStage>[] _attemptResponded;
+    private readonly StageStep<AttemptStage>[] _attemptEnded;
+    private readonly AnswerContinuation.Pool _continuations;
     private readonly FallbackStage _fallback;
     private readonly RetryStage _retry;
     private readonly HedgeStage _hedge;
@@ -30,6 +37,7 @@ internal sealed class OutboundPipeline
         _hedge = new HedgeStage(time, telemetry);
         _attemptAsync = AttemptAsync;
         _attemptsAsync = AttemptsAsync;
+        _continuations = new AnswerContinuation.Pool(this);
 
         // Top to bottom in the direction of the request.
         _callStages =
@@ -52,11 +60,22 @@ internal sealed class OutboundPipeline
             new AttemptTimeoutStage(time), // just above what can hang, and never longer than what is left of the deadline
             new TransportStage(), // innermost: a connection of the instance; only at connect our certificate goes out and theirs is judged
         ];
+
+        _callEnter = Steps(_callStages, stage => stage.Phases, StagePhases.Enter);
+        _callResponded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Responded));
+        _callEnded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Ended));
+        _attemptEnter = Steps(_attemptStages, stage => stage.Phases, StagePhases.Enter);
+        _attemptResponded = Back(Steps(_attemptStages, stage => stage.Phases, StagePhases.Responded));
+        _attemptEnded = Back(Steps(_attemptStages, stage => stage.Phases, StagePhases.Ended));
     }
 
     /// <summary>The stages in the order they are walked.</summary>
     public IEnumerable<StageDescriptor> Stages =>
         _callStages.Select(stage => stage.Descriptor).Concat(_attemptStages.Select(stage => stage.Descriptor));
+
+    public IReadOnlyList<CallStage> CallStages => _callStages;
+
+    public IReadOnlyList<AttemptStage> AttemptStages => _attemptStages;
 
     /// <summary>Sends a call.</summary>
     /// <param name="request">What to send.</param>
@@ -74,8 +93,32 @@ internal sealed class OutboundPipeline
         CancellationToken cancellationToken)
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
-        var sending = SendAsync(call);
+        var sending = Send(call);
         return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
+    }
+
+    /// <summary>Called once when the answer to a call's first attempt is there, or the attempt has failed.</summary>
+    internal void Answered(OutboundAttempt attempt, Task<HttpResponseMessage> sending)
+    {
+        var call = attempt.Call;
+        if (sending.IsCompletedSuccessfully)
+        {
+            attempt.Response = sending.Result;
+            Finish(attempt);
+            if (attempt.Failure is null && !_retry.IsWanted(attempt))
+            {
+                call.Complete(Answer(attempt));
+                return;
+            }
+
+            sending = ConcludeAsync(call, new ValueTask<OutboundAttempt>(attempt), isFirst: true);
+        }
+        else
+        {
+            sending = ConcludeAsync(call, FinishAsync(attempt, sending), isFirst: true);
+        }
+
+        _ = CompleteAsync(call, sending);
     }
 
     /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
@@ -84,7 +127,7 @@ internal sealed class OutboundPipeline
         attempt.BodyFailure = failure;
         End(attempt);
         // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
-        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.RespondedAt != 0)
+        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.HasResponded)
         {
             End(attempt.Call);
         }
@@ -97,11 +140,13 @@ internal sealed class OutboundPipeline
         attempt.Call.Attempt = attempt;
         try
         {
-            for (; attempt.Entered < _attemptStages.Length; attempt.Entered++)
+            foreach (var (position, stage) in _attemptEnter)
             {
-                _attemptStages[attempt.Entered].Enter(attempt);
+                attempt.Entered = position;
+                stage.Enter(attempt);
             }
 
+            attempt.Entered = _attemptStages.Length;
             return TransportStage.SendAsync(attempt);
         }
         catch (Exception e)
@@ -128,74 +173,160 @@ internal sealed class OutboundPipeline
             }
         }
 
-        Respond(attempt);
-        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
-        {
-            response.Content = new TrackedContent(response.Content, this, attempt);
-        }
-        else
-        {
-            End(attempt);
-        }
-
+        Finish(attempt);
         return attempt;
     }
 
-    private async Task<HttpResponseMessage> SendAsync(OutboundCall call)
+    private static StageStep<TStage>[] Steps<TStage>(TStage[] stages, Func<TStage, StagePhases> phases, StagePhases phase) =>
+        [.. stages.Select((stage, position) => new StageStep<TStage>(position, stage)).Where(step => phases(step.Stage).HasFlag(phase))];
+
+    // What stands innermost hears of the answer first.
+    private static StageStep<TStage>[] Back<TStage>(StageStep<TStage>[] steps)
+    {
+        Array.Reverse(steps);
+        return steps;
+    }
+
+    private static async Task CompleteAsync(OutboundCall call, Task<HttpResponseMessage> concluding)
     {
         try
         {
-            for (; call.Entered < _callStages.Length; call.Entered++)
-            {
-                var entering = _callStages[call.Entered].EnterAsync(call);
-                if (!entering.IsCompletedSuccessfully)
-                {
-                    await entering.ConfigureAwait(false);
-                }
-            }
-
-            OutboundAttempt attempt;
-            if (call.Destination.Service.Breaker is { IsEngaged: true } breaker)
-            {
-                attempt = await breaker.ExecuteAsync(call, _attemptsAsync).ConfigureAwait(false);
-            }
-            else
-            {
-                attempt = await FirstAsync(call).ConfigureAwait(false);
-                if (_retry.IsWanted(attempt))
-                {
-                    attempt = await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false);
-                }
-            }
-
-            if (attempt.Failure is not null)
-            {
-                throw CallFailure.Describe(attempt);
-            }
-
-            Respond(call, attempt.RespondedAt);
-            if (attempt.HasEnded)
-            {
-                End(call);
-            }
-
-            return attempt.Response!;
+            call.Complete(await concluding.ConfigureAwait(false));
         }
         catch (Exception e)
         {
-            call.Failure = e;
-            // An answer that was to be replaced by another attempt's, which then was not made.
-            call.Attempt?.Response?.Dispose();
-            Respond(call, _time.GetTimestamp());
-            End(call);
+            call.Complete(e);
+        }
+    }
+
+    // Goes as far as it can without waiting, which for nearly every call is up to the answer itself.
+    private Task<HttpResponseMessage> Send(OutboundCall call)
+    {
+        try
+        {
+            for (var i = 0; i < _callEnter.Length; i++)
+            {
+                var (position, stage) = _callEnter[i];
+                call.Entered = position;
+                var entering = stage.EnterAsync(call);
+                if (!entering.IsCompletedSuccessfully)
+                {
+                    return EnterAndSendAsync(call, i, entering);
+                }
+            }
+
+            return SendEntered(call);
+        }
+        catch (Exception e)
+        {
+            return FailAsync(call, e);
+        }
+    }
+
+    private async Task<HttpResponseMessage> EnterAndSendAsync(OutboundCall call, int step, ValueTask entering)
+    {
+        try
+        {
+            await entering.ConfigureAwait(false);
+            while (++step < _callEnter.Length)
+            {
+                call.Entered = _callEnter[step].Position;
+                await _callEnter[step].Stage.EnterAsync(call).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(call, e);
+            throw;
+        }
+
+        return await SendEntered(call).ConfigureAwait(false);
+    }
+
+    private Task<HttpResponseMessage> SendEntered(OutboundCall call)
+    {
+        call.Entered = _callStages.Length;
+        var service = call.Destination.Service;
+        if (service.Breaker is { IsEngaged: true } breaker)
+        {
+            return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
+        }
+
+        if (IsHedged(call))
+        {
+            return ConcludeAsync(call, FirstAsync(call), isFirst: true);
+        }
+
+        RetryStage.Count(call);
+        var attempt = new OutboundAttempt(call, ++call.Attempts);
+        var sending = Begin(attempt);
+        if (sending is not { IsCompleted: false })
+        {
+            return ConcludeAsync(call, FinishAsync(attempt, sending), isFirst: true);
+        }
+
+        // Before anybody can answer: the promise is made when it is first asked for.
+        var task = call.Task;
+        _continuations.Await(attempt, sending);
+        return task;
+    }
+
+    /// <summary>Waits for an attempt, has it made again where that is wanted, and ends with the answer that counts.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="attempting">The attempt to wait for.</param>
+    /// <param name="isFirst">Whether retries are still to be asked for.</param>
+    private async Task<HttpResponseMessage> ConcludeAsync(OutboundCall call, ValueTask<OutboundAttempt> attempting, bool isFirst)
+    {
+        try
+        {
+            var attempt = await attempting.ConfigureAwait(false);
+            if (isFirst && _retry.IsWanted(attempt))
+            {
+                attempt = await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false);
+            }
+
+            return attempt.Failure is null ? Answer(attempt) : throw CallFailure.Describe(attempt);
+        }
+        catch (Exception e)
+        {
+            Fail(call, e);
             throw;
         }
     }
 
+    private async Task<HttpResponseMessage> FailAsync(OutboundCall call, Exception failure)
+    {
+        Fail(call, failure);
+        return await Task.FromException<HttpResponseMessage>(failure).ConfigureAwait(false);
+    }
+
+    private HttpResponseMessage Answer(OutboundAttempt attempt)
+    {
+        var response = attempt.Response!;
+        Respond(attempt.Call, attempt.RespondedAt);
+        if (attempt.HasEnded)
+        {
+            End(attempt.Call);
+        }
+
+        return response;
+    }
+
+    private void Fail(OutboundCall call, Exception failure)
+    {
+        call.Failure = failure;
+        // An answer that was to be replaced by another attempt's, which then was not made.
+        call.Attempt?.Response?.Dispose();
+        Respond(call, _time.GetTimestamp());
+        End(call);
+    }
+
+    private static bool IsHedged(OutboundCall call) => call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call);
+
     private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
     {
         RetryStage.Count(call);
-        return call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
+        return IsHedged(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
     }
 
     private ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
@@ -210,15 +341,31 @@ internal sealed class OutboundPipeline
         return _retry.IsWanted(attempt) ? await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false) : attempt;
     }
 
+    private void Finish(OutboundAttempt attempt)
+    {
+        Respond(attempt);
+        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        {
+            response.Content = new TrackedContent(response.Content, this, attempt);
+        }
+        else
+        {
+            End(attempt);
+        }
+    }
+
     private void Respond(OutboundAttempt attempt)
     {
         attempt.RespondedAt = _time.GetTimestamp();
         attempt.JudgeHead(_time);
-        for (var i = attempt.Entered - 1; i >= 0; i--)
+        foreach (var (position, stage) in _attemptResponded)
         {
             try
             {
-                _attemptStages[i].Responded(attempt);
+                if (position < attempt.Entered)
+                {
+                    stage.Responded(attempt);
+                }
             }
             catch (Exception e)
             {
@@ -239,11 +386,14 @@ internal sealed class OutboundPipeline
     {
         attempt.HasEnded = true;
         attempt.JudgeEnd(_time);
-        for (var i = attempt.Entered - 1; i >= 0; i--)
+        foreach (var (position, stage) in _attemptEnded)
         {
             try
             {
-                _attemptStages[i].Ended(attempt);
+                if (position < attempt.Entered)
+                {
+                    stage.Ended(attempt);
+                }
             }
             catch (Exception e)
             {
@@ -254,17 +404,20 @@ internal sealed class OutboundPipeline
 
     private void Respond(OutboundCall call, long now)
     {
-        if (call.RespondedAt != 0)
+        if (call.HasResponded)
         {
             return;
         }
 
         call.RespondedAt = now;
-        for (var i = call.Entered - 1; i >= 0; i--)
+        foreach (var (position, stage) in _callResponded)
         {
             try
             {
-                _callStages[i].Responded(call);
+                if (position < call.Entered)
+                {
+                    stage.Responded(call);
+                }
             }
             catch (Exception e)
             {
@@ -280,9 +433,12 @@ internal sealed class OutboundPipeline
             return;
         }
 
-        for (var i = call.Entered - 1; i >= 0; i--)
+        foreach (var (position, stage) in _callEnded)
         {
-            _callStages[i].Ended(call);
+            if (position < call.Entered)
+            {
+                stage.Ended(call);
+            }
         }
     }
 }

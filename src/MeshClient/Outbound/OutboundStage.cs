@@ -19,17 +19,34 @@ public enum StageScope
 public sealed record StageDescriptor(string Name, StageScope Scope);
 
 /// <summary>
+/// When a stage has something to do. It is not asked at other times: most stages care for one or two of these, and every call
+/// would pay for the rest.
+/// </summary>
+[Flags]
+internal enum StagePhases
+{
+    None = 0,
+    Enter = 1,
+    Responded = 2,
+    Ended = 4,
+    All = Enter | Responded | Ended,
+}
+
+/// <summary>
 /// A stage of the call scope. Stages are walked, not nested: each says what it does on the way in, when the outcome is known
 /// and when the answer's body has been read to the end, so that none costs an asynchronous frame of its own.
 /// </summary>
-internal abstract class CallStage(string name)
+internal abstract class CallStage(string name, StagePhases phases = StagePhases.All)
 {
     public StageDescriptor Descriptor { get; } = new(name, StageScope.Call);
+
+    /// <summary>Which of the methods below are called.</summary>
+    public StagePhases Phases { get; } = phases;
 
     /// <summary>On the way in. A task that is not complete delays the call; an exception fails it.</summary>
     public virtual ValueTask EnterAsync(OutboundCall call) => ValueTask.CompletedTask;
 
-    /// <summary>The head of the answer is there, or the call has failed. Called for every stage that was entered.</summary>
+    /// <summary>The head of the answer is there, or the call has failed. Called for every stage the call came past.</summary>
     public virtual void Responded(OutboundCall call)
     {
     }
@@ -41,9 +58,12 @@ internal abstract class CallStage(string name)
 }
 
 /// <summary>A stage of the attempt or instance scope. See <see cref="CallStage"/>.</summary>
-internal abstract class AttemptStage(string name, StageScope scope)
+internal abstract class AttemptStage(string name, StageScope scope, StagePhases phases = StagePhases.All)
 {
     public StageDescriptor Descriptor { get; } = new(name, scope);
+
+    /// <summary>Which of the methods below are called.</summary>
+    public StagePhases Phases { get; } = phases;
 
     /// <summary>On the way in; an exception fails the attempt.</summary>
     public virtual void Enter(OutboundAttempt attempt)
@@ -60,3 +80,8 @@ internal abstract class AttemptStage(string name, StageScope scope)
     {
     }
 }
+
+/// <summary>A stage and its place in the order.</summary>
+/// <param name="Position">0 for the first.</param>
+/// <param name="Stage">The stage.</param>
+internal readonly record struct StageStep<TStage>(int Position, TStage Stage);

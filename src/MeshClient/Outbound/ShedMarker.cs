@@ -1,5 +1,4 @@
 using System.Net.Http.Headers;
-using MeshClient.Core.Discovery;
 
 namespace MeshClient.Outbound;
 
@@ -21,7 +20,7 @@ internal static class ShedMarker
 
     /// <summary>Whether an attempt's instance says so among these headers.</summary>
     public static bool IsIn(HttpResponseHeaders headers, OutboundAttempt attempt) =>
-        HasAny(headers.NonValidated) && attempt.Instance.Endpoint.Security == InstanceSecurity.Mesh;
+        HasAny(headers.NonValidated) && attempt.Instance.IsInMesh;
 
     private static bool HasAny(HttpHeadersNonValidated headers)
     {

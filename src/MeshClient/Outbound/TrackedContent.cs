@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 
 namespace MeshClient.Outbound;
 
@@ -8,14 +9,12 @@ namespace MeshClient.Outbound;
 /// </summary>
 internal sealed class TrackedContent : HttpContent
 {
-    // A frame of HTTP/2; the default of 80 KiB is dear for the small answers most calls get.
-    private const int CopyBufferSize = 16 * 1024;
-
     private readonly HttpContent _inner;
     private readonly OutboundPipeline _pipeline;
     private readonly OutboundAttempt _attempt;
-    private int _ended;
+    private bool _ended;
     private bool _givenUp;
+    private bool _isOpened;
 
     public TrackedContent(HttpContent inner, OutboundPipeline pipeline, OutboundAttempt attempt)
     {
@@ -40,7 +39,7 @@ internal sealed class TrackedContent : HttpContent
     public static bool MayHaveBody(HttpResponseMessage response) =>
         response.RequestMessage?.Method != HttpMethod.Head
         && response.StatusCode is not (HttpStatusCode.NoContent or HttpStatusCode.NotModified)
-        && response.Content.Headers.ContentLength != 0;
+        && !IsEmpty(response.Content.Headers);
 
     /// <summary>The reader wants no more: what fails from here on is its own doing.</summary>
     public void GiveUp() => Volatile.Write(ref _givenUp, true);
@@ -48,36 +47,76 @@ internal sealed class TrackedContent : HttpContent
     /// <summary>Says that the body has come to its end, one way or another. Only the first time counts.</summary>
     public void End(Exception? failure)
     {
-        if (Interlocked.Exchange(ref _ended, 1) == 0)
+        if (!Interlocked.Exchange(ref _ended, true))
         {
             _pipeline.BodyEnded(_attempt, Volatile.Read(ref _givenUp) ? null : failure);
         }
     }
 
-    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-        await SerializeToStreamAsync(stream, context, CancellationToken.None).ConfigureAwait(false);
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override async Task SerializeToStreamAsync(
         Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        // Through the stream, which tells a connection that broke from a reader that gave up or could not take more.
-        using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
-        await source.CopyToAsync(stream, CopyBufferSize, cancellationToken).ConfigureAwait(false);
+        if (_isOpened)
+        {
+            // Somebody has begun to read; the rest is what is left.
+            using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
+            await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        var destination = new WatchedDestination(stream);
+        try
+        {
+            await _inner.CopyToAsync(destination, context, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            End(destination.HasFailed || cancellationToken.IsCancellationRequested ? null : e);
+            throw;
+        }
+
+        End(null);
     }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        using var source = CreateContentReadStream(cancellationToken);
-        source.CopyTo(stream, CopyBufferSize);
+        if (_isOpened)
+        {
+            using var source = CreateContentReadStream(cancellationToken);
+            source.CopyTo(stream);
+            return;
+        }
+
+        var destination = new WatchedDestination(stream);
+        try
+        {
+            _inner.CopyTo(destination, context, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            End(destination.HasFailed || cancellationToken.IsCancellationRequested ? null : e);
+            throw;
+        }
+
+        End(null);
     }
 
-    protected override Stream CreateContentReadStream(CancellationToken cancellationToken) =>
-        new TrackedStream(_inner.ReadAsStream(cancellationToken), this);
+    protected override Stream CreateContentReadStream(CancellationToken cancellationToken)
+    {
+        _isOpened = true;
+        return new TrackedStream(_inner.ReadAsStream(cancellationToken), this);
+    }
 
     protected override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);
 
-    protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
-        new TrackedStream(await _inner.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), this);
+    protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken)
+    {
+        _isOpened = true;
+        return new TrackedStream(await _inner.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), this);
+    }
 
     // The length stands among the headers copied from the answer, when the answer told it.
     protected override bool TryComputeLength(out long length)
@@ -98,4 +137,8 @@ internal sealed class TrackedContent : HttpContent
 
         base.Dispose(disposing);
     }
+
+    // Read as text where it is one: to parse it, for every answer, takes memory.
+    private static bool IsEmpty(HttpContentHeaders headers) =>
+        headers.NonValidated.TryGetValues("Content-Length", out var values) ? values.ToString() == "0" : headers.ContentLength == 0;
 }

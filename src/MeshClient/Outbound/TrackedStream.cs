@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace MeshClient.Outbound;
 
 /// <summary>
@@ -49,6 +51,7 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try

@@ -21,8 +21,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         attempt.Timer = timer;
         if (call.Cancellation.CanBeCanceled)
         {
-            attempt.CallerCancellation = call.Cancellation.UnsafeRegister(
-                static state => ((CancellationTokenSource)state!).Cancel(), timer);
+            timer.Follow(call.Cancellation);
         }
 
         if (call.AmbientDeadlineAt != long.MaxValue)
@@ -30,30 +29,14 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
             DeadlineForwarding.Write(attempt, time.GetElapsedTime(attempt.StartedAt, call.AmbientDeadlineAt));
         }
 
-        if (!call.IsUpload)
+        if (call.IsUpload)
+        {
+            StartUpload(attempt, timer);
+        }
+        else
         {
             StartTimer(attempt, timer, attempt.StartedAt);
-            return;
         }
-
-        // The deadline of the request this call belongs to does not wait for the body.
-        if (call.DeadlineAt != long.MaxValue)
-        {
-            attempt.EndsWithCall = true;
-            timer.CancelAfter(Left(call, attempt.StartedAt));
-        }
-
-        var limit = call.Destination.Service.Settings.CallTimeout;
-        attempt.Request.Content = new UploadContent(attempt.Request.Content!, () =>
-        {
-            var now = time.GetTimestamp();
-            if (limit > TimeSpan.Zero)
-            {
-                call.DeadlineAt = Math.Min(call.DeadlineAt, now + (long)(limit.TotalSeconds * time.TimestampFrequency));
-            }
-
-            StartTimer(attempt, timer, now);
-        });
     }
 
     public override void Responded(OutboundAttempt attempt)
@@ -87,7 +70,31 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
     }
 
-    private void StartTimer(OutboundAttempt attempt, CancellationTokenSource timer, long now)
+    // Apart, because what the content calls back holds on to all this, and would be made for every attempt.
+    private void StartUpload(OutboundAttempt attempt, AttemptTimer timer)
+    {
+        var call = attempt.Call;
+        // The deadline of the request this call belongs to does not wait for the body.
+        if (call.DeadlineAt != long.MaxValue)
+        {
+            attempt.EndsWithCall = true;
+            timer.CancelAfter(Left(call, attempt.StartedAt));
+        }
+
+        var limit = call.Destination.Service.Settings.CallTimeout;
+        attempt.Request.Content = new UploadContent(attempt.Request.Content!, () =>
+        {
+            var now = time.GetTimestamp();
+            if (limit > TimeSpan.Zero)
+            {
+                call.DeadlineAt = Math.Min(call.DeadlineAt, now + (long)(limit.TotalSeconds * time.TimestampFrequency));
+            }
+
+            StartTimer(attempt, timer, now);
+        });
+    }
+
+    private void StartTimer(OutboundAttempt attempt, AttemptTimer timer, long now)
     {
         var call = attempt.Call;
         var limit = call.Destination.Service.Settings.AttemptTimeout;
@@ -117,12 +124,13 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
     private void GiveBack(OutboundAttempt attempt)
     {
-        // First, because it must not fire into a source that serves another attempt.
-        attempt.CallerCancellation.Dispose();
         if (attempt.TakeTimer() is not { } timer)
         {
             return;
         }
+
+        // First, because the app must not cancel a source that serves another attempt.
+        timer.Unfollow();
 
         if (attempt.Request.Content is null && !attempt.Call.IsHedged)
         {

@@ -143,4 +143,4 @@ internal sealed class CircuitBreaker
 }
 
 /// <summary>Where the circuit breaker stands among the stages; what it does is in <see cref="CircuitBreaker"/>.</summary>
-internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker");
+internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker", StagePhases.None);

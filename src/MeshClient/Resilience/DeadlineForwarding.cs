@@ -1,4 +1,3 @@
-using MeshClient.Core.Discovery;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
@@ -15,7 +14,7 @@ internal static class DeadlineForwarding
 {
     public static void Write(OutboundAttempt attempt, TimeSpan left)
     {
-        if (attempt.Instance.Endpoint.Security != InstanceSecurity.Mesh)
+        if (!attempt.Instance.IsInMesh)
         {
             return;
         }

@@ -6,7 +6,7 @@ namespace MeshClient.Resilience;
 /// Sets until when a call may last: its own limit or the ambient deadline, whichever is earlier. For an upload the own limit
 /// begins when the body has been sent; <see cref="AttemptTimeoutStage"/> sees to that.
 /// </summary>
-internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline")
+internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline", StagePhases.Enter)
 {
     public override ValueTask EnterAsync(OutboundCall call)
     {

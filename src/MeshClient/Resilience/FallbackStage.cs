@@ -4,7 +4,7 @@ using MeshClient.Telemetry;
 namespace MeshClient.Resilience;
 
 /// <summary>Lets the app answer in place of a call that failed, where it has said how.</summary>
-internal sealed class FallbackStage(MeshTelemetry telemetry) : CallStage("Fallback")
+internal sealed class FallbackStage(MeshTelemetry telemetry) : CallStage("Fallback", StagePhases.None)
 {
     /// <summary>Waits for a call, and for what takes its place if it fails.</summary>
     /// <exception cref="MeshCallException">It failed, and nothing takes its place.</exception>

@@ -29,7 +29,7 @@ internal sealed class HedgeStage : CallStage
     private readonly ResiliencePipeline<OutboundAttempt>[] _pipelines;
 
     public HedgeStage(TimeProvider time, MeshTelemetry telemetry)
-        : base("Hedge")
+        : base("Hedge", StagePhases.None)
     {
         _time = time;
         _telemetry = telemetry;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Threading.Tasks.Sources;
 
 namespace MeshClient.Resilience;
@@ -97,46 +96,19 @@ internal sealed class HedgeTimer : IValueTaskSource<bool>
     {
         private const int MaxKept = 256;
 
-        private readonly ConcurrentQueue<HedgeTimer> _kept = new();
-        private HedgeTimer? _last;
-        private int _count;
+        private readonly Spares<HedgeTimer> _spares = new(MaxKept);
 
         /// <summary>Waits for an answer, for no longer than the delay.</summary>
         /// <returns>True: the delay is over, and the answer is not there.</returns>
-        public ValueTask<bool> FiresFirstAsync(Task answer, TimeSpan delay) => Rent().WaitAsync(answer, delay);
+        public ValueTask<bool> FiresFirstAsync(Task answer, TimeSpan delay) =>
+            (_spares.TryTake() ?? new HedgeTimer(time, this)).WaitAsync(answer, delay);
 
         public void Return(HedgeTimer timer)
         {
-            if (Interlocked.CompareExchange(ref _last, timer, null) is null)
+            if (!_spares.TryKeep(timer))
             {
-                return;
-            }
-
-            if (Interlocked.Increment(ref _count) <= MaxKept)
-            {
-                _kept.Enqueue(timer);
-            }
-            else
-            {
-                Interlocked.Decrement(ref _count);
                 timer._timer.Dispose();
             }
-        }
-
-        private HedgeTimer Rent()
-        {
-            if (Interlocked.Exchange(ref _last, null) is { } last)
-            {
-                return last;
-            }
-
-            if (_kept.TryDequeue(out var timer))
-            {
-                Interlocked.Decrement(ref _count);
-                return timer;
-            }
-
-            return new HedgeTimer(time, this);
         }
     }
 }

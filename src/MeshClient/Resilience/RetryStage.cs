@@ -25,7 +25,7 @@ internal sealed class RetryStage : CallStage
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
 
     public RetryStage(TimeProvider time, MeshRandom random, MeshTelemetry telemetry)
-        : base("Retry")
+        : base("Retry", StagePhases.Enter | StagePhases.Responded)
     {
         _time = time;
         _random = random;

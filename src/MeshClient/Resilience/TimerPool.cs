@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace MeshClient.Resilience;
 
 /// <summary>
@@ -9,47 +7,15 @@ internal sealed class TimerPool(TimeProvider time)
 {
     private const int MaxKept = 256;
 
-    private readonly ConcurrentQueue<CancellationTokenSource> _kept = new();
-    private CancellationTokenSource? _last;
-    private int _count;
+    private readonly Spares<AttemptTimer> _spares = new(MaxKept);
 
-    public CancellationTokenSource Rent()
-    {
-        if (Interlocked.Exchange(ref _last, null) is { } last)
-        {
-            return last;
-        }
-
-        if (_kept.TryDequeue(out var source))
-        {
-            Interlocked.Decrement(ref _count);
-            return source;
-        }
-
-        return new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-    }
+    public AttemptTimer Rent() => _spares.TryTake() ?? new AttemptTimer(time);
 
     /// <summary>Takes a source back that nothing is registered with any more.</summary>
-    public void Return(CancellationTokenSource source)
+    public void Return(AttemptTimer source)
     {
-        if (!source.TryReset())
+        if (!source.TryReset() || !_spares.TryKeep(source))
         {
-            source.Dispose();
-            return;
-        }
-
-        if (Interlocked.CompareExchange(ref _last, source, null) is null)
-        {
-            return;
-        }
-
-        if (Interlocked.Increment(ref _count) <= MaxKept)
-        {
-            _kept.Enqueue(source);
-        }
-        else
-        {
-            Interlocked.Decrement(ref _count);
             source.Dispose();
         }
     }

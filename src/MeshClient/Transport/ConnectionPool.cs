@@ -4,26 +4,24 @@ namespace MeshClient.Transport;
 /// A pool of connections to one endpoint, closed when it has been retired and the last call on it has ended. Counts its
 /// users: the owner is one, each call is one.
 /// </summary>
-internal sealed class ConnectionPool
+/// <remarks>Is itself what calls are sent with, so that a call to one of thousands of instances looks at one object less.</remarks>
+internal sealed class ConnectionPool : HttpMessageInvoker
 {
-    private readonly HttpMessageInvoker _invoker;
     private readonly HttpMessageInvoker? _http11Invoker;
     private int _users = 1;
 
-    /// <param name="invoker">What calls are sent with.</param>
+    /// <param name="handler">Makes the connections; closed with the pool.</param>
     /// <param name="http11Invoker">What calls that must not go over HTTP/2 are sent with; null: the same.</param>
-    public ConnectionPool(HttpMessageInvoker invoker, HttpMessageInvoker? http11Invoker)
+    public ConnectionPool(HttpMessageHandler handler, HttpMessageInvoker? http11Invoker)
+        : base(handler, disposeHandler: true)
     {
-        _invoker = invoker;
         _http11Invoker = http11Invoker;
     }
 
     /// <summary>How many use it: its owner and the calls on it.</summary>
     public int Users => Volatile.Read(ref _users);
 
-    public HttpMessageInvoker Invoker => _invoker;
-
-    public HttpMessageInvoker Http11Invoker => _http11Invoker ?? _invoker;
+    public HttpMessageInvoker Http11Invoker => _http11Invoker ?? this;
 
     /// <summary>Becomes a user, unless the pool is closed or closing.</summary>
     public bool TryAcquire()
@@ -47,7 +45,7 @@ internal sealed class ConnectionPool
     {
         if (Interlocked.Decrement(ref _users) == 0)
         {
-            _invoker.Dispose();
+            Dispose();
             _http11Invoker?.Dispose();
         }
     }

@@ -54,17 +54,18 @@ internal sealed class TransportFactory : IDisposable
 
     public ConnectionPool CreatePool(ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout)
     {
-        HttpMessageInvoker Create(IReadOnlyList<SslApplicationProtocol>? protocols)
+        HttpMessageHandler Create(IReadOnlyList<SslApplicationProtocol>? protocols)
         {
             var connector = CreateConnector(instance, endpoint, connectTimeout, protocols);
-            return new HttpMessageInvoker(_handlerFactory?.Invoke(connector) ?? CreateHandler(connector), disposeHandler: true);
+            return _handlerFactory?.Invoke(connector) ?? CreateHandler(connector);
         }
 
         // Over mutual TLS we negotiate the protocol ourselves, and the handler cannot be asked per connection which it wants:
         // so calls that must stay on HTTP/1.1, such as WebSocket upgrades, have a handler of their own.
         return endpoint.Security == InstanceSecurity.Mesh
             ? new ConnectionPool(
-                Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]), Create([SslApplicationProtocol.Http11]))
+                Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
+                new HttpMessageInvoker(Create([SslApplicationProtocol.Http11])))
             : new ConnectionPool(Create(null), null);
     }
 

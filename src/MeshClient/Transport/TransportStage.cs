@@ -1,5 +1,4 @@
 using System.Net;
-using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
@@ -42,7 +41,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
     {
         var request = attempt.Request;
         var pool = attempt.Pool!;
-        var invoker = request.Version.Major >= 2 ? pool.Invoker : pool.Http11Invoker;
+        var invoker = request.Version.Major >= 2 ? pool : pool.Http11Invoker;
         return invoker.SendAsync(request, attempt.Timer!.Token);
     }
 
@@ -62,7 +61,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
             attempt.AddedContent = true;
         }
 
-        if (instance.Endpoint.Security != InstanceSecurity.Mesh)
+        if (!instance.IsInMesh)
         {
             request.RequestUri = At(instance.DirectBase, uri);
             attempt.OriginalUri = uri;
@@ -97,13 +96,13 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         {
             // "2 or higher" without 3 is 2: not "or lower", which over plaintext would mean 1.1.
             var raise = request.Version.Major == 1 && !IsUpgrade(request)
-                && (attempt.Instance.Endpoint.Security != InstanceSecurity.Mesh || attempt.Call.Destination.Service.Settings.PreferHttp2);
+                && (!attempt.Instance.IsInMesh || attempt.Call.Destination.Service.Settings.PreferHttp2);
             SetVersion(
                 request,
                 raise ? HttpVersion.Version20 : request.Version,
                 request.Version.Major >= 2 ? HttpVersionPolicy.RequestVersionExact : HttpVersionPolicy.RequestVersionOrLower);
         }
-        else if (attempt.Instance.Endpoint.Security == InstanceSecurity.Mesh
+        else if (attempt.Instance.IsInMesh
             && request.Version == HttpVersion.Version11
             && request.VersionPolicy != HttpVersionPolicy.RequestVersionExact
             && attempt.Call.Destination.Service.Settings.PreferHttp2

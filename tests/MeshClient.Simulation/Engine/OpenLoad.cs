@@ -12,14 +12,14 @@ internal static class OpenLoad
     private static readonly TimeSpan Tail = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs it to the end of its last call.</summary>
-    public static Recording Run(
+    public static async Task<Recording> RunAsync(
         VirtualClock clock, Chance chance, Func<TimeSpan, double> perSecond, TimeSpan length, Func<CancellationToken, Task<HttpStatusCode>> call)
     {
         var recording = new Recording();
         var begin = clock.Now;
         var failure = default(Exception);
         ScheduleNext();
-        clock.RunUntil(begin + length + Tail);
+        await clock.RunUntilAsync(begin + length + Tail);
         return failure is null ? recording : throw new InvalidOperationException("A simulated call broke the simulation.", failure);
 
         void ScheduleNext() => clock.At(clock.Now + chance.Exponential(perSecond(clock.Now - begin)), () =>

@@ -4,11 +4,12 @@ namespace MeshClient.Simulation.Engine;
 /// The time of a simulation: it stands still while anything runs, and jumps from one timer to the next. One thread turns it and
 /// runs everything, in the order of the timers, so the same seed gives the same run.
 /// </summary>
-internal sealed class VirtualClock : TimeProvider
+internal sealed class VirtualClock : TimeProvider, IDisposable
 {
     private static readonly DateTimeOffset Start = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Lock _lock = new();
+    private readonly PoolFence _fence = new();
     private readonly PriorityQueue<Timer, (long Due, long Order)> _timers = new();
     private long _now;
     private long _order;
@@ -34,8 +35,13 @@ internal sealed class VirtualClock : TimeProvider
     public void At(TimeSpan moment, Action action) =>
         CreateTimer(static state => ((Action)state!)(), action, moment > Now ? moment - Now : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
 
-    /// <summary>Turns the clock on, timer by timer.</summary>
-    public void RunUntil(TimeSpan end)
+    public void Dispose() => _fence.Dispose();
+
+    /// <summary>Turns the clock on, timer by timer, on a thread of its own.</summary>
+    public Task RunUntilAsync(TimeSpan end) =>
+        Task.Factory.StartNew(() => RunUntil(end), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private void RunUntil(TimeSpan end)
     {
         while (true)
         {
@@ -71,6 +77,7 @@ internal sealed class VirtualClock : TimeProvider
             }
 
             timer.Fire();
+            _fence.Wait();
         }
     }
 

@@ -58,7 +58,7 @@ internal static class ExperimentList
             Seed = seed,
             Fleet = Fleet(11, Healthy with { Slowness = now => now < Seconds(5) ? 1 : Math.Max(1, 20 - (2 * (now - Seconds(5)).TotalSeconds)) }),
         },
-        Strategies = Balancers,
+        Strategies = [.. Balancers, Strategy.PeakEwmaWithSlowStart],
     };
 
     public static readonly Experiment FailingFast = new()

@@ -24,7 +24,7 @@ internal sealed record Setting
     /// <summary>Runs it with one strategy.</summary>
     public async Task<Outcome> RunAsync(Strategy strategy)
     {
-        var clock = new VirtualClock();
+        using var clock = new VirtualClock();
         var instances = Fleet.Select((behaviour, i) => new SimulatedInstance(clock, new Chance(Seed + 100 + (ulong)i), behaviour)).ToList();
         await using var client = await SimulatedClient.CreateAsync(clock, Seed + 1, instances, options =>
         {
@@ -32,7 +32,7 @@ internal sealed record Setting
             options.AttemptTimeout = Timeout;
             strategy.Configure(options);
         });
-        var recording = OpenLoad.Run(clock, new Chance(Seed), RateAt ?? (_ => Rate), Length, client.CallAsync);
+        var recording = await OpenLoad.RunAsync(clock, new Chance(Seed), RateAt ?? (_ => Rate), Length, client.CallAsync);
         return new Outcome(strategy.Name, recording, [.. instances.Select(instance => instance.Arrived)]);
     }
 }

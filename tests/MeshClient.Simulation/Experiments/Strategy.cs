@@ -12,9 +12,26 @@ internal sealed record Strategy(string Name, Action<MeshDestinationOptions> Conf
     public static readonly Strategy LeastRequest = new("least request", options => Bare(options, BalancingPolicy.LeastRequest));
     public static readonly Strategy PeakEwma = new("Peak-EWMA", options => Bare(options, BalancingPolicy.PeakEwma));
 
-    public static readonly Strategy PeakEwmaWithEjection = new("Peak-EWMA, ejection", options => Bare(options, BalancingPolicy.PeakEwma));
-    public static readonly Strategy PeakEwmaWithHedging = new("Peak-EWMA, hedging", options => Bare(options, BalancingPolicy.PeakEwma));
-    public static readonly Strategy PeakEwmaWithAdaptiveLimit = new("Peak-EWMA, adaptive limit", options => Bare(options, BalancingPolicy.PeakEwma));
+    public static readonly Strategy PeakEwmaWithEjection = new(
+        "Peak-EWMA, ejection", options => Set(options, BalancingPolicy.PeakEwma));
+
+    public static readonly Strategy PeakEwmaWithHedging = new("Peak-EWMA, hedging", options =>
+    {
+        Bare(options, BalancingPolicy.PeakEwma);
+        options.Hedging.Enabled = true;
+    });
+
+    public static readonly Strategy PeakEwmaWithSlowStart = new("Peak-EWMA, slow start", options =>
+    {
+        Bare(options, BalancingPolicy.PeakEwma);
+        options.Balancing.SlowStart = TimeSpan.FromSeconds(10);
+    });
+
+    public static readonly Strategy PeakEwmaWithAdaptiveLimit = new("Peak-EWMA, adaptive limit in the caller", options =>
+    {
+        Bare(options, BalancingPolicy.PeakEwma);
+        options.Overload.Adaptive.Enabled = true;
+    });
 
     /// <summary>What an app gets that sets nothing but its timeouts.</summary>
     public static readonly Strategy Default = new("all defaults (ejection, 2 retries)", _ => { });
@@ -22,7 +39,13 @@ internal sealed record Strategy(string Name, Action<MeshDestinationOptions> Conf
     public override string ToString() => Name;
 
     /// <summary>A policy and nothing else: one attempt, and nobody is ejected.</summary>
-    public static void Bare(MeshDestinationOptions options, BalancingPolicy policy)
+    private static void Bare(MeshDestinationOptions options, BalancingPolicy policy)
+    {
+        Set(options, policy);
+        options.Health.MaxEjectionPercent = 0;
+    }
+
+    private static void Set(MeshDestinationOptions options, BalancingPolicy policy)
     {
         options.Balancing.Policy = policy;
         options.MaxRetries = 0;

@@ -228,7 +228,7 @@ public sealed class OutcomeClassifierTests
             Instance = TestInstances.Make(1, new FakeTimeProvider())[0],
             Response = response,
             Failure = failure,
-            Pool = new ConnectionPool(new HttpMessageInvoker(new SocketsHttpHandler()), null),
+            Pool = new ConnectionPool(new SocketsHttpHandler(), null),
         };
     }
 

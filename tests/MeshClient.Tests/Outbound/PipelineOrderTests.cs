@@ -1,6 +1,7 @@
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -29,6 +30,24 @@ public sealed class PipelineOrderTests
     {
         await using var env = new MeshTestEnvironment();
         Assert.Equal(Expected, env.Handlers.Stages);
+    }
+
+    [Fact]
+    public async Task Phases_OfEveryStage_AreThoseItHasSomethingToDoIn()
+    {
+        // A stage is not called in a phase it does not name, so what it overrides and what it names must be the same.
+        await using var env = new MeshTestEnvironment();
+        var pipeline = env.Services.GetRequiredService<OutboundPipeline>();
+        Assert.All(pipeline.CallStages, stage => Assert.Equal(Overridden(stage, "EnterAsync"), stage.Phases));
+        Assert.All(pipeline.AttemptStages, stage => Assert.Equal(Overridden(stage, "Enter"), stage.Phases));
+
+        static StagePhases Overridden(object stage, string enter) =>
+            Of(stage, enter, StagePhases.Enter) | Of(stage, "Responded", StagePhases.Responded) | Of(stage, "Ended", StagePhases.Ended);
+
+        static StagePhases Of(object stage, string method, StagePhases phase) =>
+            stage.GetType().GetMethod(method, [stage is CallStage ? typeof(OutboundCall) : typeof(OutboundAttempt)])!.DeclaringType == stage.GetType()
+                ? phase
+                : StagePhases.None;
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

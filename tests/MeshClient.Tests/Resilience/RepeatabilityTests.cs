@@ -83,8 +83,8 @@ public sealed class RepeatabilityTests
 
             var destination = service.GetDestination(new DestinationName(service.Service, null, SchemePreference.Http));
             var call = new OutboundCall(request, destination, 1, rejection: null, new CancellationToken(failure == "cancelled"));
-            using var invoker = new HttpMessageInvoker(new SocketsHttpHandler());
-            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : new ConnectionPool(invoker, null), BodyBegun = !Unsent.Contains(failure) };
+            using var pool = new ConnectionPool(new SocketsHttpHandler(), null);
+            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : pool, BodyBegun = !Unsent.Contains(failure) };
             if (int.TryParse(failure, out var status))
             {
                 attempt.Response = new HttpResponseMessage((HttpStatusCode)status);

@@ -76,7 +76,7 @@ public sealed class ConnectionPoolTests
                 {
                     var pool = transport.Acquire();
                     using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
-                    using var response = await pool.Invoker.SendAsync(request, TestContext.Current.CancellationToken);
+                    using var response = await pool.SendAsync(request, TestContext.Current.CancellationToken);
                     pool.Release();
                 }
             })));
@@ -94,7 +94,7 @@ public sealed class ConnectionPoolTests
         }
     }
 
-    private ConnectionPool MakePool() => new(new HttpMessageInvoker(Make()), new HttpMessageInvoker(Make()));
+    private ConnectionPool MakePool() => new(Make(), new HttpMessageInvoker(Make()));
 
     private InstanceTransport MakeTransport()
     {

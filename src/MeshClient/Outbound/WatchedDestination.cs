@@ -1,0 +1,92 @@
+namespace MeshClient.Outbound;
+
+/// <summary>
+/// Where an answer's body is copied to, watched for failing: a reader that could take no more is not the instance's fault. Lets the
+/// connection's own stream do the copying, which knows best how.
+/// </summary>
+internal sealed class WatchedDestination(Stream inner) : Stream
+{
+    /// <summary>Whether it was this that failed.</summary>
+    public bool HasFailed { get; private set; }
+
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => inner.CanWrite;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            var writing = inner.WriteAsync(buffer, cancellationToken);
+            return writing.IsCompletedSuccessfully ? writing : WatchAsync(writing);
+        }
+        catch
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        try
+        {
+            inner.Write(buffer);
+        }
+        catch
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => WatchAsync(new ValueTask(inner.FlushAsync(cancellationToken))).AsTask();
+
+    public override void Flush()
+    {
+        try
+        {
+            inner.Flush();
+        }
+        catch
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    // What it writes to is the app's to dispose.
+    private async ValueTask WatchAsync(ValueTask writing)
+    {
+        try
+        {
+            await writing.ConfigureAwait(false);
+        }
+        catch
+        {
+            HasFailed = true;
+            throw;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using MeshClient.Configuration;
+using MeshClient.Simulation.Experiments;
+
+// A simulation cuts the thread pool down, and waits until it has nothing to do.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace MeshClient.Simulation.Tests;
+
+/// <summary>What the README says of the simulations.</summary>
+public sealed class SimulationTests
+{
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(2UL)]
+    [InlineData(3UL)]
+    public async Task Pause_PeakEwma_LosesAtMostOneCallInAThousand(ulong seed)
+    {
+        var roundRobin = await ExperimentList.Pause.RunAsync(seed, Strategy.RoundRobin);
+        var peakEwma = await ExperimentList.Pause.RunAsync(seed, Strategy.PeakEwma);
+
+        Assert.True(peakEwma.Calls.Success() >= 0.999, $"{peakEwma.Calls.Success()}");
+        Assert.True(roundRobin.Calls.Success() < 0.995, $"{roundRobin.Calls.Success()}");
+    }
+
+    [Fact]
+    public async Task Pause_SameSeed_GivesTheSameRun()
+    {
+        var first = await ExperimentList.Pause.RunAsync(4, Strategy.PeakEwmaWithHedging);
+        var second = await ExperimentList.Pause.RunAsync(4, Strategy.PeakEwmaWithHedging);
+
+        Assert.Equal(first.Arrived, second.Arrived);
+        Assert.Equal(first.Calls.Percentile(99.9), second.Calls.Percentile(99.9));
+    }
+
+    [Fact]
+    public async Task Slow_Hedging_CutsTheTail()
+    {
+        var without = await ExperimentList.Slow.RunAsync(1, Strategy.PeakEwma);
+        var with = await ExperimentList.Slow.RunAsync(1, Strategy.PeakEwmaWithHedging);
+
+        Assert.True(with.Calls.Percentile(99.9) < without.Calls.Percentile(99.9));
+        // What it may cost is one call in twenty.
+        Assert.InRange(with.AttemptsPerCall, 1, 1.06);
+    }
+
+    [Fact]
+    public async Task FailingFast_PeakEwma_GivesItNextToNothing()
+    {
+        var outcome = await ExperimentList.FailingFast.RunAsync(1, Strategy.PeakEwma);
+
+        Assert.True(outcome.Calls.Success() >= 0.999, $"{outcome.Calls.Success()}");
+    }
+
+    [Fact]
+    public async Task Overload_AdaptiveLimit_AnswersAsMuchAsTheFleetCan()
+    {
+        var without = await ExperimentList.Overload.RunAsync(1, Strategy.PeakEwma);
+        var with = await ExperimentList.Overload.RunAsync(1, Strategy.PeakEwmaWithAdaptiveLimit);
+
+        var (from, to) = ExperimentList.Overload.Trouble;
+        Assert.True(without.Calls.Success(from, to) < 0.25, $"{without.Calls.Success(from, to)}");
+        // 4 000 come and some 2 200 can be served.
+        Assert.True(with.Calls.Success(from, to) > 0.45, $"{with.Calls.Success(from, to)}");
+    }
+
+    [Fact]
+    public async Task RetryStorm_Budget_BoundsAttemptsAndLetsTheSystemRecover()
+    {
+        var outcome = await RetryStorm.RunAsync(1, MeshDefaults.RetryBudgetRatio);
+
+        for (var tier = 0; tier < 3; tier++)
+        {
+            var bound = (1.2 * outcome.Wanted[tier]) + (MeshDefaults.RetryBudgetPerSecond * (RetryStorm.Length + MeshDefaults.RetryBudgetWindow).TotalSeconds);
+            Assert.True(outcome.Attempts[tier] <= bound, $"tier {tier + 1}: {outcome.Attempts[tier]} attempts for {outcome.Wanted[tier]} calls");
+        }
+
+        Assert.True(outcome.Calls.Success(RetryStorm.FaultTo + TimeSpan.FromSeconds(10), RetryStorm.Length) >= 0.999);
+    }
+
+    [Fact]
+    public async Task RetryStorm_NoBudget_MultipliesTheLoad()
+    {
+        var with = await RetryStorm.RunAsync(1, MeshDefaults.RetryBudgetRatio);
+        var without = await RetryStorm.RunAsync(1, null);
+
+        Assert.True(without.Attempts[2] > 1.5 * with.Attempts[2], $"{without.Attempts[2]} and {with.Attempts[2]}");
+    }
+}
