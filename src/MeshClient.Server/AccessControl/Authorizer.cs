@@ -21,6 +21,12 @@ internal sealed class Authorizer
     /// <summary>May do everything: of a server without access control.</summary>
     public static Authorizer Unrestricted { get; } = new([], allowsByDefault: true, isUnrestricted: true);
 
+    /// <summary>May do nothing.</summary>
+    public static Authorizer Nothing { get; } = Create([], allowsByDefault: false);
+
+    /// <summary>Whether it may do everything.</summary>
+    public bool IsUnrestricted => _isUnrestricted;
+
     /// <param name="rules">The rules of all policies that hold.</param>
     /// <param name="allowsByDefault">What holds where no rule speaks.</param>
     public static Authorizer Create(IEnumerable<AccessRule> rules, bool allowsByDefault)

@@ -15,7 +15,7 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Fu
     private Authorizer _authorizer = authorizer;
 
     /// <summary>Of a request whose sender nobody has to know.</summary>
-    public static RequestAccess Nobody() => new(Authorizer.Create([], allowsByDefault: false), string.Empty) { WasAsked = true };
+    public static RequestAccess Nobody() => new(Authorizer.Nothing, string.Empty) { WasAsked = true };
 
     /// <summary>The accessor id of the token; empty without access control.</summary>
     public string AccessorId { get; } = accessorId;
@@ -28,6 +28,13 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Fu
 
     /// <summary>Says that this call is everybody's; the reason stands at the caller's.</summary>
     public void NeedNothing() => WasAsked = true;
+
+    /// <summary>Whether nothing at all is forbidden, so that single things need not be asked about.</summary>
+    public bool AllowsAll()
+    {
+        WasAsked = true;
+        return authorizer.IsUnrestricted;
+    }
 
     public bool Allows(ResourceKind kind, string name, AccessLevel level)
     {

@@ -98,7 +98,7 @@ internal sealed class ApiDispatcher(
 
         bare.Route = route.Pattern;
         var decoded = Uri.UnescapeDataString(rest);
-        if (decoded.Any(char.IsControl))
+        if (HasControl(decoded))
         {
             await bare.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty).ConfigureAwait(false);
             return;
@@ -223,6 +223,19 @@ internal sealed class ApiDispatcher(
 
         var query = raw.IndexOf('?', StringComparison.Ordinal);
         return query < 0 ? raw : raw[..query];
+    }
+
+    private static bool HasControl(string text)
+    {
+        foreach (var c in text)
+        {
+            if (char.IsControl(c))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static void Redirect(HttpContext http, string path)

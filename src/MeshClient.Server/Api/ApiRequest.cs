@@ -173,6 +173,22 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
         await http.Response.BodyWriter.WriteAsync(buffer.Written, Aborted).ConfigureAwait(false);
     }
 
+    /// <summary>Answers with JSON that is ready, compressed when it is long and the caller takes that.</summary>
+    public async Task AnswerJsonAsync(WrittenJson json)
+    {
+        ThrowIfNotAsked();
+        http.Response.ContentType = "application/json";
+        var bytes = json.Plain;
+        if (bytes.Length > MinCompressedBytes && TakesGzip())
+        {
+            Headers.ContentEncoding = "gzip";
+            bytes = json.Compressed;
+        }
+
+        http.Response.ContentLength = bytes.Length;
+        await http.Response.BodyWriter.WriteAsync(bytes, Aborted).ConfigureAwait(false);
+    }
+
     public async Task AnswerTextAsync(int statusCode, string text, string contentType = "text/plain; charset=utf-8")
     {
         if (statusCode < StatusCodes.Status400BadRequest)
@@ -199,7 +215,7 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
         }
     }
 
-    private bool TakesGzip() => http.Request.GetTypedHeaders().AcceptEncoding
+    private bool TakesGzip() => http.Request.Headers.AcceptEncoding.Count > 0 && http.Request.GetTypedHeaders().AcceptEncoding
         .Any(coding => coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase) && coding.Quality is not 0);
 
     private static RequestRefusedException TooLarge(long length, long limit) =>

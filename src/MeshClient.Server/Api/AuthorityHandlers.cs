@@ -48,7 +48,7 @@ internal sealed class AuthorityHandlers(
         var service = ServiceOf(request);
         ReadRules.CheckDatacenter(request, options.Datacenter);
         var leaf = asked == 0
-            ? authority.GetLeaf(service, onlyWhenDue: false, RequesterOf(request))
+            ? await authority.GetLeafAsync(service, onlyWhenDue: false, RequesterOf(request), request.Aborted).ConfigureAwait(false)
             : await WaitForLeafAsync(request, service, asked, wait).ConfigureAwait(false);
         request.SetHeader("X-Cache", leaf.Index == asked ? "HIT" : "MISS");
         request.SetIndex(leaf.Index);
@@ -62,7 +62,7 @@ internal sealed class AuthorityHandlers(
         using var watch = store.Watches.Begin([Topic.Leaf(service.Value), Topic.Roots]);
         while (true)
         {
-            var (leaf, next) = GetLeafOrKeep(service, request);
+            var (leaf, next) = await GetLeafOrKeepAsync(service, request).ConfigureAwait(false);
             if (leaf.Index != asked || watch.IsClosed || deadline.Left <= TimeSpan.Zero)
             {
                 return leaf;
@@ -79,11 +79,11 @@ internal sealed class AuthorityHandlers(
         }
     }
 
-    private (LeafRecord Leaf, DateTimeOffset Next) GetLeafOrKeep(ServiceName service, ApiRequest request)
+    private async ValueTask<(LeafRecord Leaf, DateTimeOffset Next)> GetLeafOrKeepAsync(ServiceName service, ApiRequest request)
     {
         try
         {
-            var leaf = authority.GetLeaf(service, onlyWhenDue: true, RequesterOf(request));
+            var leaf = await authority.GetLeafAsync(service, onlyWhenDue: true, RequesterOf(request), request.Aborted).ConfigureAwait(false);
             return (leaf, authority.DueAt(leaf));
         }
         catch (RequestRefusedException e) when (e.StatusCode == 429 && store.Current.Leaves.TryGetValue(service.Value, out var present))

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Federation;
@@ -10,6 +11,8 @@ namespace MeshClient.Server.Api;
 /// <summary>What is registered, and how it is.</summary>
 internal sealed class CatalogHandlers(BlockingQuery queries, DatacenterForwarder datacenters, MeshServerOptions options)
 {
+    private readonly HealthAnswers _answers = new();
+
     public void Map(RouteTable routes)
     {
         routes.Map("GET", "/v1/health/service/", RouteAccess.Filtered, request => GetHealthAsync(request, connect: false));
@@ -26,20 +29,55 @@ internal sealed class CatalogHandlers(BlockingQuery queries, DatacenterForwarder
             ?? throw RequestRefusedException.Invalid("Invalid value for ?passing");
         var filter = ReadRules.FilterOf(request, FilterFields.Health);
         var (catalog, group) = await FindGroupAsync(request, connect).ConfigureAwait(false);
-        await request.AnswerJsonAsync(writer =>
+        if (group is null || filter is not null || !IsPlain(request) || !ShowsAll(request.Access, group))
         {
-            writer.WriteStartArray();
-            foreach (var (node, instance) in Select(request, catalog, group))
-            {
-                if ((!passingOnly || (AllPass(instance.Checks) && AllPass(node.Checks.Values)))
-                    && filter?.Invoke(new HealthSubject(node.Node, instance, node.Checks.Values)) != false)
-                {
-                    writer.WriteHealthEntry(node, instance);
-                }
-            }
+            await request.AnswerJsonAsync(writer => WriteHealth(writer, passingOnly, filter, Select(request, catalog, group))).ConfigureAwait(false);
+            return;
+        }
 
-            writer.WriteEndArray();
-        }).ConfigureAwait(false);
+        await request.AnswerJsonAsync(_answers.Get(catalog, group, connect, passingOnly, () =>
+        {
+            using var buffer = JsonAnswer.Write(
+                writer => WriteHealth(writer, passingOnly, null, group.Instances.Select(instance => (catalog.NodeOf(instance), instance))), pretty: false);
+            return new WrittenJson(buffer.Written.ToArray());
+        })).ConfigureAwait(false);
+    }
+
+    // Asked as everybody asks.
+    private static bool IsPlain(ApiRequest request) => !request.Has("pretty") && !request.Has("tag") && !request.Has("node-meta");
+
+    private static bool ShowsAll(RequestAccess access, ServiceGroup group)
+    {
+        if (access.AllowsAll())
+        {
+            return true;
+        }
+
+        foreach (var instance in group.Instances)
+        {
+            if (!access.ShowsInstance(instance.Node, instance.Name))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static void WriteHealth(
+        Utf8JsonWriter writer, bool passingOnly, Predicate<HealthSubject>? filter, IEnumerable<(NodeEntry Node, InstanceRecord Instance)> instances)
+    {
+        writer.WriteStartArray();
+        foreach (var (node, instance) in instances)
+        {
+            if ((!passingOnly || (AllPass(instance.Checks) && AllPass(node.Checks.Values)))
+                && filter?.Invoke(new HealthSubject(node.Node, instance, node.Checks.Values)) != false)
+            {
+                writer.WriteHealthEntry(node, instance);
+            }
+        }
+
+        writer.WriteEndArray();
     }
 
     private async Task GetServiceAsync(ApiRequest request, bool connect)

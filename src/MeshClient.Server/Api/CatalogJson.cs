@@ -9,11 +9,14 @@ namespace MeshClient.Server.Api;
 /// <summary>Nodes, services and checks as Consul writes them; key order included.</summary>
 internal static class CatalogJson
 {
-    public static void WriteNode(this Utf8JsonWriter writer, NodeRecord node)
+    /// <param name="writer">Where to.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="emptyIsNull">Whether metadata that are none are null, as in the results of a transaction.</param>
+    public static void WriteNode(this Utf8JsonWriter writer, NodeRecord node, bool emptyIsNull = false)
     {
         writer.WriteStartObject();
         WriteNodeHead(writer, node);
-        WriteMap(writer, "Meta", node.Meta);
+        WriteMap(writer, "Meta", node.Meta, emptyIsNull);
         WriteIndexes(writer, node.CreateIndex, node.ModifyIndex);
         writer.WriteEndObject();
     }
@@ -101,7 +104,7 @@ internal static class CatalogJson
 
     /// <summary>A check; the agent shows its indexes as 0.</summary>
     public static void WriteCheck(
-        this Utf8JsonWriter writer, NodeRecord node, InstanceRecord? instance, CheckRecord check, bool withIndexes)
+        this Utf8JsonWriter writer, NodeRecord node, InstanceRecord? instance, CheckRecord check, bool withIndexes, bool emptyIsNull = false)
     {
         writer.WriteStartObject();
         writer.WriteString("Node", node.Name);
@@ -112,7 +115,7 @@ internal static class CatalogJson
         writer.WriteString("Output", check.Output);
         writer.WriteString("ServiceID", instance?.Id ?? string.Empty);
         writer.WriteString("ServiceName", instance?.Name ?? string.Empty);
-        WriteTexts(writer, "ServiceTags", instance?.Definition.Tags ?? default);
+        WriteTexts(writer, "ServiceTags", instance?.Definition.Tags ?? default, emptyIsNull);
         writer.WriteString("Type", check.Type);
         WriteRawIfSet(writer, "Definition", check.DefinitionJson.Length > 0 ? check.DefinitionJson : "{}");
         WriteIndexes(writer, withIndexes ? check.CreateIndex : 0, withIndexes ? check.ModifyIndex : 0);
@@ -125,8 +128,14 @@ internal static class CatalogJson
         writer.WriteNumber("ModifyIndex", modifyIndex);
     }
 
-    public static void WriteMap(this Utf8JsonWriter writer, string name, EquatableArray<KeyValuePair<string, string>> map)
+    public static void WriteMap(this Utf8JsonWriter writer, string name, EquatableArray<KeyValuePair<string, string>> map, bool emptyIsNull = false)
     {
+        if (emptyIsNull && map.Count == 0)
+        {
+            writer.WriteNull(name);
+            return;
+        }
+
         writer.WriteStartObject(name);
         foreach (var (key, value) in map)
         {
@@ -147,18 +156,11 @@ internal static class CatalogJson
             writer.WriteString("Datacenter", node.Datacenter);
         }
 
-        if (node.TaggedAddresses.Count == 0)
-        {
-            writer.WriteNull("TaggedAddresses");
-        }
-        else
-        {
-            WriteMap(writer, "TaggedAddresses", node.TaggedAddresses);
-        }
+        WriteMap(writer, "TaggedAddresses", node.TaggedAddresses, emptyIsNull: true);
     }
 
     /// <summary>A service as the catalog shows it.</summary>
-    public static void WriteCatalogService(this Utf8JsonWriter writer, InstanceRecord instance)
+    public static void WriteCatalogService(this Utf8JsonWriter writer, InstanceRecord instance, bool emptyIsNull = false)
     {
         var service = instance.Definition;
         writer.WriteStartObject();
@@ -169,10 +171,10 @@ internal static class CatalogJson
 
         writer.WriteString("ID", service.Id);
         writer.WriteString("Service", service.Name);
-        WriteTexts(writer, "Tags", service.Tags);
+        WriteTexts(writer, "Tags", service.Tags, emptyIsNull);
         writer.WriteString("Address", service.Address);
         WriteTaggedAddresses(writer, "TaggedAddresses", service);
-        WriteMap(writer, "Meta", service.Meta);
+        WriteMap(writer, "Meta", service.Meta, emptyIsNull);
         writer.WriteNumber("Port", service.Port);
         WriteWeights(writer, "Weights", service.Weights);
         writer.WriteBoolean("EnableTagOverride", service.EnableTagOverride);
@@ -182,8 +184,14 @@ internal static class CatalogJson
         writer.WriteEndObject();
     }
 
-    private static void WriteTexts(Utf8JsonWriter writer, string name, EquatableArray<string> texts)
+    private static void WriteTexts(Utf8JsonWriter writer, string name, EquatableArray<string> texts, bool emptyIsNull = false)
     {
+        if (emptyIsNull && texts.Count == 0)
+        {
+            writer.WriteNull(name);
+            return;
+        }
+
         writer.WriteStartArray(name);
         foreach (var text in texts)
         {

@@ -48,7 +48,7 @@ internal sealed class CatalogWriteDecoder(string datacenter)
         }
 
         ReadRules.CheckDatacenter(askedDatacenter, datacenter);
-        return FindNodeProblem(node, skipNodeUpdate) is { } problem
+        return FindNodeProblem(node, needsAddress: !skipNodeUpdate) is { } problem
             ? throw RequestRefusedException.Invalid(problem)
             : new RegisterInCatalog(node, skipNodeUpdate, service, EquatableArray.From(checks), now);
     }
@@ -76,11 +76,12 @@ internal sealed class CatalogWriteDecoder(string datacenter)
             : new DeregisterFromCatalog(node, service, check);
     }
 
-    private static string? FindNodeProblem(NodeRecord node, bool skipNodeUpdate) =>
+    /// <summary>What is wrong with a node, in Consul's words; null: nothing.</summary>
+    public static string? FindNodeProblem(NodeRecord node, bool needsAddress) =>
         node.Name.Length == 0 ? "Must provide node"
         : node.Name.Length > MaxNameLength || node.Name.Any(char.IsControl)
             ? $"Invalid node name: at most {MaxNameLength} characters and no control characters"
-        : node.Address.Length == 0 && !skipNodeUpdate ? "Must provide address if SkipNodeUpdate is not set"
+        : node.Address.Length == 0 && needsAddress ? "Must provide address if SkipNodeUpdate is not set"
         : node.Id.Length is not (0 or 36) ? "Bad node ID: uuid string is wrong length"
         : node.Id.Length > 0 && !Guid.TryParseExact(node.Id, "D", out _) ? "Bad node ID: uuid is improperly formatted"
         : null;
@@ -99,7 +100,9 @@ internal sealed class CatalogWriteDecoder(string datacenter)
             : ServiceDecoder.ToDefinition(input, caller: null).Definition;
     }
 
-    private static ExternalCheck DecodeCheck(IEnumerable<JsonField> fields, string node)
+    /// <summary>Reads a check of a node.</summary>
+    /// <exception cref="RequestRefusedException">It is wrong; the sentence is Consul's.</exception>
+    public static ExternalCheck DecodeCheck(IEnumerable<JsonField> fields, string node)
     {
         var check = new ExternalCheck(string.Empty, string.Empty, string.Empty, CheckStatus.Critical, string.Empty, string.Empty, string.Empty, string.Empty);
         foreach (var field in fields)
@@ -127,7 +130,8 @@ internal sealed class CatalogWriteDecoder(string datacenter)
                 case "servicename" or "service_name": field.Text(); break;
                 case "servicetags" or "service_tags": field.Texts(); break;
                 case "namespace" or "partition" or "peername" or "exposedport" or "interval" or "timeout" or "enterprisemeta"
-                    or "createindex" or "modifyindex" or "raftindex": break;
+                    or "createindex" or "modifyindex" or "raftindex":
+                    break;
                 default: throw field.Unknown();
             }
         }

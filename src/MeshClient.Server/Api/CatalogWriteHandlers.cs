@@ -42,13 +42,7 @@ internal sealed class CatalogWriteHandlers(StateStore store, HealthMonitor monit
         if (string.Equals(node, after.LocalName, StringComparison.OrdinalIgnoreCase))
         {
             // A check of the server's own node may have been put in the place of one that runs.
-            foreach (var checkId in before.CheckOwners.Keys.Union(after.CheckOwners.Keys))
-            {
-                if (!Equals(before.FindCheck(checkId, out _), after.FindCheck(checkId, out _)))
-                {
-                    monitor.Follow(checkId);
-                }
-            }
+            monitor.FollowChanges(before, after);
         }
 
         await request.AnswerJsonAsync(static writer => writer.WriteBooleanValue(true)).ConfigureAwait(false);

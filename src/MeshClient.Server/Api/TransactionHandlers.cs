@@ -1,15 +1,20 @@
 using System.Text.Json;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
 using MeshClient.Server.State;
 using MeshClient.Server.Transactions;
+using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.Server.Api;
 
-/// <summary>Transactions of keys.</summary>
-internal sealed class TransactionHandlers(StateStore store, MeshServerOptions options, TimeProvider time)
+/// <summary>Transactions of keys, and of nodes, services and checks.</summary>
+internal sealed class TransactionHandlers(StateStore store, HealthMonitor monitor, MeshServerOptions options, TimeProvider time)
 {
     /// <summary>How many steps one may have (Consul's limit).</summary>
     private const int MaxSteps = 64;
+
+    private readonly TransactionDecoder _decoder = new(options.Datacenter);
 
     public void Map(RouteTable routes) => routes.Map("PUT", "/v1/txn", RouteAccess.Asked, PutAsync);
 
@@ -18,16 +23,22 @@ internal sealed class TransactionHandlers(StateStore store, MeshServerOptions op
         ReadRules.CheckDatacenter(request, options.Datacenter);
         ReadRules.CheckConsistency(request);
         request.Access.NeedNothing();
-        var steps = await request.DecodeAsync(Decode, "Failed to parse body: ").ConfigureAwait(false);
-        if (steps.Count > MaxSteps)
+        var (steps, problems) = await request
+            .DecodeAsync(element => _decoder.Decode(element, time.GetUtcNow()), "Failed to parse body: ").ConfigureAwait(false);
+        if (steps.Count + problems.Count > MaxSteps)
         {
-            throw new RequestRefusedException(413, $"Transaction contains too many operations ({steps.Count} > {MaxSteps})");
+            throw new RequestRefusedException(413, $"Transaction contains too many operations ({steps.Count + problems.Count} > {MaxSteps})");
         }
 
         var transaction = new Transaction([.. steps], time.GetTimestamp());
-        if (FindForbidden(request, steps) is { Count: > 0 } forbidden)
+        if (problems.Count == 0)
         {
-            await AnswerAsync(request, transaction, forbidden).ConfigureAwait(false);
+            problems = FindForbidden(request, store.Current.Catalog, steps);
+        }
+
+        if (problems.Count > 0)
+        {
+            await AnswerAsync(request, transaction, problems).ConfigureAwait(false);
             return;
         }
 
@@ -38,32 +49,54 @@ internal sealed class TransactionHandlers(StateStore store, MeshServerOptions op
         }
         else
         {
-            await store.ApplyAsync(transaction).ConfigureAwait(false);
+            var before = store.Current.Catalog;
+            var after = (await store.ApplyAsync(transaction).ConfigureAwait(false)).Catalog;
+            if (!ReferenceEquals(before.Local, after.Local))
+            {
+                // A check of the server's own node may have been put in the place of one that runs.
+                monitor.FollowChanges(before, after);
+            }
         }
 
         await AnswerAsync(request, transaction, transaction.Errors).ConfigureAwait(false);
     }
 
-    private static List<TransactionError> FindForbidden(ApiRequest request, List<KeyOperation> steps)
+    private static List<TransactionError> FindForbidden(ApiRequest request, CatalogState catalog, List<TransactionStep> steps)
     {
         var forbidden = new List<TransactionError>();
         for (var i = 0; i < steps.Count; i++)
         {
-            var step = steps[i];
-            var allowed = step.Verb switch
-            {
-                // Left out of the results instead, entry by entry.
-                "get-tree" => true,
-                "delete-tree" => request.Access.AllowsWriteBelow(ResourceKind.Key, step.Key),
-                _ => request.Access.Allows(ResourceKind.Key, step.Key, step.IsRead ? AccessLevel.Read : AccessLevel.Write),
-            };
-            if (!allowed)
+            if (!IsAllowed(request.Access, catalog, steps[i]))
             {
                 forbidden.Add(new TransactionError(i, "Permission denied"));
             }
         }
 
         return forbidden;
+    }
+
+    private static bool IsAllowed(RequestAccess access, CatalogState catalog, TransactionStep step) => step switch
+    {
+        // Left out of the results instead, entry by entry.
+        KeyOperation { Verb: "get-tree" } or CatalogOperation { IsRead: true } => true,
+        KeyOperation { Verb: "delete-tree" } tree => access.AllowsWriteBelow(ResourceKind.Key, tree.Key),
+        KeyOperation key => access.Allows(ResourceKind.Key, key.Key, key.IsRead ? AccessLevel.Read : AccessLevel.Write),
+        CatalogOperation { Removes: true } removal => IsGranted(() => access.DemandDeregistration(catalog, removal.Removal)),
+        CatalogOperation registration => IsGranted(() => access.DemandRegistration(catalog, registration.Registration)),
+        _ => false,
+    };
+
+    private static bool IsGranted(Action demand)
+    {
+        try
+        {
+            demand();
+            return true;
+        }
+        catch (RequestRefusedException e) when (e.StatusCode == StatusCodes.Status403Forbidden)
+        {
+            return false;
+        }
     }
 
     private static Task AnswerAsync(ApiRequest request, Transaction transaction, IReadOnlyList<TransactionError> errors)
@@ -92,7 +125,7 @@ internal sealed class TransactionHandlers(StateStore store, MeshServerOptions op
         });
     }
 
-    private static void WriteResults(Utf8JsonWriter writer, ApiRequest request, IReadOnlyList<KeyResult>? results)
+    private static void WriteResults(Utf8JsonWriter writer, ApiRequest request, IReadOnlyList<TransactionResult>? results)
     {
         if (results is null)
         {
@@ -103,16 +136,49 @@ internal sealed class TransactionHandlers(StateStore store, MeshServerOptions op
         writer.WriteStartArray("Results");
         foreach (var result in results)
         {
-            if (request.Access.Shows(ResourceKind.Key, result.Entry.Key))
+            if (IsShown(request.Access, result))
             {
                 writer.WriteStartObject();
-                writer.WritePropertyName("KV");
-                writer.WriteKey(result.Entry, result.WithValue);
+                WriteResult(writer, result);
                 writer.WriteEndObject();
             }
         }
 
         writer.WriteEndArray();
+    }
+
+    private static bool IsShown(RequestAccess access, TransactionResult result) => result switch
+    {
+        KeyResult key => access.Shows(ResourceKind.Key, key.Entry.Key),
+        NodeResult node => access.Shows(ResourceKind.Node, node.Node.Name),
+        ServiceResult service => access.ShowsInstance(service.Instance.Node, service.Instance.Name),
+        CheckResult check => access.ShowsCheck(check.Node.Name, check.Instance?.Name ?? string.Empty),
+        _ => false,
+    };
+
+    private static void WriteResult(Utf8JsonWriter writer, TransactionResult result)
+    {
+        switch (result)
+        {
+            case KeyResult key:
+                writer.WritePropertyName("KV");
+                writer.WriteKey(key.Entry, key.WithValue);
+                break;
+            case NodeResult node:
+                writer.WritePropertyName("Node");
+                writer.WriteNode(node.Node, emptyIsNull: true);
+                break;
+            case ServiceResult service:
+                writer.WritePropertyName("Service");
+                writer.WriteCatalogService(service.Instance, emptyIsNull: true);
+                break;
+            case CheckResult check:
+                writer.WritePropertyName("Check");
+                writer.WriteCheck(check.Node, check.Instance, check.Check, withIndexes: true, emptyIsNull: true);
+                break;
+            default:
+                throw new InvalidOperationException($"There is no form for {result}.");
+        }
     }
 
     private static void WriteErrors(Utf8JsonWriter writer, IReadOnlyList<TransactionError> errors)
@@ -133,49 +199,5 @@ internal sealed class TransactionHandlers(StateStore store, MeshServerOptions op
         }
 
         writer.WriteEndArray();
-    }
-
-    private static List<KeyOperation> Decode(JsonElement element)
-    {
-        var steps = new List<KeyOperation>();
-        foreach (var item in new JsonField("txn", element, string.Empty).Items())
-        {
-            KeyOperation? step = null;
-            foreach (var field in JsonField.In(item))
-            {
-                step = field.Key switch
-                {
-                    "kv" => DecodeStep(field),
-                    "node" or "service" or "check" or "session" or "intention" =>
-                        throw new JsonDecodeException($"this server takes KV operations in a transaction, and no {field.Name}"),
-                    _ => throw field.Unknown(),
-                };
-            }
-
-            steps.Add(step ?? throw new JsonDecodeException("an operation has to have a KV part"));
-        }
-
-        return steps;
-    }
-
-    private static KeyOperation DecodeStep(JsonField kv)
-    {
-        var step = new KeyOperation(string.Empty, string.Empty, [], 0, 0, string.Empty);
-        foreach (var field in kv.Fields())
-        {
-            step = field.Key switch
-            {
-                "verb" => step with { Verb = field.Text() },
-                "key" => step with { Key = field.Text() },
-                "value" => step with { Value = field.Bytes() },
-                "flags" => step with { Flags = field.LongNumber() },
-                "index" => step with { Index = field.LongNumber() },
-                "session" => step with { Session = field.Text() },
-                "namespace" or "partition" => step,
-                _ => throw field.Unknown(),
-            };
-        }
-
-        return step;
     }
 }

@@ -40,6 +40,9 @@ internal sealed record CatalogState
 
     public required ulong VanishedIndex { get; init; }
 
+    /// <summary>How often a check of a node has got another output, which shows in answers but moves no index.</summary>
+    public ulong QuietNodeChecks { get; init; }
+
     /// <summary>The server's own node with what is on it.</summary>
     public NodeEntry Local => Nodes[LocalName];
 
@@ -209,7 +212,11 @@ internal sealed record CatalogState
     public CatalogState WithQuietNodeCheck(string node, CheckRecord check)
     {
         var entry = Nodes[node];
-        return this with { Nodes = Nodes.SetItem(node, entry with { Checks = entry.Checks.SetItem(check.CheckId, check) }) };
+        return this with
+        {
+            Nodes = Nodes.SetItem(node, entry with { Checks = entry.Checks.SetItem(check.CheckId, check) }),
+            QuietNodeChecks = QuietNodeChecks + 1,
+        };
     }
 
     public CatalogState WithoutNodeCheck(string node, string checkId, StateChange change)

@@ -30,7 +30,7 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
     private readonly SigningLimit _limit = new(time);
 
     // One lock for some of the names each: two callers of one service get one certificate, and names cannot pile up locks.
-    private readonly Lock[] _issuing = [.. Enumerable.Range(0, 32).Select(_ => new Lock())];
+    private readonly SemaphoreSlim[] _issuing = [.. Enumerable.Range(0, 32).Select(_ => new SemaphoreSlim(1, 1))];
     private int _sweepAt = FewLeaves;
 
     /// <summary>Makes sure there is an authority before anything is served.</summary>
@@ -57,7 +57,9 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
     /// also made when the present one is of a root that no longer signs.
     /// </param>
     /// <param name="caller">Who asks, for the log.</param>
-    public LeafRecord GetLeaf(ServiceName service, bool onlyWhenDue, LeafRequester caller)
+    /// <param name="cancellationToken">Ends the wait for another caller's certificate of the service.</param>
+    public async ValueTask<LeafRecord> GetLeafAsync(
+        ServiceName service, bool onlyWhenDue, LeafRequester caller, CancellationToken cancellationToken)
     {
         if (FindGood(service, onlyWhenDue) is { } leaf)
         {
@@ -65,9 +67,14 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
         }
 
         var gate = _issuing[(uint)string.GetHashCode(service.Value, StringComparison.Ordinal) % _issuing.Length];
-        lock (gate)
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            return FindGood(service, onlyWhenDue) ?? Issue(service, caller);
+            return FindGood(service, onlyWhenDue) ?? await IssueAsync(service, caller).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
         }
     }
 
@@ -158,12 +165,13 @@ internal sealed class Authority(StateStore store, MeshServerOptions options, Tim
         return onlyWhenDue || leaf.RootId == state.Authority!.Active.Id ? leaf : null;
     }
 
-    private LeafRecord Issue(ServiceName service, LeafRequester caller)
+    private async Task<LeafRecord> IssueAsync(ServiceName service, LeafRequester caller)
     {
         using var permit = TakeFromLimit();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var leaf = Certify(service, new PublicKey(key), key.ExportECPrivateKeyPem() + "\n", caller);
-        return store.Apply(new StoreLeaf(leaf, FindExpired(leaf.Service))).Leaves[leaf.Service];
+        var state = await store.ApplyAsync(new StoreLeaf(leaf, FindExpired(leaf.Service))).ConfigureAwait(false);
+        return state.Leaves[leaf.Service];
     }
 
     private SigningLimit.Permit TakeFromLimit()

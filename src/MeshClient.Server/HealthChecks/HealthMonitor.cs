@@ -1,3 +1,5 @@
+using MeshClient.Server.Catalog;
+
 namespace MeshClient.Server.HealthChecks;
 
 /// <summary>Everything that moves checks: the clocks of those that are beaten, and the loops of those the server carries out.</summary>
@@ -15,6 +17,18 @@ internal sealed class HealthMonitor(TtlMonitor beats, CheckRunner runner) : IDis
     {
         beats.Follow(checkId);
         runner.Follow(checkId);
+    }
+
+    /// <summary>The same for the checks of the server's own node in which two states differ.</summary>
+    public void FollowChanges(CatalogState before, CatalogState after)
+    {
+        foreach (var checkId in before.CheckOwners.Keys.Union(after.CheckOwners.Keys))
+        {
+            if (!Equals(before.FindCheck(checkId, out _), after.FindCheck(checkId, out _)))
+            {
+                Follow(checkId);
+            }
+        }
     }
 
     public void Dispose()

@@ -200,7 +200,7 @@ internal sealed class ServerCore : IDisposable
         new QueryHandlers(Store, _queries, options, new Random()).Map(routes);
         new KeyHandlers(Store, _queries, options, time).Map(routes);
         new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
-        new TransactionHandlers(Store, options, time).Map(routes);
+        new TransactionHandlers(Store, _monitor, options, time).Map(routes);
         new EventHandlers(Store, new EventLog(Store.Watches), _queries, options).Map(routes);
         new SnapshotHandlers(Store, options, time, FollowRestored).Map(routes);
         return routes;

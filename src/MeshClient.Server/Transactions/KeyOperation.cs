@@ -4,22 +4,16 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Transactions;
 
 /// <summary>One step of a transaction that reads or writes keys.</summary>
-internal sealed record KeyOperation(string Verb, string Key, byte[] Value, ulong Flags, ulong Index, string Session)
+internal sealed record KeyOperation(string Verb, string Key, byte[] Value, ulong Flags, ulong Index, string Session) : TransactionStep
 {
     private static readonly HashSet<string> Writes = new(StringComparer.Ordinal)
     {
         "set", "cas", "lock", "unlock", "delete", "delete-cas", "delete-tree",
     };
 
-    public bool IsRead => !Writes.Contains(Verb);
+    public override bool IsRead => !Writes.Contains(Verb);
 
-    /// <summary>Takes the step.</summary>
-    /// <param name="state">The state after the steps before.</param>
-    /// <param name="results">Takes what it has to show.</param>
-    /// <param name="timestamp">Now, for the delays of locks.</param>
-    /// <param name="change">The change of the whole transaction.</param>
-    /// <exception cref="RequestRefusedException">It cannot be taken; the sentence says why.</exception>
-    public ServerState Apply(ServerState state, List<KeyResult> results, long timestamp, StateChange change)
+    public override ServerState Apply(ServerState state, List<TransactionResult> results, long timestamp, StateChange change)
     {
         if (Key.Length == 0 && Verb != "delete-tree")
         {
@@ -29,7 +23,7 @@ internal sealed record KeyOperation(string Verb, string Key, byte[] Value, ulong
         return IsRead ? Read(state, results) : Write(state, results, timestamp, change);
     }
 
-    private ServerState Read(ServerState state, List<KeyResult> results)
+    private ServerState Read(ServerState state, List<TransactionResult> results)
     {
         var entry = state.Keys.Find(Key);
         switch (Verb)
@@ -60,7 +54,7 @@ internal sealed record KeyOperation(string Verb, string Key, byte[] Value, ulong
         return state;
     }
 
-    private ServerState Write(ServerState state, List<KeyResult> results, long timestamp, StateChange change)
+    private ServerState Write(ServerState state, List<TransactionResult> results, long timestamp, StateChange change)
     {
         var keys = state.Keys;
         var after = Verb switch
@@ -93,9 +87,4 @@ internal sealed record KeyOperation(string Verb, string Key, byte[] Value, ulong
             throw Failed(problem);
         }
     }
-
-    private static RequestRefusedException Failed(string problem) => RequestRefusedException.Invalid(problem);
 }
-
-/// <summary>What a step has to show.</summary>
-internal sealed record KeyResult(KeyEntry Entry, bool WithValue);

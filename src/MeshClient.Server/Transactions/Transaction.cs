@@ -7,10 +7,10 @@ namespace MeshClient.Server.Transactions;
 internal sealed record TransactionError(int Step, string Problem);
 
 /// <summary>Takes all of its steps, or none when one fails.</summary>
-internal sealed record Transaction(ImmutableArray<KeyOperation> Steps, long Timestamp) : StateCommand
+internal sealed record Transaction(ImmutableArray<TransactionStep> Steps, long Timestamp) : StateCommand
 {
     /// <summary>What the steps had to show, once it has been applied.</summary>
-    public IReadOnlyList<KeyResult> Results { get; private set; } = [];
+    public IReadOnlyList<TransactionResult> Results { get; private set; } = [];
 
     /// <summary>Which steps failed; none when it has happened.</summary>
     public IReadOnlyList<TransactionError> Errors { get; private set; } = [];
@@ -21,7 +21,7 @@ internal sealed record Transaction(ImmutableArray<KeyOperation> Steps, long Time
     {
         // The steps record into a change of their own, which is given up with them.
         var own = new StateChange(change.Index);
-        var results = new List<KeyResult>();
+        var results = new List<TransactionResult>();
         var errors = new List<TransactionError>();
         var after = state;
         for (var i = 0; i < Steps.Length; i++)

@@ -5,8 +5,10 @@ namespace MeshClient.Benchmarks.Registry;
 /// <summary>The requests of the load: an instance has an address, two tags, one pair of metadata and a passing TTL check.</summary>
 internal static class RegistryRequests
 {
+    /// <summary>The first so many registrations in the catalog make a node each.</summary>
+    public const int Nodes = 100;
+
     private const int InstancesPerName = 10;
-    private const int Nodes = 100;
 
     /// <summary>Registers the n-th instance, ten to a name, at the agent.</summary>
     public static byte[] RegisterNumber(int number) => Register(Id(number), Name(number), 1000 + (number % 60_000));

@@ -35,6 +35,7 @@ public abstract partial class ControlPlaneContract
                 Endpoints = registration.Endpoints,
                 ExpectedService = service,
                 Datacenter = "dc1",
+                Zone = registration.Meta[ServiceInstance.ZoneMetaKey],
                 Health = InstanceHealth.Passing,
                 Weight = 7,
                 Tags = registration.Tags,

@@ -36,11 +36,6 @@ internal static class KnownDifferences
         "The answer says that nothing has changed, and why.",
         "The words are those of Go's libraries.");
 
-    public static readonly KnownBehavior TransactionsAreOfKeys = new(
-        "A transaction may write nodes, services and checks too.",
-        "It takes keys only, and refuses the rest with a sentence.",
-        "No client of the mesh does it; the catalog has its own calls.");
-
     public static readonly KnownBehavior ConfigIsDeletedWithCas = new(
         "DELETE of a config entry does not look at cas.",
         "It does, and answers true or false.",

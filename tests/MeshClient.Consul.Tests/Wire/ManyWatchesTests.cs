@@ -12,6 +12,9 @@ public sealed class ManyWatchesTests
     private const int Slots = 64;
     private const int SpareConnections = 16;
 
+    /// <summary>A watch that gives its slot away closes its connection, which counts here until the server has seen that.</summary>
+    private const int ClosingConnections = 16;
+
     /// <summary>Period of 10 s, plus what two busy cores add.</summary>
     private static readonly TimeSpan LatestSight = TimeSpan.FromSeconds(14);
 
@@ -62,7 +65,7 @@ public sealed class ManyWatchesTests
 
         await SeenInTimeAsync(() => some.All(i => ports[i] == 3000));
         Assert.Empty(failures);
-        Assert.InRange(registry.PeakConnections, Slots, Slots + SpareConnections);
+        Assert.InRange(registry.PeakConnections, Slots, Slots + SpareConnections + ClosingConnections);
         await stop.CancelAsync();
         await Task.WhenAll(watching);
     }

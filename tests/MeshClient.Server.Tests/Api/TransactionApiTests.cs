@@ -77,4 +77,78 @@ public sealed class TransactionApiTests
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), ((await one).Status, (await below).Status));
         Assert.False(other.IsCompleted);
     }
+
+    [Fact]
+    public async Task StepsOfTheCatalog_WakeItsWatchersAndOutliveTheServer()
+    {
+        using var folder = new TemporaryFolder();
+        await using (var server = await TestServer.StartAsync(options => options.DataDirectory = folder.Path))
+        {
+            var watch = await server.ParkAsync("/v1/health/service/db", (await server.GetAsync("/v1/health/service/db")).Index);
+            await server.MustPutAsync("/v1/txn", """
+                [{"Node":{"Verb":"set","Node":{"Node":"ext","Address":"10.0.0.1"}}},
+                 {"Service":{"Verb":"set","Node":"ext","Service":{"ID":"db1","Service":"db","Port":5432}}},
+                 {"Check":{"Verb":"set","Check":{"Node":"ext","CheckID":"up","Name":"up","Status":"passing","ServiceID":"db1"}}},
+                 {"KV":{"Verb":"set","Key":"db","Value":"dg=="}}]
+                """);
+            Assert.Equal("10.0.0.1", (await watch).Json[0].GetProperty("Node").GetProperty("Address").GetString());
+        }
+
+        await using (var server = await TestServer.StartAsync(options => options.DataDirectory = folder.Path))
+        {
+            Assert.Single((await server.GetAsync("/v1/health/service/db?passing")).Json.EnumerateArray());
+            var index = (await server.GetAsync("/v1/catalog/service/db")).Json[0].GetProperty("ModifyIndex").GetUInt64();
+            var step = """[{"KV":{"Verb":"delete","Key":"db"}},{"Service":{"Verb":"delete-cas","Node":"ext","Service":{"ID":"db1","Service":"db","ModifyIndex":INDEX}}}]""";
+            Assert.Equal(HttpStatusCode.Conflict, (await server.PutAsync("/v1/txn", step.Replace("INDEX", "1", StringComparison.Ordinal))).Status);
+            Assert.NotNull(server.State.Keys.Find("db"));
+            await server.MustPutAsync("/v1/txn", step.Replace("INDEX", index.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal));
+            Assert.Equal("[]", (await server.GetAsync("/v1/health/service/db")).Body);
+            Assert.Null(server.State.Keys.Find("db"));
+        }
+    }
+
+    [Fact]
+    public async Task StepsOfTheCatalog_OnTheServersOwnNode_AreTakenButNotThoseThatEndIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync("/v1/txn", """[{"Service":{"Verb":"set","Node":"n1","Service":{"ID":"a","Service":"a"}}}]""");
+        Assert.NotNull(server.State.Catalog.Instances["a"]);
+        foreach (var step in (string[])["""{"Node":{"Verb":"delete","Node":{"Node":"n1"}}}""", """{"Check":{"Verb":"delete","Check":{"Node":"n1","CheckID":"serfHealth"}}}"""])
+        {
+            Assert.Equal(HttpStatusCode.Conflict, (await server.PutAsync("/v1/txn", $"[{step}]")).Status);
+        }
+    }
+
+    [Fact]
+    public async Task StepsOfTheCatalog_WithoutTheRight_AreDeniedAndReadsLeftOut()
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        await server.MustPutAsync("/v1/txn", """[{"Node":{"Verb":"set","Node":{"Node":"ext","Address":"10.0.0.1"}}},{"Service":{"Verb":"set","Node":"ext","Service":{"ID":"db1","Service":"db"}}}]""");
+        var before = server.State;
+        server.Token = null;
+        var denied = await server.PutAsync("/v1/txn", """
+            [{"Node":{"Verb":"set","Node":{"Node":"ext","Address":"10.0.0.9"}}},
+             {"Service":{"Verb":"delete","Node":"ext","Service":{"ID":"db1","Service":"db"}}},
+             {"Check":{"Verb":"set","Check":{"Node":"ext","CheckID":"c","Name":"c"}}}]
+            """);
+        Assert.Equal(HttpStatusCode.Conflict, denied.Status);
+        Assert.Equal(
+            [(0, "Permission denied"), (1, "Permission denied"), (2, "Permission denied")],
+            denied.Json.GetProperty("Errors").EnumerateArray().Select(error => (error.GetProperty("OpIndex").GetInt32(), error.GetProperty("What").GetString()!)));
+        Assert.Same(before, server.State);
+        var read = await server.PutAsync("/v1/txn", """[{"Node":{"Verb":"get","Node":{"Node":"ext"}}},{"Service":{"Verb":"get","Node":"ext","Service":{"ID":"db1"}}}]""");
+        Assert.Equal("[]", read.Json.GetProperty("Results").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("""{"Session":{}}""", "json: unknown field \"Session\"")]
+    [InlineData("""{"Node":{"Verb":"get","Nope":1}}""", "json: unknown field \"Nope\"")]
+    [InlineData("{}", "an operation has to be one of KV, Node, Service and Check")]
+    [InlineData("""{"KV":{"Verb":"get","Key":"k"},"Node":{"Verb":"get"}}""", "an operation has to be one of KV, Node, Service and Check")]
+    public async Task AStepOfNoKind_IsRefused(string step, string problem)
+    {
+        await using var server = await TestServer.StartAsync();
+        var answer = await server.PutAsync("/v1/txn", $"[{step}]");
+        Assert.Equal((HttpStatusCode.BadRequest, "Failed to parse body: " + problem), (answer.Status, answer.Body));
+    }
 }
