@@ -33,7 +33,7 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Fu
     public bool AllowsAll()
     {
         WasAsked = true;
-        return authorizer.IsUnrestricted;
+        return _authorizer.IsUnrestricted;
     }
 
     public bool Allows(ResourceKind kind, string name, AccessLevel level)
