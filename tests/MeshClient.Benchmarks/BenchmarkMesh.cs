@@ -25,11 +25,15 @@ internal sealed class BenchmarkMesh : IAsyncDisposable
     /// <param name="controlPlane">Where its instances and certificates come from.</param>
     /// <param name="network">Stands in for the network; null: real sockets.</param>
     /// <param name="configure">How its calls are made; null: by default.</param>
+    /// <param name="instances">Where its instances come from; null: the control plane.</param>
     public static BenchmarkMesh Create(
-        InMemoryControlPlane controlPlane, HttpMessageHandler? network, Action<MeshDestinationOptions>? configure = null)
+        InMemoryControlPlane controlPlane,
+        HttpMessageHandler? network,
+        Action<MeshDestinationOptions>? configure = null,
+        IInstanceSource? instances = null)
     {
         var services = new ServiceCollection();
-        services.AddSingleton<IInstanceSource>(controlPlane);
+        services.AddSingleton(instances ?? controlPlane);
         services.AddSingleton<ILeafCertificateSource>(controlPlane);
         services.AddSingleton<ITrustBundleSource>(controlPlane);
         if (network is not null)

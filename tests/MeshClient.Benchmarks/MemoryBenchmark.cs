@@ -1,4 +1,8 @@
 using System.Globalization;
+using MeshClient.Core;
+using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
 using MeshClient.Testing;
 
 namespace MeshClient.Benchmarks;
@@ -15,14 +19,21 @@ internal static class MemoryBenchmark
     public static async Task<int> RunAsync()
     {
         Print.Machine();
+        // All live until the end: what dies while another is measured would be taken off that one's size.
+        var meshes = new List<BenchmarkMesh>();
         var all = new List<double>();
         var records = new List<double>();
         for (var round = 0; round < Rounds; round++)
         {
-            var few = await MeasureAsync(1);
-            var many = await MeasureAsync(Many);
+            var few = await MeasureAsync(1, meshes);
+            var many = await MeasureAsync(Many, meshes);
             records.Add((many.Records - few.Records) / (double)(Many - 1));
             all.Add((many.All - few.All) / (double)(Many - 1));
+        }
+
+        foreach (var mesh in meshes)
+        {
+            await mesh.DisposeAsync();
         }
 
         Console.WriteLine("| what | B per instance |");
@@ -35,14 +46,14 @@ internal static class MemoryBenchmark
         return 0;
     }
 
-    private static async Task<(long Records, long All)> MeasureAsync(int count)
+    private static async Task<(long Records, long All)> MeasureAsync(int count, List<BenchmarkMesh> meshes)
     {
-        using var controlPlane = new InMemoryControlPlane();
-        var stub = new StubHandler(null);
-        await using var mesh = BenchmarkMesh.Create(controlPlane, stub);
+        var controlPlane = new InMemoryControlPlane();
         var before = Settled();
-        controlPlane.SetInstances(BenchmarkMesh.Orders, [.. BenchmarkMesh.Instances(count, 1000)]);
+        var registry = new FixedRegistry(BenchmarkMesh.Instances(count, 1000));
         var records = Settled() - before;
+        var mesh = BenchmarkMesh.Create(controlPlane, new StubHandler(null), instances: registry);
+        meshes.Add(mesh);
         var destination = mesh.Destination(new Uri("https://orders/"));
         while (destination.Service.Snapshot is null || destination.Callable.Length != count)
         {
@@ -59,5 +70,21 @@ internal static class MemoryBenchmark
         GC.Collect();
         GC.WaitForPendingFinalizers();
         return GC.GetTotalMemory(forceFullCollection: true);
+    }
+
+    // Keeps no more than what the client gets, or the copies a registry keeps would be counted as the client's.
+    private sealed class FixedRegistry(EquatableArray<ServiceInstance> instances) : IInstanceSource
+    {
+        private const ulong Only = 1;
+
+        public async Task<Watched<ServiceSnapshot>> ReadInstancesAsync(ServiceName service, ulong index, CancellationToken cancellationToken)
+        {
+            if (index == Only)
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            }
+
+            return new Watched<ServiceSnapshot>(new ServiceSnapshot(service, instances), Only);
+        }
     }
 }

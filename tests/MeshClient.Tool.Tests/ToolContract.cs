@@ -1,7 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using MeshClient.Tool.CommandLine;
 using MeshClient.TestSupport;
+using MeshClient.Tool.CommandLine;
 
 namespace MeshClient.Tool.Tests;
 

@@ -130,7 +130,8 @@ internal sealed class CatalogWriteDecoder(string datacenter)
                 case "servicename" or "service_name": field.Text(); break;
                 case "servicetags" or "service_tags": field.Texts(); break;
                 case "namespace" or "partition" or "peername" or "exposedport" or "interval" or "timeout" or "enterprisemeta"
-                    or "createindex" or "modifyindex" or "raftindex": break;
+                    or "createindex" or "modifyindex" or "raftindex":
+                    break;
                 default: throw field.Unknown();
             }
         }

@@ -1,5 +1,5 @@
-using MeshClient.Server.Catalog;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;

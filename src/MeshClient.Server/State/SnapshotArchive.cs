@@ -26,7 +26,9 @@ internal static class SnapshotArchive
         var meta = JsonSerializer.SerializeToUtf8Bytes(
             new SnapshotMeta
             {
-                Id = string.Create(CultureInfo.InvariantCulture, $"1-{state.Index}-meshclient"), Index = state.Index, Size = bytes.Length,
+                Id = string.Create(CultureInfo.InvariantCulture, $"1-{state.Index}-meshclient"),
+                Index = state.Index,
+                Size = bytes.Length,
             },
             SnapshotJsonContext.Default.SnapshotMeta);
         using var archive = new MemoryStream();
