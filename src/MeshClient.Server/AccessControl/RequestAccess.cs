@@ -11,7 +11,7 @@ namespace MeshClient.Server.AccessControl;
 /// <param name="renew">Finds out anew what the token allows; null: that cannot change.</param>
 internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Func<Authorizer>? renew = null)
 {
-    private readonly List<(ResourceKind Kind, string Name, AccessLevel Level)> _demanded = [];
+    private List<(ResourceKind Kind, string Name, AccessLevel Level)>? _demanded;
     private Authorizer _authorizer = authorizer;
 
     /// <summary>Of a request whose sender nobody has to know.</summary>
@@ -63,7 +63,7 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Fu
 
         if (renew is not null)
         {
-            _demanded.Add((kind, name, level));
+            (_demanded ??= []).Add((kind, name, level));
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Fu
         }
 
         _authorizer = now;
-        foreach (var (kind, name, level) in _demanded)
+        foreach (var (kind, name, level) in _demanded ?? [])
         {
             if (!Allows(kind, name, level))
             {

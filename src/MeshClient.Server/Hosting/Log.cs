@@ -36,13 +36,13 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
 
-    [LoggerMessage(32, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
+    [LoggerMessage(30, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
     public static partial void DatacenterUnreachable(ILogger logger, Exception exception, string datacenter);
 
-    [LoggerMessage(30, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
+    [LoggerMessage(28, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
     public static partial void LoggedIn(ILogger logger, string method, string services, string accessorId);
 
-    [LoggerMessage(31, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
+    [LoggerMessage(29, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
     public static partial void LoginRefused(ILogger logger, string method, string problem);
 
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]

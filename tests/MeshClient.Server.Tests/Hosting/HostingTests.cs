@@ -211,6 +211,16 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public async Task Start_OnAnAddressThisMachineHasNot_SaysWhichAddress()
+    {
+        // RFC 5737: an address of documentation, which no machine has.
+        var options = new MeshServerOptions { ListenAddress = new Uri("http://192.0.2.1:0"), AllowPlaintextBeyondLoopback = true };
+        await using var server = new MeshServer(options);
+        var error = await Assert.ThrowsAsync<IOException>(() => server.StartAsync(Cancellation));
+        Assert.StartsWith("The server cannot listen on http://192.0.2.1:0/: ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Start_OnAPortInUse_Throws()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

@@ -4,16 +4,14 @@ using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Server.Tests.Hosting;
 
-/// <summary>What those who read the logs by id rely on.</summary>
 public sealed class LogTests
 {
     [Fact]
-    public void Messages_OfTheServer_HaveAnIdEach()
+    public void EventIds_AreEachOfOneEvent()
     {
-        var ids = typeof(Log).GetMethods(BindingFlags.Public | BindingFlags.Static)
-            .Select(method => method.GetCustomAttribute<LoggerMessageAttribute>()?.EventId).ToList();
-        Assert.True(ids.Count > 20);
-        Assert.DoesNotContain(null, ids);
-        Assert.Equal(ids.Distinct().Order(), ids.Order());
+        var events = typeof(Log).GetMethods(BindingFlags.Static | BindingFlags.Public)
+            .Select(method => (method.Name, method.GetCustomAttribute<LoggerMessageAttribute>()!.EventId)).ToList();
+        Assert.NotEmpty(events);
+        Assert.DoesNotContain(events.GroupBy(one => one.EventId), group => group.Count() > 1);
     }
 }
