@@ -48,6 +48,9 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
     public static partial void OpenToStrangers(ILogger logger, string option);
 
+    [LoggerMessage(33, LogLevel.Warning, "{Option} is set: tokens and private keys travel in plain text, and whoever reads on the way can use them.")]
+    public static partial void ReadableByStrangers(ILogger logger, string option);
+
     [LoggerMessage(12, LogLevel.Information, "Writes can be stored in {Path} again.")]
     public static partial void StorageWorksAgain(ILogger logger, string path);
 

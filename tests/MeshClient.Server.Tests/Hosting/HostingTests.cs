@@ -114,6 +114,20 @@ public sealed class HostingTests
     public void ListenAddress_IsLoopbackAndPlain_OrAnError(string address, bool good) =>
         Assert.Equal(good, !MeshServerOptionsValidator.Find(new MeshServerOptions { ListenAddress = new Uri(address) }).Any());
 
+    [Theory]
+    [InlineData("http://127.0.0.1:8500", false, true)]
+    [InlineData("http://localhost:8500", false, true)]
+    [InlineData("https://east.example:8501", false, true)]
+    [InlineData("http://east.example:8500", false, false)]
+    [InlineData("http://10.0.0.1:8500", false, false)]
+    [InlineData("http://10.0.0.1:8500", true, true)]
+    public void DatacenterAddress_ByPlainHttp_IsOfThisMachineUnlessAllowed(string address, bool allowed, bool good)
+    {
+        var options = new MeshServerOptions();
+        options.Datacenters["east"] = new MeshServerDatacenterOptions { Address = new Uri(address), AllowPlaintext = allowed };
+        Assert.Equal(good, !MeshServerOptionsValidator.Find(options).Any(error => error.StartsWith("Datacenters:east:Address", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void ListenAddress_BeyondLoopback_IsAllowedWhenAskedFor() => Assert.Empty(MeshServerOptionsValidator.Find(
         new MeshServerOptions { ListenAddress = new Uri("http://0.0.0.0:0"), AllowPlaintextBeyondLoopback = true }));
