@@ -8,12 +8,16 @@ public sealed class MeshServerAccessControlOptions
 {
     /// <summary>
     /// Whether tokens are demanded. Default: false, as in Consul: then every call is everybody's, and the calls about tokens are
-    /// answered 401. With it on, HTTPS from other machines needs no authorization of the app's besides.
+    /// answered 401. With it on and a <see cref="DefaultPolicy"/> of deny, HTTPS from other machines needs no authorization of the
+    /// app's besides.
     /// </summary>
     public bool Enabled { get; set; }
 
     /// <summary>
-    /// What holds where no rule of a token speaks. Default: deny; Consul's own default is allow. Rights on the rules themselves are never there by default.
+    /// What holds where no rule of a token speaks. With allow, whoever sends no token gets the private key of any service, so
+    /// that other machines are answered as without access control. Default: deny; Consul's own default is allow. Rights on the
+    /// rules themselves are never there by default. What holds between services is
+    /// <see cref="MeshServerOptions.DefaultIntentionPolicy"/>, whatever is said here.
     /// </summary>
     public DefaultAccessPolicy DefaultPolicy { get; set; } = DefaultAccessPolicy.Deny;
 
@@ -29,4 +33,7 @@ public sealed class MeshServerAccessControlOptions
     /// Done, it has no effect any more, because the index is another. Null: once for ever. Default: null.
     /// </summary>
     public ulong? BootstrapResetIndex { get; set; }
+
+    /// <summary>Whether nobody gets a private key without a token.</summary>
+    internal bool DemandsTokens => Enabled && DefaultPolicy == DefaultAccessPolicy.Deny;
 }

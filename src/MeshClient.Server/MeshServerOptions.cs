@@ -15,9 +15,10 @@ public sealed class MeshServerOptions
     public Uri? ListenAddress { get; set; }
 
     /// <summary>
-    /// Whether others than this machine may call in over plain HTTP. Every one of them gets the private key of any service, and
-    /// so does whoever can read on the way: for networks that are trusted as a whole. Default: false, then a
-    /// <see cref="ListenAddress"/> beyond loopback is an error, and a plain call from elsewhere is answered 403.
+    /// Whether others than this machine may call in over plain HTTP. Every one of them gets the private key of any service, unless
+    /// <see cref="AccessControl"/> demands tokens; whoever can read on the way gets the keys and tokens that are sent all the
+    /// same: for networks that are trusted as a whole. Default: false, then a <see cref="ListenAddress"/> beyond loopback is an
+    /// error, and a plain call from elsewhere is answered 403.
     /// </summary>
     public bool AllowPlaintextBeyondLoopback { get; set; }
 

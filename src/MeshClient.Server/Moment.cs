@@ -7,6 +7,7 @@ internal readonly record struct Moment(long Timestamp, long Frequency)
 {
     public static Moment Now(TimeProvider time) => new(time.GetTimestamp(), time.TimestampFrequency);
 
-    /// <summary>The timestamp some time later.</summary>
-    public long After(TimeSpan span) => Timestamp + (long)(span.TotalSeconds * Frequency);
+    /// <summary>The timestamp some time later; the last there is for a span that goes beyond.</summary>
+    public long After(TimeSpan span) =>
+        (long)(span.TotalSeconds * Frequency) is var length && length > long.MaxValue - Timestamp ? long.MaxValue : Timestamp + length;
 }

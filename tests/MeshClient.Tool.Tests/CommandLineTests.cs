@@ -69,6 +69,27 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    // RFC 5737: an address of documentation, which no machine has.
+    [InlineData("--listen", "http://192.0.2.1:0", "--set", "AllowPlaintextBeyondLoopback=true")]
+    [InlineData("--set", "Https:ListenAddress=https://127.0.0.1:0", "--set", "Https:CertificatePath=CERTIFICATE")]
+    public async Task Server_ThatCannotListenOrReadItsCertificate_SaysSo(params string[] arguments)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            var run = await ToolRun.StartAsync([
+                "server", .. arguments.Select(argument => argument.Replace("CERTIFICATE", file, StringComparison.Ordinal))]);
+
+            Assert.Equal(ExitCodes.Usage, run.ExitCode);
+            Assert.StartsWith("The server cannot start. ", run.Errors, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
     [InlineData("bash", "complete -F")]
     [InlineData("zsh", "compdef")]
     [InlineData("pwsh", "Register-ArgumentCompleter")]

@@ -3,6 +3,7 @@ using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.Configuration;
 using MeshClient.Core.Overload;
+using MeshClient.Outbound;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
@@ -109,11 +110,15 @@ internal sealed class OverloadMiddleware : IDisposable
         }
     }
 
-    // gRPC tells in its trailers.
     private static bool IsFailure(HttpContext context) =>
         context.Response.StatusCode >= StatusCodes.Status500InternalServerError
-        || (Refusal.IsGrpc(context.Response.ContentType)
-            && context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers["grpc-status"].ToString() is "2" or "4" or "8" or "13" or "14" or "15");
+        || (Refusal.IsGrpc(context.Response.ContentType) && GrpcStatusOf(context) is "2" or "4" or "8" or "13" or "14" or "15");
+
+    // gRPC tells in its trailers, or in the head of an answer that has nothing else, as most failures have.
+    private static string? GrpcStatusOf(HttpContext context) =>
+        context.Response.Headers.TryGetValue(OutcomeClassifier.GrpcStatusHeader, out var head)
+            ? head.ToString()
+            : context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers[OutcomeClassifier.GrpcStatusHeader].ToString();
 
     // An answer that says "broken" says nothing of how loaded the app is: it may have been quick for that very reason.
     private void Learn(InboundLimiter limiter, ServedRequest served, int inFlight, bool failed, bool aborted)

@@ -8,8 +8,12 @@ namespace MeshClient.Server.AccessControl;
 /// </summary>
 /// <param name="authorizer">What the token allows.</param>
 /// <param name="accessorId">Who it is, for logs: the public name of the token.</param>
-internal sealed class RequestAccess(Authorizer authorizer, string accessorId)
+/// <param name="renew">Finds out anew what the token allows; null: that cannot change.</param>
+internal sealed class RequestAccess(Authorizer authorizer, string accessorId, Func<Authorizer>? renew = null)
 {
+    private List<(ResourceKind Kind, string Name, AccessLevel Level)>? _demanded;
+    private Authorizer _authorizer = authorizer;
+
     /// <summary>Of a request whose sender nobody has to know.</summary>
     public static RequestAccess Nobody() => new(Authorizer.Nothing, string.Empty) { WasAsked = true };
 
@@ -29,19 +33,19 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId)
     public bool AllowsAll()
     {
         WasAsked = true;
-        return authorizer.IsUnrestricted;
+        return _authorizer.IsUnrestricted;
     }
 
     public bool Allows(ResourceKind kind, string name, AccessLevel level)
     {
         WasAsked = true;
-        return authorizer.Allows(kind, name, level);
+        return _authorizer.Allows(kind, name, level);
     }
 
     public bool AllowsWriteBelow(ResourceKind kind, string prefix)
     {
         WasAsked = true;
-        return authorizer.AllowsWriteBelow(kind, prefix);
+        return _authorizer.AllowsWriteBelow(kind, prefix);
     }
 
     /// <summary>Refuses the request unless something is allowed.</summary>
@@ -55,6 +59,32 @@ internal sealed class RequestAccess(Authorizer authorizer, string accessorId)
         if (!Allows(kind, name, level))
         {
             Refuse(tell ? $": Missing {kind.ToString().ToLowerInvariant()}:{level.ToString().ToLowerInvariant()} on {name}" : string.Empty);
+        }
+
+        if (renew is not null)
+        {
+            (_demanded ??= []).Add((kind, name, level));
+        }
+    }
+
+    /// <summary>
+    /// Judges the request anew after it has waited, minutes perhaps: its token may be gone by then, or its rules may be others.
+    /// </summary>
+    /// <exception cref="RequestRefusedException">The token is unknown by now, or does not allow what was demanded.</exception>
+    public void Renew()
+    {
+        if (renew?.Invoke() is not { } now || ReferenceEquals(now, _authorizer))
+        {
+            return;
+        }
+
+        _authorizer = now;
+        foreach (var (kind, name, level) in _demanded ?? [])
+        {
+            if (!Allows(kind, name, level))
+            {
+                Refuse();
+            }
         }
     }
 

@@ -48,7 +48,7 @@ internal sealed class TokenResolver(StateStore store, MeshServerOptions options,
         }
 
         var token = FindToken(http);
-        return new RequestAccess(AuthorizerOf(token), token.AccessorId);
+        return new RequestAccess(AuthorizerOf(token), token.AccessorId, () => AuthorizerOf(FindToken(http)));
     }
 
     /// <summary>The token of a request.</summary>

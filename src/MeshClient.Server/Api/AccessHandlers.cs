@@ -222,7 +222,8 @@ internal sealed class AccessHandlers(
             throw TokenResolver.NotFound();
         }
 
-        return AnswerTokenAsync(request, token, SecretForm.Told);
+        // The default token of the agent counts for whoever sends none; its secret is for those who know it.
+        return AnswerTokenAsync(request, token, TokenResolver.SecretOf(request.Http) is null ? SecretForm.Hidden : SecretForm.Told);
     }
 
     private Task GetTokenAsync(ApiRequest request)

@@ -38,7 +38,7 @@ internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, Mes
         writer.WriteEndObject();
         writer.WriteStartObject("DebugConfig");
         writer.WriteString("ACLDefaultPolicy", DefaultPolicy);
-        writer.WriteBoolean("ACLsEnabled", false);
+        writer.WriteBoolean("ACLsEnabled", options.AccessControl.Enabled);
         writer.WriteBoolean("ConnectEnabled", true);
         writer.WriteString("Datacenter", options.Datacenter);
         writer.WriteString("NodeName", state.Catalog.Node.Name);
@@ -81,7 +81,10 @@ internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, Mes
         writer.WriteEndArray();
     });
 
-    private string DefaultPolicy => options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
+    // Without access control only intentions have a default.
+    private string DefaultPolicy =>
+        (options.AccessControl.Enabled ? options.AccessControl.DefaultPolicy == DefaultAccessPolicy.Allow : options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow)
+            ? "allow" : "deny";
 
     // Nothing listens there: it is the name a cluster of one goes by.
     public static string RpcAddressOf(string nodeAddress) =>
@@ -107,7 +110,7 @@ internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, Mes
         writer.WriteEndObject();
     }
 
-    private static void WriteMember(Utf8JsonWriter writer, NodeRecord node)
+    private void WriteMember(Utf8JsonWriter writer, NodeRecord node)
     {
         const int alive = 1;
         writer.WriteStartObject();
@@ -115,7 +118,7 @@ internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, Mes
         writer.WriteString("Addr", node.Address);
         writer.WriteNumber("Port", SerfPort);
         writer.WriteStartObject("Tags");
-        writer.WriteString("acls", "0");
+        writer.WriteString("acls", options.AccessControl.Enabled ? "1" : "0");
         writer.WriteString("build", Version + ":meshclient");
         writer.WriteString("dc", node.Datacenter);
         writer.WriteString("id", node.Id);
@@ -139,7 +142,7 @@ internal sealed class AgentHandlers(StateStore store, HealthMonitor monitor, Mes
         {
             ("agent", [("check_monitors", $"{monitor.Runner.Count}"), ("check_ttls", $"{monitor.Beats.Count}"), ("checks", $"{checks - 1}"), ("services", $"{state.Catalog.Instances.Count}")]),
             ("build", [("prerelease", string.Empty), ("revision", "meshclient"), ("version", Version)]),
-            ("consul", [("acl", "disabled"), ("known_datacenters", "1"), ("leader", "true"), ("leader_addr", RpcAddress), ("server", "true")]),
+            ("consul", [("acl", options.AccessControl.Enabled ? "enabled" : "disabled"), ("known_datacenters", "1"), ("leader", "true"), ("leader_addr", RpcAddress), ("server", "true")]),
             ("runtime", [("arch", $"{RuntimeInformation.ProcessArchitecture}"), ("os", RuntimeInformation.RuntimeIdentifier), ("version", RuntimeInformation.FrameworkDescription)]),
             ("watches", [("parked", $"{store.Watches.Count}")]),
         };

@@ -26,11 +26,16 @@ internal sealed class ApiDispatcher(
     {
         http.Response.Headers.Vary = "Accept-Encoding";
         http.Response.Headers["X-Consul-Default-ACL-Policy"] = _defaultPolicy;
-        var request = new ApiRequest(http, string.Empty, RequestAccess.Nobody());
+        var request = new ApiRequest(http);
         var started = time.GetTimestamp();
         try
         {
-            await HandleAsync(http, request).ConfigureAwait(false);
+            await RouteAsync(http, request).ConfigureAwait(false);
+            if (http.Response.StatusCode < StatusCodes.Status400BadRequest)
+            {
+                // For handlers that write their answers themselves.
+                request.ThrowIfNotAsked();
+            }
         }
         catch (RequestRefusedException e)
         {
@@ -78,66 +83,73 @@ internal sealed class ApiDispatcher(
         Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }
 
-    private async Task HandleAsync(HttpContext http, ApiRequest bare)
+    // Not async, nor is what it calls: each would keep a state machine for as long as a query is parked.
+    private Task RouteAsync(HttpContext http, ApiRequest request)
     {
         ConnectionLimit.ThrowIfExceeded(http);
-        RefuseUnsafe(http, bare);
+        RefuseUnsafe(http, request);
         var path = PathOf(http);
         if (path.Contains("//", StringComparison.Ordinal))
         {
             Redirect(http, path);
-            return;
+            return Task.CompletedTask;
         }
 
         var route = routes.Find(path, out var rest);
         if (route is null)
         {
-            await NotFoundAsync(bare).ConfigureAwait(false);
-            return;
+            return NotFoundAsync(request);
         }
 
-        bare.Route = route.Pattern;
+        request.Route = route.Pattern;
         var decoded = Uri.UnescapeDataString(rest);
         if (HasControl(decoded))
         {
-            await bare.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty).ConfigureAwait(false);
-            return;
+            return request.AnswerTextAsync(StatusCodes.Status400BadRequest, string.Empty);
         }
 
         if (forwarder.IsForAnother(http, path))
         {
-            await forwarder.ForwardAsync(bare, path).ConfigureAwait(false);
-            return;
+            return forwarder.ForwardAsync(request, path);
         }
 
         var method = http.Request.Method;
         if (route.Find(method) is { } action)
         {
-            await CallAsync(http, decoded, action).ConfigureAwait(false);
-            return;
+            RefuseForeign(request, path);
+            return CallAsync(request, decoded, action);
         }
 
         http.Response.Headers.Allow = route.Allow;
         if (method == HttpMethods.Options)
         {
-            await bare.AnswerEmptyAsync().ConfigureAwait(false);
-            return;
+            return request.AnswerEmptyAsync();
         }
 
         var text = method == HttpMethods.Head ? string.Empty : $"method {method} not allowed";
-        await bare.AnswerTextAsync(StatusCodes.Status405MethodNotAllowed, text).ConfigureAwait(false);
+        return request.AnswerTextAsync(StatusCodes.Status405MethodNotAllowed, text);
     }
 
-    private async Task CallAsync(HttpContext http, string rest, RouteMethod action)
+    // A write that names another datacenter must not be done in this one. The calls of an agent are about itself, whatever is asked.
+    private void RefuseForeign(ApiRequest request, string path)
     {
-        var request = new ApiRequest(http, rest, action.Access.IsOpen ? RequestAccess.Nobody() : resolver.Resolve(http));
-        action.Access.Check(request);
-        await action.Handler(request).ConfigureAwait(false);
-        if (http.Response.StatusCode < StatusCodes.Status400BadRequest)
+        if (!path.StartsWith("/v1/agent/", StringComparison.Ordinal)
+            && (!HttpMethods.IsGet(request.Http.Request.Method) || path.StartsWith("/v1/acl/", StringComparison.Ordinal)))
         {
-            // For handlers that write their answers themselves.
-            request.ThrowIfNotAsked();
+            ReadRules.CheckDatacenter(request, options.Datacenter);
         }
+    }
+
+    private Task CallAsync(ApiRequest request, string rest, RouteMethod action)
+    {
+        request.Rest = rest;
+        if (!action.Access.IsOpen)
+        {
+            request.Access = resolver.Resolve(request.Http);
+        }
+
+        action.Access.Check(request);
+        return action.Handler(request);
     }
 
     private async Task RefuseAsync(ApiRequest request, int statusCode, string message)
@@ -188,12 +200,12 @@ internal sealed class ApiDispatcher(
                 "Plain HTTP is for this machine only: private keys and tokens would travel in plain text. Use HTTPS with authorization, or allow it by AllowPlaintextBeyondLoopback.");
         }
 
-        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.Enabled && !RequiresAuthorization(http.GetEndpoint()))
+        if (http.Request.IsHttps && !options.AllowUnauthenticatedBeyondLoopback && !options.AccessControl.DemandsTokens && !RequiresAuthorization(http.GetEndpoint()))
         {
             throw new RequestRefusedException(
                 StatusCodes.Status403Forbidden,
                 "These endpoints are for this machine only: they hand out private keys and require no authorization. "
-                + "Require tokens by AccessControl:Enabled, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
+                + "Require tokens by AccessControl:Enabled with the DefaultPolicy Deny, or authorization by MapMeshServer().RequireAuthorization(), or allow everybody by AllowUnauthenticatedBeyondLoopback.");
         }
     }
 

@@ -11,9 +11,7 @@ namespace MeshClient.Server.Api;
 
 /// <summary>One call of the API and the ways to answer it.</summary>
 /// <param name="http">The exchange.</param>
-/// <param name="rest">What follows the route's own path, decoded.</param>
-/// <param name="access">What the sender may do.</param>
-internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess access)
+internal sealed class ApiRequest(HttpContext http)
 {
     /// <summary>How large a body may be, as for Consul's own limits on values and transactions.</summary>
     public const int MaxBodyBytes = 512 * 1024;
@@ -26,14 +24,14 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
 
     public HttpContext Http => http;
 
-    /// <summary>What the sender may do. To be asked before anything is answered or changed.</summary>
-    public RequestAccess Access => access;
+    /// <summary>What the sender may do: nothing until that is known. To be asked before anything is answered or changed.</summary>
+    public RequestAccess Access { get; set; } = RequestAccess.Nobody();
 
     /// <summary>The path of the route that was found, as it was mapped; what metrics name the request by.</summary>
     public string Route { get; set; } = "none";
 
     /// <summary>What follows the route's own path, decoded; empty when nothing does.</summary>
-    public string Rest => rest;
+    public string Rest { get; set; } = string.Empty;
 
     public CancellationToken Aborted => http.RequestAborted;
 
@@ -153,7 +151,7 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
     {
         using var buffer = JsonAnswer.Write(write, Has("pretty"));
         ThrowIfNotAsked();
-        if (access.HasFiltered)
+        if (Access.HasFiltered)
         {
             Headers[FilteredHeader] = "true";
         }
@@ -209,7 +207,7 @@ internal sealed class ApiRequest(HttpContext http, string rest, RequestAccess ac
     /// <summary>Keeps an answer back that nobody has judged. Refusals may go out without: they tell nothing.</summary>
     public void ThrowIfNotAsked()
     {
-        if (!access.WasAsked)
+        if (!Access.WasAsked)
         {
             throw new InvalidOperationException($"{http.Request.Method} {http.Request.Path} answers without having asked what its sender may do.");
         }

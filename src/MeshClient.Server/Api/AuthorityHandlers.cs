@@ -74,6 +74,8 @@ internal sealed class AuthorityHandlers(
             {
                 throw new OperationCanceledException(request.Aborted);
             }
+
+            request.Access.Renew();
         }
     }
 
@@ -99,8 +101,11 @@ internal sealed class AuthorityHandlers(
         await request.AnswerJsonAsync(writer => writer.WriteLeaf(leaf), isSecret: true).ConfigureAwait(false);
     }
 
-    private Task GetConfigurationAsync(ApiRequest request) =>
-        request.AnswerJsonAsync(writer => writer.WriteConfiguration(store.Current.Authority!.Configuration));
+    private Task GetConfigurationAsync(ApiRequest request)
+    {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
+        return request.AnswerJsonAsync(writer => writer.WriteConfiguration(store.Current.Authority!.Configuration));
+    }
 
     private async Task PutConfigurationAsync(ApiRequest request)
     {

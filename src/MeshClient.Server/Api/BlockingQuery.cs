@@ -53,22 +53,14 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
     /// <param name="request">The call.</param>
     /// <param name="topics">What a change of the data touches.</param>
     /// <param name="read">Takes the data and its index out of a state.</param>
-    public async Task<(T Value, ulong Index)> ReadAsync<T>(
+    public Task<(T Value, ulong Index)> ReadAsync<T>(
         ApiRequest request, Topic[] topics, Func<ServerState, (T Value, ulong Index)> read)
     {
         var wait = WaitOf(request);
         var asked = IndexOf(request);
-        if (asked == 0)
-        {
-            return read(store.Current);
-        }
-
-        return await WaitAsync(
-            request,
-            topics,
-            wait + jitter.PartOf(wait / JitterPart),
-            () => read(store.Current),
-            answer => answer.Index != asked).ConfigureAwait(false);
+        return asked == 0
+            ? Task.FromResult(read(store.Current))
+            : WaitAsync(request, topics, wait + jitter.PartOf(wait / JitterPart), () => read(store.Current), answer => answer.Index != asked);
     }
 
     /// <summary>Waits until there is something newer, or the wait is over, or the server stops; then answers with what there is.</summary>
@@ -94,8 +86,10 @@ internal sealed class BlockingQuery(StateStore store, TimeProvider time, Jitter 
                 case WatchOutcome.Abandoned:
                     throw new OperationCanceledException(request.Aborted);
                 case WatchOutcome.Changed:
+                    request.Access.Renew();
                     continue;
                 default:
+                    request.Access.Renew();
                     return read();
             }
         }

@@ -28,7 +28,7 @@ internal sealed class EventHandlers(StateStore store, EventLog events, BlockingQ
         }
 
         var (node, service, tag) = (FilterOf(request, "node"), FilterOf(request, "service"), FilterOf(request, "tag"));
-        if (tag.Length > 0 && service.Length == 0)
+        if (tag is not null && service is null)
         {
             throw RequestRefusedException.Invalid("Cannot provide tag filter without service filter");
         }
@@ -39,8 +39,8 @@ internal sealed class EventHandlers(StateStore store, EventLog events, BlockingQ
             throw RequestRefusedException.Invalid($"user event exceeds configured limit of {MaxBytes} bytes before encoding");
         }
 
-        var fired = new UserEvent(Guid.NewGuid(), request.Rest, payload, node, service, tag, 0);
-        if (Concerns(store.Current.Catalog, fired))
+        var fired = new UserEvent(Guid.NewGuid(), request.Rest, payload, TextOf(node), TextOf(service), TextOf(tag), 0);
+        if (Concerns(store.Current.Catalog, node, service, tag))
         {
             events.Add(fired);
         }
@@ -72,26 +72,24 @@ internal sealed class EventHandlers(StateStore store, EventLog events, BlockingQ
     }
 
     // An agent lists only the events that are for it: by the filters, its node and the services on it.
-    private static bool Concerns(CatalogState catalog, UserEvent fired) =>
-        Matches(fired.NodeFilter, catalog.Node.Name)
-        && (fired.ServiceFilter.Length == 0 || catalog.Instances.Values.Any(instance =>
-            Matches(fired.ServiceFilter, instance.Name)
-            && (fired.TagFilter.Length == 0 || instance.Definition.Tags.Any(tag => Matches(fired.TagFilter, tag)))));
-
-    private static bool Matches(string filter, string name) => filter.Length == 0 || Compile(filter).IsMatch(name);
+    private static bool Concerns(CatalogState catalog, Regex? node, Regex? service, Regex? tag) =>
+        node?.IsMatch(catalog.Node.Name) != false
+        && (service is null || catalog.Instances.Values.Any(instance =>
+            service.IsMatch(instance.Name) && (tag is null || instance.Definition.Tags.Any(tag.IsMatch))));
 
     // In time proportional to the text: the expression is anybody's.
     private static Regex Compile(string filter) => new(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
 
+    private static string TextOf(Regex? filter) => filter?.ToString() ?? string.Empty;
+
     private static ulong IndexOf(IReadOnlyList<UserEvent> list) => list.Count == 0 ? 1 : list[^1].Index;
 
-    private static string FilterOf(ApiRequest request, string name)
+    private static Regex? FilterOf(ApiRequest request, string name)
     {
         var filter = request.Query(name) ?? string.Empty;
         try
         {
-            _ = Compile(filter);
-            return filter;
+            return filter.Length == 0 ? null : Compile(filter);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {

@@ -99,6 +99,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private Task CheckAsync(ApiRequest request)
     {
+        ReadRules.CheckDatacenter(request, options.Datacenter);
         var source = Required(request, "source");
         var destination = Required(request, "destination");
         if (request.Query("source-type") is { Length: > 0 } type && type != "consul")
@@ -231,7 +232,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         if (verdict.Rule == IntentionVerdict.DefaultRule)
         {
-            return (verdict.IsAllowed, verdict.IsAllowed
+            return (verdict.IsAllowed, verdict.IsAllowed && !options.AccessControl.Enabled
                 ? "ACLs disabled, access is allowed by default"
                 : "Default behavior configured by ACLs");
         }

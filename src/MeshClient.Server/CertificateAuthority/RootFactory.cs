@@ -79,6 +79,8 @@ internal static class RootFactory
                     ? "the key usage of RootCert does not allow signing certificates"
                 : root.Extensions.OfType<X509SubjectKeyIdentifierExtension>().SingleOrDefault() is null
                     ? "RootCert has no subject key identifier"
+                : CaRoot.KeyBitsOf(root) < DefaultBits(CaRoot.KeyTypeOf(root))
+                    ? "the key of RootCert is too short: RSA has at least 2048 bits, EC at least 256"
                 : !root.SubjectName.RawData.AsSpan().SequenceEqual(root.IssuerName.RawData)
                     ? "RootCert is not self-signed"
                 : root.NotBefore.ToUniversalTime() > now.UtcDateTime || root.NotAfter.ToUniversalTime() <= now.UtcDateTime

@@ -59,17 +59,24 @@ internal sealed class DatacenterForwarder : IDisposable
     /// <exception cref="RequestRefusedException">There is no answer, or not in time.</exception>
     public async Task ForwardAsync(ApiRequest request, string path)
     {
+        RefuseSteps(path);
         var http = request.Http;
-        var name = http.Request.Query["dc"].ToString();
+        var name = http.Request.Query["dc"][0]!;
         var datacenter = _datacenters[name];
         using var limit = new CancellationTokenSource(datacenter.Options.Timeout + WaitOf(request), _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, http.RequestAborted);
         try
         {
-            using var message = new HttpRequestMessage(HttpMethod.Get, new Uri(datacenter.Options.Address!, path + QueryWithoutToken(http)));
+            using var message = new HttpRequestMessage(HttpMethod.Get, AddressOf(datacenter.Options, path + QueryWithoutToken(http)));
             message.Headers.Add(ForwardedHeader, _options.Datacenter);
             if (TokenResolver.SecretOf(http) is { } secret)
             {
+                // No token has one, and in a header it would begin another.
+                if (secret.Any(char.IsControl))
+                {
+                    throw TokenResolver.NotFound();
+                }
+
                 message.Headers.TryAddWithoutValidation("X-Consul-Token", secret);
             }
 
@@ -116,6 +123,19 @@ internal sealed class DatacenterForwarder : IDisposable
         await using var disposal = body.ConfigureAwait(false);
         await body.CopyToAsync(http.Response.Body, cancellation).ConfigureAwait(false);
     }
+
+    // Whoever tidies the path up on the way would make of it one that was not judged here: a call of an agent, or none of the API.
+    private static void RefuseSteps(string path)
+    {
+        if (path.Split('/', '\\').Any(part => Uri.UnescapeDataString(part).Split('/', '\\').Any(step => step is "." or "..")))
+        {
+            throw RequestRefusedException.Invalid("A path with the steps . or .. is not handed on to another datacenter.");
+        }
+    }
+
+    // To the letter, for the same reason.
+    private static Uri AddressOf(MeshServerDatacenterOptions options, string pathAndQuery) =>
+        new(options.Address!.GetLeftPart(UriPartial.Authority) + pathAndQuery, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
 
     private static TimeSpan WaitOf(ApiRequest request)
     {
@@ -182,7 +202,7 @@ internal sealed class DatacenterForwarder : IDisposable
             };
             if (roots is not null)
             {
-                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
                 policy.CustomTrustStore.AddRange(roots);
                 handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
             }

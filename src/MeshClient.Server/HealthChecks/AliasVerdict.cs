@@ -15,7 +15,13 @@ internal static class AliasVerdict
     {
         var visited = new HashSet<(string Node, string CheckId)> { (node, checkId) };
         var verdict = new ProbeResult(CheckStatus.Passing, "No checks found.");
-        Judge(catalog, node, alias, visited, ref verdict);
+        // In a row and not by recursion: a chain of aliases is as long as whoever registers makes it.
+        var left = new Queue<(string Node, ProbeDefinition Alias)>([(node, alias)]);
+        while (verdict.Status != CheckStatus.Critical && left.TryDequeue(out var next))
+        {
+            Judge(catalog, next.Node, next.Alias, visited, left, ref verdict);
+        }
+
         return verdict;
     }
 
@@ -23,7 +29,8 @@ internal static class AliasVerdict
     public static string NodeOf(string node, ProbeDefinition alias) => alias.AliasNode.Length > 0 ? alias.AliasNode : node;
 
     private static void Judge(
-        CatalogState catalog, string node, ProbeDefinition alias, HashSet<(string Node, string CheckId)> visited, ref ProbeResult verdict)
+        CatalogState catalog, string node, ProbeDefinition alias, HashSet<(string Node, string CheckId)> visited,
+        Queue<(string Node, ProbeDefinition Alias)> left, ref ProbeResult verdict)
     {
         if (!catalog.Nodes.TryGetValue(NodeOf(node, alias), out var entry))
         {
@@ -51,7 +58,7 @@ internal static class AliasVerdict
 
             if (check.Probe is { Type: ProbeDefinition.AliasType } next)
             {
-                Judge(catalog, entry.Node.Name, next, visited, ref verdict);
+                left.Enqueue((entry.Node.Name, next));
             }
             else if (check.Status > verdict.Status)
             {

@@ -83,14 +83,32 @@ internal sealed class CheckRunner(
         {
             await (loop.Probe.Type == ProbeDefinition.AliasType ? FollowTargetAsync(loop) : AskTargetAsync(loop)).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is OperationCanceledException or RequestRefusedException or ObjectDisposedException)
+        catch (RequestRefusedException)
         {
-            // Told to end, or the check or the whole server went away meanwhile.
+            // The check went away. It may be back by now, defined as before, and whoever brought it back saw this loop still run.
+            Forget(loop);
+            Follow(loop.CheckId);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            // Told to end, or the whole server went away meanwhile.
         }
         catch (Exception e)
         {
             // Nobody waits for it, so without this line nobody would know that the check no longer runs.
             Log.CheckEnded(logger, e, loop.CheckId);
+        }
+    }
+
+    private void Forget(Loop loop)
+    {
+        lock (_gate)
+        {
+            if (_loops.TryGetValue(loop.CheckId, out var current) && current == loop)
+            {
+                _loops.Remove(loop.CheckId);
+                loop.Dispose();
+            }
         }
     }
 

@@ -36,17 +36,20 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Error, "{Path} is written, but its directory could not be flushed to the disk: a loss of power may bring its former content back.")]
     public static partial void DirectoryNotFlushed(ILogger logger, string path);
 
-    [LoggerMessage(22, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
+    [LoggerMessage(30, LogLevel.Warning, "Datacenter {Datacenter} could not be reached.")]
     public static partial void DatacenterUnreachable(ILogger logger, Exception exception, string datacenter);
 
-    [LoggerMessage(20, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
+    [LoggerMessage(28, LogLevel.Information, "Login by {Method} as {Services}: token {AccessorId}.")]
     public static partial void LoggedIn(ILogger logger, string method, string services, string accessorId);
 
-    [LoggerMessage(21, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
+    [LoggerMessage(29, LogLevel.Warning, "Login by {Method} was refused: {Problem}.")]
     public static partial void LoginRefused(ILogger logger, string method, string problem);
 
     [LoggerMessage(11, LogLevel.Warning, "{Option} is set: whoever reaches this server from another machine gets the private key of any service.")]
     public static partial void OpenToStrangers(ILogger logger, string option);
+
+    [LoggerMessage(33, LogLevel.Warning, "{Option} is set: tokens and private keys travel in plain text, and whoever reads on the way can use them.")]
+    public static partial void ReadableByStrangers(ILogger logger, string option);
 
     [LoggerMessage(12, LogLevel.Information, "Writes can be stored in {Path} again.")]
     public static partial void StorageWorksAgain(ILogger logger, string path);

@@ -173,6 +173,11 @@ internal sealed class MeshServerOptionsValidator(IConfiguration? configuration =
                 yield return $"Datacenters:{name}:Address is '{datacenter?.Address}': it has to be http or https, a host and a port, without a path.";
             }
 
+            else if (address.Scheme == Uri.UriSchemeHttp && !address.IsLoopback && !datacenter.AllowPlaintext)
+            {
+                yield return $"Datacenters:{name}:Address is '{address}': callers' tokens would travel in plain text to another machine. Use https, or set AllowPlaintext.";
+            }
+
             if (datacenter is not null && (datacenter.Timeout < TimeSpan.FromMilliseconds(100) || datacenter.Timeout > TimeSpan.FromMinutes(5)))
             {
                 yield return $"Datacenters:{name}:Timeout is {datacenter.Timeout}: it has to be from 0.1 seconds to 5 minutes.";

@@ -124,6 +124,16 @@ internal sealed class ServerCore : IDisposable
     {
         if (options.AllowPlaintextBeyondLoopback)
         {
+            Log.ReadableByStrangers(logger, nameof(options.AllowPlaintextBeyondLoopback));
+        }
+
+        if (options.AccessControl.DemandsTokens)
+        {
+            return;
+        }
+
+        if (options.AllowPlaintextBeyondLoopback)
+        {
             Log.OpenToStrangers(logger, nameof(options.AllowPlaintextBeyondLoopback));
         }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -63,9 +64,15 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         {
             await app.StartAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (Exception e)
         {
             await app.DisposeAsync().ConfigureAwait(false);
+            if (e is SocketException)
+            {
+                // Kestrel makes a sentence of an address in use only.
+                throw new IOException($"The server cannot listen on {string.Join(" and ", new[] { plain, https }.OfType<Uri>())}: {e.Message}.", e);
+            }
+
             throw;
         }
 

@@ -92,10 +92,11 @@ internal sealed record KeyValueState
         return this with { Entries = Entries.Remove(entry), Held = Release(Held, entry), RemovedIndex = change.Index };
     }
 
-    /// <summary>Keeps a key from being taken for a while, and forgets the delays that are over.</summary>
-    public KeyValueState WithDelay(string key, long until, long timestamp) => this with
+    /// <summary>Keeps keys from being taken for a while, and forgets the delays that are over.</summary>
+    public KeyValueState WithDelays(IEnumerable<string> keys, long until, long timestamp) => this with
     {
-        Delays = Delays.RemoveRange(Delays.Where(delay => delay.Value <= timestamp).Select(delay => delay.Key)).SetItem(key, until),
+        Delays = Delays.RemoveRange(Delays.Where(delay => delay.Value <= timestamp).Select(delay => delay.Key))
+            .SetItems(keys.Select(key => new KeyValuePair<string, long>(key, until))),
     };
 
     private static KeyEntry Probe(string key) => new(key, [], 0, 0, string.Empty, 0, 0);

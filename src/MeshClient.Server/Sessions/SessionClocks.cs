@@ -16,6 +16,18 @@ internal sealed class SessionClocks(StateStore store, TimeProvider time) : IDisp
     private ITimer? _timer;
     private bool _stopped;
 
+    /// <summary>How many clocks run.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _deadlines.Count;
+            }
+        }
+    }
+
     /// <summary>Starts the clock of a session; one that has a clock goes on by it.</summary>
     public void Follow(SessionRecord session)
     {
@@ -82,9 +94,12 @@ internal sealed class SessionClocks(StateStore store, TimeProvider time) : IDisp
         List<string>? over = null;
         lock (_gate)
         {
+            // Read under the lock: a clock is started under it, and only once its session is there.
+            var sessions = store.Current.Sessions;
             foreach (var (id, deadline) in _deadlines)
             {
-                if (deadline.Left <= TimeSpan.Zero)
+                // One that was ended otherwise needs no clock any more, and may have had a day to go.
+                if (deadline.Left <= TimeSpan.Zero || sessions.Find(id) is null)
                 {
                     (over ??= []).Add(id);
                 }

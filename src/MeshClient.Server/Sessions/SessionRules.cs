@@ -27,16 +27,18 @@ internal static class SessionRules
     public static ServerState End(ServerState state, SessionRecord session, Moment now, StateChange change)
     {
         var keys = state.Keys;
-        foreach (var key in keys.Held.GetValueOrDefault(session.Id, []))
+        var held = keys.Held.GetValueOrDefault(session.Id, []);
+        foreach (var key in held)
         {
             var entry = keys.Find(key)!;
             keys = session.Behavior == SessionBehavior.Delete
                 ? keys.Without(entry, change)
                 : keys.With(entry with { Session = string.Empty, ModifyIndex = change.Index }, change);
-            if (session.LockDelay > TimeSpan.Zero)
-            {
-                keys = keys.WithDelay(key, now.After(session.LockDelay), now.Timestamp);
-            }
+        }
+
+        if (session.LockDelay > TimeSpan.Zero && !held.IsEmpty)
+        {
+            keys = keys.WithDelays(held, now.After(session.LockDelay), now.Timestamp);
         }
 
         return state with { Keys = keys, Sessions = state.Sessions.Without(session, change) };

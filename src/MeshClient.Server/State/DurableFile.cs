@@ -41,9 +41,15 @@ internal static partial class DurableFile
             File.Move(temporary, path, overwrite: true);
             return Path.GetDirectoryName(path)!;
         }
-        catch (UnauthorizedAccessException e)
+        catch (Exception e)
         {
-            throw new IOException($"The file '{path}' cannot be written.", e);
+            DeleteIfPossible(temporary);
+            if (e is UnauthorizedAccessException)
+            {
+                throw new IOException($"The file '{path}' cannot be written.", e);
+            }
+
+            throw;
         }
     }
 
@@ -83,7 +89,11 @@ internal static partial class DurableFile
     /// <summary>
     /// Makes a rename durable, which it is once its directory is; .NET opens no directories. Windows does this by itself.
     /// </summary>
-    /// <returns>Whether it is; if not, the new content is in place, and only a loss of power may bring the old one back.</returns>
+    /// <returns>
+    /// Whether it is; false from file systems that flush no directories, where the new content is in place, and only a loss of
+    /// power may bring the old one back.
+    /// </returns>
+    /// <exception cref="IOException">It could not be flushed.</exception>
     public static bool FlushDirectory(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -92,15 +102,31 @@ internal static partial class DurableFile
         }
 
         const int readOnly = 0;
+        const int invalid = 22;
         var descriptor = Libc.Open(path, readOnly);
-        if (descriptor < 0)
+        var isFlushed = descriptor >= 0 && Libc.Flush(descriptor) == 0;
+        var error = Marshal.GetLastPInvokeError();
+        if (descriptor >= 0)
         {
-            return false;
+            _ = Libc.Close(descriptor);
         }
 
-        var flushed = Libc.Flush(descriptor) == 0;
-        _ = Libc.Close(descriptor);
-        return flushed;
+        return isFlushed || (descriptor >= 0 && error == invalid)
+            ? isFlushed
+            : throw new IOException($"The directory '{path}' cannot be flushed to the disk: {Marshal.GetPInvokeErrorMessage(error)}", error);
+    }
+
+    /// <summary>Deletes what was left by something that failed; a part of a file would keep a full disk full.</summary>
+    public static void DeleteIfPossible(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to tell of; the next start deletes it.
+        }
     }
 
     private static partial class Libc

@@ -14,7 +14,9 @@ internal interface IStateStorage : IDisposable
     StoredState? Load();
 
     /// <summary>Stores writes, all of them or none.</summary>
-    /// <exception cref="StateNotStoredException">They could not be stored; they must not happen.</exception>
+    /// <exception cref="StateNotStoredException">
+    /// They could not be stored; they must not happen. Soft ones stored since the last batch that was not soft may be gone too.
+    /// </exception>
     void Append(StateBatch batch);
 }
 

@@ -31,6 +31,7 @@ internal sealed class StateDirectory : IStateStorage
     private readonly string _path;
     private readonly ILogger _logger;
     private readonly long _minLogBytes;
+    private readonly Action<SafeFileHandle> _flush;
     private readonly FileStream _lock;
     private readonly FrameBuffer _buffer = new();
     private SafeFileHandle? _log;
@@ -38,6 +39,7 @@ internal sealed class StateDirectory : IStateStorage
     private long _offset;
     private long _flushedTo;
     private ulong _sequence;
+    private ulong _flushedSequence;
     private ulong _reservedIndex;
     private long _nextLogAt;
     private bool _isFailing;
@@ -46,10 +48,13 @@ internal sealed class StateDirectory : IStateStorage
     /// <param name="path">The directory; made when it is not there.</param>
     /// <param name="logger">Where it logs.</param>
     /// <param name="minLogBytes">How long a log gets at least before the next one begins.</param>
+    /// <param name="flush">Makes what was written to a log durable; null: as <see cref="DurableFile.FlushData"/> does.</param>
     /// <exception cref="IOException">It cannot be used, or another server uses it.</exception>
     /// <exception cref="InvalidDataException">The key in it is damaged.</exception>
-    public StateDirectory(string path, ILogger<StateDirectory> logger, long minLogBytes = DefaultLogBytes)
+    public StateDirectory(
+        string path, ILogger<StateDirectory> logger, long minLogBytes = DefaultLogBytes, Action<SafeFileHandle>? flush = null)
     {
+        _flush = flush ?? DurableFile.FlushData;
         _path = Path.GetFullPath(path);
         _logger = logger;
         _minLogBytes = _nextLogAt = minLogBytes;
@@ -66,6 +71,8 @@ internal sealed class StateDirectory : IStateStorage
     }
 
     public StateSeal Seal { get; }
+
+    private bool IsFull => _offset >= Volatile.Read(ref _nextLogAt) && _snapshot.IsCompleted;
 
     public StoredState? Load()
     {
@@ -105,7 +112,10 @@ internal sealed class StateDirectory : IStateStorage
                 _number = logs[i];
                 _log = OpenLog(path);
                 CutTail(length);
+                // Of a process that was killed, the last frames may be with the file system only.
+                _flush(_log);
                 _offset = _flushedTo = length;
+                _flushedSequence = _sequence;
             }
         }
 
@@ -132,14 +142,16 @@ internal sealed class StateDirectory : IStateStorage
                 CutTail(_offset);
             }
 
-            var flush = !batch.IsSoft || index > _reservedIndex;
+            // What is full is flushed also for a soft batch, because nothing but a flushed log is followed by another.
+            var flush = !batch.IsSoft || index > _reservedIndex || IsFull;
             var reserved = flush ? index + IndexReserve : _reservedIndex;
             var end = _offset + Encode(batch, reserved);
             RandomAccess.Write(_log!, _buffer.Frame.Span, _offset);
             if (flush)
             {
-                DurableFile.FlushData(_log!);
+                _flush(_log!);
                 _flushedTo = end;
+                _flushedSequence = _sequence + 1;
                 _reservedIndex = reserved;
             }
 
@@ -156,7 +168,7 @@ internal sealed class StateDirectory : IStateStorage
             throw NotStored(e);
         }
 
-        if (_offset >= _nextLogAt && _snapshot.IsCompleted)
+        if (_flushedTo == _offset && IsFull)
         {
             BeginNext(batch.After);
         }
@@ -248,9 +260,13 @@ internal sealed class StateDirectory : IStateStorage
     {
         try
         {
-            // At once and not only before the next frame: a start after a crash would take what is there for stored.
+            // At once and not only before the next frame: a start after a crash would take what is there for stored. And back
+            // to the last flush, not to the last frame: after one that failed, Linux takes all it was to write for written
+            // (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020), so a later one that
+            // succeeds would vouch for frames that are not on the disk.
             if (_log is not null)
             {
+                (_offset, _sequence) = (_flushedTo, _flushedSequence);
                 CutTail(_offset);
             }
         }
@@ -276,14 +292,25 @@ internal sealed class StateDirectory : IStateStorage
     {
         var number = _number + 1;
         var path = PathOf(LogPrefix, number);
-        if (!DurableFile.FlushDirectory(DurableFile.Replace(path, LogFormat.CreateFileStart())))
+        try
         {
-            Log.DirectoryNotFlushed(_logger, path);
+            if (!DurableFile.FlushDirectory(DurableFile.Replace(path, LogFormat.CreateFileStart())))
+            {
+                Log.DirectoryNotFlushed(_logger, path);
+            }
+
+            _log = OpenLog(path);
+        }
+        catch
+        {
+            // Beside it, the log that goes on would not be the newest, whose end may be torn.
+            DurableFile.DeleteIfPossible(path);
+            throw;
         }
 
-        _log = OpenLog(path);
         _number = number;
         _offset = _flushedTo = LogFormat.FileStart;
+        _flushedSequence = _sequence;
     }
 
     private void BeginNext(ServerState state)
@@ -291,7 +318,6 @@ internal sealed class StateDirectory : IStateStorage
         var before = _log!;
         try
         {
-            RandomAccess.FlushToDisk(before);
             BeginLog();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -324,8 +350,9 @@ internal sealed class StateDirectory : IStateStorage
             Volatile.Write(ref _nextLogAt, Math.Max(_minLogBytes, new FileInfo(path).Length));
             DeleteBefore(number);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Whatever it was: nobody waits for it but the end of the server, which must not fail by it.
             Log.SnapshotNotWritten(_logger, e, _path);
         }
     }

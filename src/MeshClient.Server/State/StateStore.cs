@@ -23,6 +23,9 @@ internal sealed class StateStore : IDisposable
     private ServerState _newest;
     private List<Write> _queue = [];
     private Task<ServerState>? _newestWrite;
+    // What soft writes changed since the last batch that was flushed, and whether it has to be stored once more; both of whoever stores.
+    private StateChange? _unflushed;
+    private bool _isUnflushedLost;
     private bool _isStoring;
     private Thread? _thread;
     private bool _disposed;
@@ -186,9 +189,16 @@ internal sealed class StateStore : IDisposable
     private void Store(List<Write> batch)
     {
         var after = batch[^1].After;
+        var changes = batch.ConvertAll(write => write.Change);
+        var isSoft = batch.TrueForAll(write => write.Command.IsSoft);
+        if (_isUnflushedLost)
+        {
+            changes.Insert(0, _unflushed!);
+        }
+
         try
         {
-            _storage.Append(new StateBatch(after, batch.ConvertAll(write => write.Change), batch.TrueForAll(write => write.Command.IsSoft)));
+            _storage.Append(new StateBatch(after, changes, isSoft));
         }
         catch (Exception e)
         {
@@ -196,6 +206,7 @@ internal sealed class StateStore : IDisposable
             return;
         }
 
+        KeepUnflushed(batch, isSoft);
         _current = after;
         foreach (var write in batch)
         {
@@ -208,8 +219,31 @@ internal sealed class StateStore : IDisposable
         }
     }
 
-    // Never stored but published all the same are soft writes: they come again by themselves, and a full disk must not make
-    // every instance look dead.
+    private void KeepUnflushed(List<Write> batch, bool isSoft)
+    {
+        _isUnflushedLost = false;
+        if (!isSoft)
+        {
+            _unflushed = null;
+            return;
+        }
+
+        foreach (var write in batch)
+        {
+            TakeUnflushed(write.Change);
+        }
+    }
+
+    private void TakeUnflushed(StateChange change)
+    {
+        if (change.Rows.Count > 0)
+        {
+            (_unflushed ??= new StateChange(0)).Take(change);
+        }
+    }
+
+    // Published although they could not be stored are soft writes: a full disk must not make every instance look dead. They
+    // go along with the next batch, so that the disk does not go on saying something else.
     private void Fail(List<Write> batch, Exception error)
     {
         List<(Write Write, Exception? Error)> outcomes = [];
@@ -233,6 +267,7 @@ internal sealed class StateStore : IDisposable
         {
             if (problem is null)
             {
+                TakeUnflushed(write.Change);
                 Watches.Wake(write.Change);
                 write.Succeed();
             }
@@ -241,6 +276,8 @@ internal sealed class StateStore : IDisposable
                 write.Fail(problem);
             }
         }
+
+        _isUnflushedLost = _unflushed is not null;
     }
 
     private RequestRefusedException? ApplyAgain(Write write, ServerState state)

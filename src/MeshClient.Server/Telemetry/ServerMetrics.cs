@@ -60,7 +60,7 @@ internal sealed class ServerMetrics : IDisposable
     {
         var tags = new TagList
         {
-            { "http.request.method", method },
+            { "http.request.method", IsKnown(method) ? method : "_OTHER" },
             { "http.route", route },
             { "http.response.status_code", statusCode },
             { "blocking", blocking ? "true" : "false" },
@@ -76,6 +76,10 @@ internal sealed class ServerMetrics : IDisposable
     public void InstanceReaped() => _reaped.Add(1);
 
     public void Dispose() => Meter.Dispose();
+
+    // Any word can be sent as a method, and each would be kept as a series of its own (OpenTelemetry's name for all the others).
+    private static bool IsKnown(string method) =>
+        method is "GET" or "PUT" or "POST" or "DELETE" or "HEAD" or "OPTIONS" or "PATCH" or "CONNECT" or "TRACE";
 
     private static IEnumerable<Measurement<int>> CountChecks(ServerState state)
     {

@@ -6,6 +6,12 @@ namespace MeshClient.Tool.CommandLine;
 /// <summary>The whole command line, and one run of it.</summary>
 internal static class MeshClientCommand
 {
+    /// <summary>
+    /// How long a command may take to end once it is told to: longer than a server waits for requests under way, 5 seconds, so
+    /// that its end is not cut off. The library's own limit is 2 seconds.
+    /// </summary>
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(10);
+
     /// <summary>Builds the command line.</summary>
     /// <param name="shared">The options that every verb takes.</param>
     public static RootCommand Build(SharedOptions shared)
@@ -42,7 +48,10 @@ internal static class MeshClientCommand
         // A value that begins with @ names a file to us, and not one of further arguments to the parser.
         var parsing = new ParserConfiguration { ResponseFileTokenReplacer = null };
         var parsed = Build(new SharedOptions()).Parse(arguments, parsing);
-        var invocation = new InvocationConfiguration { Output = output, Error = errors, EnableDefaultExceptionHandler = false };
+        var invocation = new InvocationConfiguration
+        {
+            Output = output, Error = errors, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = EndTimeout,
+        };
         try
         {
             var exitCode = await parsed.InvokeAsync(invocation, cancellationToken).ConfigureAwait(false);

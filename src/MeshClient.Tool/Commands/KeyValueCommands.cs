@@ -21,7 +21,7 @@ internal static class KeyValueCommands
     {
         var key = Key();
         return Verbs.Create(
-            shared, "get", "Prints the value of a key, as it is; with --json also its flags, session and indexes.", [key],
+            shared, "get", "Prints the value of a key as text; with --json the value as it is, in base 64, and its flags, session and indexes.", [key],
             async (parsed, registry, output, cancellationToken) =>
             {
                 var name = parsed.GetRequiredValue(key);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using MeshClient.Server;
 using MeshClient.Tool.CommandLine;
 using Microsoft.Extensions.Configuration;
@@ -82,7 +83,7 @@ internal static class ServerCommand
         {
             await host.StartAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is OptionsValidationException or IOException or InvalidDataException)
+        catch (Exception e) when (e is OptionsValidationException or IOException or InvalidDataException or CryptographicException)
         {
             throw new ToolException(ExitCodes.Usage, $"The server cannot start. {e.Message}", e);
         }

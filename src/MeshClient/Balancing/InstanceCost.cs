@@ -19,10 +19,13 @@ internal interface IInstanceCost
 
 /// <summary>
 /// The latency expected times the calls in flight and the next one: <see cref="PeakEwma"/>. One of unknown latency is taken to be
-/// as fast as the other, so it gets its share at once, and its first answers tell what it is worth.
+/// a trace faster than the other, so it gets its share at once, its first answers tell what it is worth, and one that is known
+/// to be bad never wins a toss against it.
 /// </summary>
 internal readonly struct LatencyCost : IInstanceCost
 {
+    private const double Trace = 0.999;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now)
     {
@@ -30,7 +33,11 @@ internal readonly struct LatencyCost : IInstanceCost
         var second = b.Average(now, bPerWeight);
         if (first < 0)
         {
-            first = second < 0 ? 1 : second;
+            first = second < 0 ? 1 : second * Trace;
+        }
+        else if (second < 0)
+        {
+            second = first * Trace;
         }
 
         if (second < 0)

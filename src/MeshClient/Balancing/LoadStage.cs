@@ -17,7 +17,11 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Enter(OutboundAttempt attempt)
     {
         // The app's picker first: if it throws, nothing has been counted that would have to be taken back.
-        attempt.Call.Destination.Service.Balancer.UserPicker?.Started(new MeshInstance(attempt.Instance));
+        if (attempt.Call.Destination.Service.Balancer.UserPicker is { } picker)
+        {
+            Start(picker, attempt);
+        }
+
         attempt.Instance.Load.Begin();
     }
 
@@ -51,6 +55,19 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         }
 
         balancer.UserPicker?.Completed(new MeshInstance(attempt.Instance), Told(attempt));
+    }
+
+    // Not the instance's failure, whatever it is.
+    private static void Start(IInstancePicker picker, OutboundAttempt attempt)
+    {
+        try
+        {
+            picker.Started(new MeshInstance(attempt.Instance));
+        }
+        catch (Exception e)
+        {
+            throw PickStage.PickFailed(attempt.Call.Destination, picker, e);
+        }
     }
 
     private void LearnFromEnd(OutboundAttempt attempt)

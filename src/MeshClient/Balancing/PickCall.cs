@@ -29,8 +29,11 @@ internal readonly ref struct PickCall
     /// <summary>Whether every instance is as good as any.</summary>
     public bool AllGood => !AnyOut && Tried.IsEmpty;
 
-    /// <summary>Whether an instance is neither ejected nor tried.</summary>
-    public bool IsGood(InstanceState instance) => (!AnyOut || instance.Ejection.IsIn(Now)) && !IsTried(instance);
+    /// <summary>
+    /// Whether an instance is neither ejected nor tried. One that waits for its probe is not good: <see cref="PickStage"/> chooses
+    /// the call that is to be the probe.
+    /// </summary>
+    public bool IsGood(InstanceState instance) => (!AnyOut || instance.Ejection.IsServing) && !IsTried(instance);
 
     public bool IsTried(InstanceState instance)
     {

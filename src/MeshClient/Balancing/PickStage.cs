@@ -6,8 +6,10 @@ using MeshClient.Resilience;
 namespace MeshClient.Balancing;
 
 /// <summary>Chooses the instance of an attempt.</summary>
-internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage("Pick", StageScope.Attempt, StagePhases.Enter)
+internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptStage(StageName, StageScope.Attempt, StagePhases.Enter)
 {
+    private const string StageName = "Pick";
+
     // A probe's place can be lost between looking and taking; then another pick is made, but not for ever.
     private const int MaxPicks = 3;
 
@@ -31,13 +33,24 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         do
         {
             attempt.Instance = TryPick(destination, pick) ?? throw NoInstances(destination);
+            // Before it is asked, because the place of a probe that is not made would be taken all the same.
+            if (attempt.IsHedge && call.Tried.Contains(attempt.Instance))
+            {
+                throw NothingElse(destination);
+            }
+
             attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
-        if (attempt.IsHedge && call.Tried.Contains(attempt.Instance))
-        {
-            throw NothingElse(destination);
-        }
+    }
+
+    /// <summary>What an attempt fails with because the app's own picker did.</summary>
+    public static MeshCallException PickFailed(Destination destination, IInstancePicker picker, Exception failure)
+    {
+        var service = destination.Name.Service.Value;
+        return new MeshCallException(
+            MeshFailureReason.PickFailed, service, StageName,
+            $"Call to '{service}' was not made: the app's picker {picker.GetType()} failed: {failure.Message}", failure);
     }
 
     // Another attempt at an instance that is slow already would make it slower.
@@ -84,7 +97,7 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         return false;
     }
 
-    private InstanceState? TryPick(Destination destination, in PickCall pick)
+    private static InstanceState? TryPick(Destination destination, in PickCall pick)
     {
         try
         {
@@ -92,10 +105,7 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         }
         catch (Exception e) when (destination.Service.Balancer.UserPicker is { } picker)
         {
-            var service = destination.Name.Service.Value;
-            throw new MeshCallException(
-                MeshFailureReason.PickFailed, service, Descriptor.Name,
-                $"Call to '{service}' was not made: the app's picker {picker.GetType()} failed: {e.Message}", e);
+            throw PickFailed(destination, picker, e);
         }
     }
 

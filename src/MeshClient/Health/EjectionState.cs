@@ -67,6 +67,9 @@ internal sealed class EjectionState
         : _failsChecks ? EjectionReason.HealthCheck
         : EjectionReason.None;
 
+    /// <summary>Whether any call may be sent: in, or out while too few are in.</summary>
+    public bool IsServing => !_isOut || IsLiftedByPanic;
+
     /// <summary>Whether a call may be sent: in, or out and due for a probe, or out while too few are in.</summary>
     public bool IsIn(long now) => !_isOut || IsDue(now) || IsLiftedByPanic;
 

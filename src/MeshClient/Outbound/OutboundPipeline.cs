@@ -54,9 +54,9 @@ internal sealed class OutboundPipeline
         _attemptStages =
         [
             new AttemptTelemetryStage(telemetry), // outermost of the attempt, because a failed pick is to be seen too
-            new PickStage(random, time), // above load, because load belongs to the instance picked
-            new LoadStage(time), // right below pick, because the next pick must see this call in flight at once
-            new EjectionStage(time), // beside load, because both judge the instance by the same outcome
+            new PickStage(random, time), // above all that is the instance's
+            new EjectionStage(time), // right below pick, because a probe's place that pick took has to be given back whatever comes next
+            new LoadStage(time), // beside ejection, because both judge the instance by the same outcome; the next pick must see this call in flight at once
             new AttemptTimeoutStage(time), // just above what can hang, and never longer than what is left of the deadline
             new TransportStage(), // innermost: a connection of the instance; only at connect our certificate goes out and theirs is judged
         ];

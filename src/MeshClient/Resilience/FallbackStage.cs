@@ -25,7 +25,19 @@ internal sealed class FallbackStage(MeshTelemetry telemetry) : CallStage("Fallba
             return await AskAsync(fallback, call, null, failure).ConfigureAwait(false) ?? throw Rethrown(failure);
         }
 
-        if (await AskAsync(fallback, call, response, null).ConfigureAwait(false) is not { } other)
+        HttpResponseMessage? other;
+        try
+        {
+            other = await AskAsync(fallback, call, response, null).ConfigureAwait(false);
+        }
+        catch
+        {
+            // Nobody else can: until then the call counts as in flight.
+            response.Dispose();
+            throw;
+        }
+
+        if (other is null)
         {
             return response;
         }

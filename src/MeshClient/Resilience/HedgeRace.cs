@@ -13,6 +13,7 @@ namespace MeshClient.Resilience;
 internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline pipeline)
 {
     private readonly Lock _lock = new();
+    private readonly Lock _message = new();
     private readonly List<OutboundAttempt> _attempts = [];
     private readonly List<OutboundAttempt> _finished = [];
     private bool _isDecided;
@@ -33,7 +34,20 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
         _attempts.Add(attempt);
         // Polly lets nobody go before all attempts have come to their end.
         await using var registration = lost.UnsafeRegister(static state => SupersedeUnlessGivenUp((OutboundAttempt)state!), attempt).ConfigureAwait(false);
-        await pipeline.FinishAsync(attempt, sending).ConfigureAwait(false);
+        if (sending is not null)
+        {
+            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        ValueTask<OutboundAttempt> finishing;
+        lock (_message)
+        {
+            // Takes what is the attempt's own off the app's message again, at once since the answer is there; not while that is being
+            // copied.
+            finishing = pipeline.FinishAsync(attempt, sending);
+        }
+
+        await finishing.ConfigureAwait(false);
         Call.Destination.Service.Hedging!.Record(attempt);
         _isStopped |= attempt.Outcome.ForbidsRetry || attempt.Outcome.Verdict == AttemptVerdict.Shed;
         bool isLate;
@@ -60,7 +74,13 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
             Call.MarkTried(other.Instance);
         }
 
-        var attempt = new OutboundAttempt(Call, ++Call.Attempts) { Request = RequestCopy.Of(_attempts[0], address), IsHedge = true };
+        HttpRequestMessage copy;
+        lock (_message)
+        {
+            copy = RequestCopy.Of(_attempts[0], address);
+        }
+
+        var attempt = new OutboundAttempt(Call, ++Call.Attempts) { Request = copy, IsHedge = true };
         return RunAsync(attempt, pipeline.Begin(attempt), lost);
     }
 

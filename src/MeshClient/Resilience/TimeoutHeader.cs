@@ -19,8 +19,8 @@ internal static class TimeoutHeader
     private const int GrpcDigits = 8;
     private const long MostGrpcDigits = 99_999_999;
 
-    // In timestamps of any clock this is for ever, and it does not overflow.
-    private const long LongestMilliseconds = 1000L * 3600 * 24 * 365;
+    // As good as for ever, and what a timer still takes: the caller says it, and here a timer is set to it.
+    private const long LongestMilliseconds = 1000L * 3600 * 24 * 40;
 
     // A deadline is mostly told in the first seconds of its life: these need no new text each time.
     private static readonly string?[] Texts = new string?[10_000];

@@ -29,6 +29,23 @@ public sealed class DeadlineTests
         AssertLeft(milliseconds, await response.Content.ReadAsStringAsync(Token));
     }
 
+    [Theory]
+    [InlineData("mesh-timeout-ms", "9223372036854775807")]
+    [InlineData("grpc-timeout", "99999999H")]
+    public async Task Request_DeadlineBeyondAllTimers_IsServed(string header, string value)
+    {
+        await using var host = await StartAsync();
+        using var client = host.CallerFrom("web");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/left") { Content = new ByteArrayContent([]) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        request.Headers.TryAddWithoutValidation(header, value);
+
+        using var response = await client.SendAsync(request, Token);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.NotEqual("none", await response.Content.ReadAsStringAsync(Token));
+    }
+
     [Fact]
     public async Task Request_SeveralDeadlines_TheShortestHolds()
     {

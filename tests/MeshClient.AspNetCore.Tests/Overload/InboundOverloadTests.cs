@@ -268,6 +268,7 @@ public sealed class InboundOverloadTests : IDisposable
     [Theory]
     [InlineData("/fails")]
     [InlineData("/fails-grpc")]
+    [InlineData("/fails-grpc-in-head")]
     public async Task Adaptive_AnswersSayBroken_NothingIsLearned(string path)
     {
         await using var host = await StartAsync(overload => overload.Adaptive = new()
@@ -377,11 +378,23 @@ public sealed class InboundOverloadTests : IDisposable
         {
             app.Urls.Add("http://127.0.0.1:0");
             app.MapGet("/hello", () => "hello");
-            app.MapGet("/fails", void () => throw new InvalidOperationException());
-            app.MapGet("/fails-grpc", (HttpContext context) =>
+            // Slow enough to be learned from, if they could be.
+            app.MapGet("/fails", async Task () =>
             {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token);
+                throw new InvalidOperationException();
+            });
+            app.MapGet("/fails-grpc", async (HttpContext context) =>
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token);
                 context.Response.ContentType = "application/grpc";
                 context.Response.AppendTrailer("grpc-status", "13");
+            });
+            app.MapGet("/fails-grpc-in-head", async (HttpContext context) =>
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token);
+                context.Response.ContentType = "application/grpc";
+                context.Response.Headers["grpc-status"] = "13";
             });
             app.MapGet("/slow", () => Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token));
             app.MapGet("/probe", () => "ok");

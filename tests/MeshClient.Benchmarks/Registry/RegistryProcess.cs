@@ -52,6 +52,8 @@ internal sealed class RegistryProcess : IDisposable
         var data = folder ?? NewFolder();
         var start = new ProcessStartInfo(
             Environment.ProcessPath!, ["registry-server", port.ToString(CultureInfo.InvariantCulture), data]);
+        // As the command "meshclient" is set; see its project file.
+        start.Environment["DOTNET_TieredPGO"] = "0";
         return new RegistryProcess("MeshClient.Server", data, folder is null, port, start).UntilReadyAsync();
     }
 

@@ -26,6 +26,24 @@ public sealed class AccessApiTests
         Assert.Equal((401, "ACL support disabled"), ((int)answer.Status, answer.Body));
     }
 
+    [Theory]
+    [InlineData("PUT", "/v1/acl/token", "{}")]
+    [InlineData("GET", "/v1/acl/tokens", null)]
+    [InlineData("PUT", "/v1/acl/policy", """{"Name":"p"}""")]
+    [InlineData("POST", "/v1/connect/intentions", """{"SourceName":"a","DestinationName":"b","Action":"allow"}""")]
+    [InlineData("PUT", "/v1/connect/intentions/exact?source=a&destination=b", """{"Action":"allow"}""")]
+    [InlineData("PUT", "/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""")]
+    [InlineData("GET", "/v1/connect/ca/configuration", null)]
+    [InlineData("GET", "/v1/connect/intentions/check?source=a&destination=b", null)]
+    public async Task Calls_OfAnotherDatacenter_AreNotDoneHere(string method, string path, string? body)
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var before = server.State.Index;
+        var answer = await server.SendAsync(method, path + (path.Contains('?', StringComparison.Ordinal) ? "&dc=dc9" : "?dc=dc9"), body);
+        Assert.Equal((500, "No path to datacenter"), ((int)answer.Status, answer.Body));
+        Assert.Equal(before, server.State.Index);
+    }
+
     [Fact]
     public async Task Bootstrap_IsDoneOnce()
     {
@@ -269,6 +287,38 @@ public sealed class AccessApiTests
     }
 
     [Fact]
+    public async Task Watch_WhoseTokenIsTakenAway_GetsNoMoreKeys()
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var made = (await server.PutAsync("/v1/acl/token", """{"ServiceIdentities":[{"ServiceName":"web"}]}""")).Json;
+        const string leaf = "/v1/agent/connect/ca/leaf/web";
+        server.Token = made.GetProperty("SecretID").GetString();
+        var parked = await server.ParkAsync(leaf, (await server.GetAsync(leaf)).Index);
+        server.Token = TestServer.ManagementToken;
+        Assert.Equal(HttpStatusCode.OK, (await server.SendAsync("DELETE", $"/v1/acl/token/{made.GetProperty("AccessorID").GetString()}")).Status);
+        await server.MustPutAsync("/v1/connect/ca/configuration", """{"Provider":"consul","Config":{"PrivateKeyBits":384}}""");
+        Assert.Equal((403, "ACL not found"), await StatusAsync(parked));
+    }
+
+    [Fact]
+    public async Task Watch_WhosePolicyIsNarrowed_IsRefusedAndALongOneIsNot()
+    {
+        await using var server = await TestServer.StartGuardedAsync();
+        var id = (await server.PutAsync("/v1/acl/policy", """{"Name":"p","Rules":"key_prefix \"\" { policy = \"read\" }"}""")).Json.GetProperty("ID").GetString();
+        await server.MustPutAsync("/v1/kv/a", "1");
+        await server.MustPutAsync("/v1/kv/b", "1");
+        server.Token = (await server.PutAsync("/v1/acl/token", """{"Policies":[{"Name":"p"}]}""")).Json.GetProperty("SecretID").GetString();
+        var parkedA = await server.ParkAsync("/v1/kv/a", (await server.GetAsync("/v1/kv/a")).Index);
+        var parkedB = await server.ParkAsync("/v1/kv/b", (await server.GetAsync("/v1/kv/b")).Index);
+        server.Token = TestServer.ManagementToken;
+        await server.MustPutAsync($"/v1/acl/policy/{id}", """{"Name":"p","Rules":"key \"b\" { policy = \"read\" }"}""");
+        await server.MustPutAsync("/v1/kv/a", "2");
+        await server.MustPutAsync("/v1/kv/b", "2");
+        Assert.Equal((403, "Permission denied"), await StatusAsync(parkedA));
+        Assert.Equal(HttpStatusCode.OK, (await parkedB).Status);
+    }
+
+    [Fact]
     public async Task AnonymousToken_GivesRightsToWhoSendsNone()
     {
         await using var server = await TestServer.StartGuardedAsync();
@@ -292,6 +342,9 @@ public sealed class AccessApiTests
         await server.MustPutAsync("/v1/agent/token/default", $$"""{"Token":"{{TestServer.ManagementToken}}"}""");
         server.Token = null;
         Assert.Equal(HttpStatusCode.OK, (await server.GetAsync("/v1/agent/self")).Status);
+
+        // It counts for them, and they do not become its bearers.
+        Assert.Equal("<hidden>", (await server.GetAsync("/v1/acl/token/self")).Json.GetProperty("SecretID").GetString());
         Assert.Equal((404, "Token \"bogus\" is unknown"), await StatusAsync(server.PutAsync("/v1/agent/token/bogus", """{"Token":"x"}""")));
     }
 

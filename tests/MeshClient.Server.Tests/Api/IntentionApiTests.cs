@@ -183,6 +183,17 @@ public sealed class IntentionApiTests
         Assert.True((await AuthorizeAsync(server, "orders", "WEB")).Json.GetProperty("Authorized").GetBoolean());
     }
 
+    [Theory]
+    [InlineData(false, "ACLs disabled, access is allowed by default")]
+    [InlineData(true, "Default behavior configured by ACLs")]
+    public async Task Authorize_ByTheDefault_SaysWhoseItIs(bool guarded, string reason)
+    {
+        void Allow(MeshServerOptions options) => options.DefaultIntentionPolicy = DefaultIntentionPolicy.Allow;
+        await using var server = guarded ? await TestServer.StartGuardedAsync(Allow) : await TestServer.StartAsync(Allow);
+        var answer = (await AuthorizeAsync(server, "orders", "web")).Json;
+        Assert.Equal((true, reason), (answer.GetProperty("Authorized").GetBoolean(), answer.GetProperty("Reason").GetString()));
+    }
+
     [Fact]
     public async Task Authorize_OfAForeignDomainOrNamespace_Refuses()
     {

@@ -166,6 +166,19 @@ public sealed class ReadApiTests
     }
 
     [Theory]
+    [InlineData(false, "0", "disabled")]
+    [InlineData(true, "1", "enabled")]
+    public async Task Self_SaysWhetherTokensAreDemanded(bool enabled, string tag, string stat)
+    {
+        await using var server = enabled ? await TestServer.StartGuardedAsync() : await TestServer.StartAsync();
+        var self = (await server.GetAsync("/v1/agent/self")).Json;
+        Assert.Equal(enabled, self.GetProperty("DebugConfig").GetProperty("ACLsEnabled").GetBoolean());
+        Assert.Equal(stat, self.GetProperty("Stats").GetProperty("consul").GetProperty("acl").GetString());
+        Assert.Equal(tag, self.GetProperty("Member").GetProperty("Tags").GetProperty("acls").GetString());
+        Assert.Equal(tag, (await server.GetAsync("/v1/agent/members")).Json[0].GetProperty("Tags").GetProperty("acls").GetString());
+    }
+
+    [Theory]
     [InlineData("GET", "/v1/nope")]
     [InlineData("GET", "/nope")]
     [InlineData("GET", "/")]

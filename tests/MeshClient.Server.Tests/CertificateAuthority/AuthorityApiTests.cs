@@ -445,6 +445,12 @@ public sealed class AuthorityApiTests
         plain.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(SHA256.HashData(key.ExportSubjectPublicKeyInfo()), false));
         using var expired = plain.CreateSelfSigned(now.AddYears(-2), now.AddYears(-1));
         using var good = plain.CreateSelfSigned(now.AddMinutes(-1), now.AddYears(1));
+        using var shortKey = RSA.Create(1024);
+        var weak = new CertificateRequest("CN=x", shortKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        weak.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        weak.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(weak.PublicKey, false));
+        using var weakRoot = weak.CreateSelfSigned(now.AddMinutes(-1), now.AddYears(1));
+        Assert.Contains("too short", (await server.PutAsync(Configuration, RootBody(weakRoot, shortKey.ExportRSAPrivateKeyPem()))).Body, StringComparison.Ordinal);
         foreach (var (certificate, privateKey) in new[] { (noCa, key), (noKeyIdentifier, key), (expired, key), (good, other) })
         {
             var answer = await server.PutAsync(Configuration, RootBody(certificate, privateKey.ExportECPrivateKeyPem()));

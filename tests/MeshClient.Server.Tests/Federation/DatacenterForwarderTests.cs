@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using MeshClient.Server.Tests.Support;
 using MeshClient.Testing;
 
@@ -100,6 +101,66 @@ public sealed class DatacenterForwarderTests
         });
         var answer = await west.GetAsync("/v1/catalog/services?dc=south");
         Assert.Equal((500, "No path to datacenter"), ((int)answer.Status, answer.Body));
+    }
+
+    [Theory]
+    [InlineData("/v1/kv/../agent/connect/ca/leaf/web")]
+    [InlineData("/v1/kv/%2e%2e/agent/connect/ca/leaf/web")]
+    [InlineData("/v1/kv/.%2E/agent/connect/ca/leaf/web")]
+    [InlineData("/v1/kv/..%2fagent/connect/ca/leaf/web")]
+    [InlineData("/v1/kv/..\\agent/connect/ca/leaf/web")]
+    [InlineData("/v1/kv/a/../../../outside")]
+    [InlineData("/v1/kv/./agent/self")]
+    public async Task Read_WhosePathLeadsElsewhere_IsNotHandedOn(string path)
+    {
+        await using var east = await TestServer.StartAsync(options => options.Datacenter = "east");
+        await using var west = await StartAsync(east.Address);
+        var answer = await SendRawAsync(west.Address, $"GET {path}?dc=east HTTP/1.1");
+        Assert.StartsWith("HTTP/1.1 400 ", answer, StringComparison.Ordinal);
+        Assert.Empty(east.State.Leaves);
+        Assert.DoesNotContain("PrivateKey", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Read_OfAKeyWithEscapes_ArrivesToTheLetter()
+    {
+        await using var east = await TestServer.StartAsync(options => options.Datacenter = "east");
+        await using var west = await StartAsync(east.Address);
+        await east.MustPutAsync("/v1/kv/a%2Fb%20c%3F/..d", "there");
+        var answer = await SendRawAsync(west.Address, "GET /v1/kv/a%2Fb%20c%3F/..d?raw&dc=east HTTP/1.1");
+        Assert.StartsWith("HTTP/1.1 200 ", answer, StringComparison.Ordinal);
+        Assert.EndsWith("there", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Read_WithALineBreakInItsToken_SendsNoHeaderOfItsOwn()
+    {
+        using var east = new TcpListener(IPAddress.Loopback, 0);
+        east.Start();
+        await using var west = await StartAsync(new Uri($"http://{east.LocalEndpoint}"));
+        var answer = await SendRawAsync(west.Address, "GET /v1/catalog/services?dc=east&token=a%0d%0aX-Injected:%201 HTTP/1.1");
+        Assert.StartsWith("HTTP/1.1 403 ", answer, StringComparison.Ordinal);
+        Assert.False(east.Pending());
+    }
+
+    [Fact]
+    public async Task Read_OfSeveralDatacenters_IsAnsweredByTheFirst()
+    {
+        await using var east = await TestServer.StartAsync(options => options.Datacenter = "east");
+        await using var west = await StartAsync(east.Address);
+        await east.RegisterAsync("web");
+        Assert.Single((await west.GetAsync("/v1/health/service/web?dc=east&dc=west")).Json.EnumerateArray());
+    }
+
+    // By hand: an HTTP client tidies its paths up before it sends them.
+    private static async Task<string> SendRawAsync(Uri address, string line)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(address.Host, address.Port, TestServer.Cancellation);
+        var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"{line}\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n"), TestServer.Cancellation);
+        using var reader = new StreamReader(stream);
+        return await reader.ReadToEndAsync(TestServer.Cancellation).WaitAsync(TestServer.Limit, TestServer.Cancellation);
     }
 
     private static Task<TestServer> StartAsync(Uri east, FakeTimeProvider? time = null) => TestServer.StartAsync(

@@ -49,6 +49,24 @@ public sealed class AliasVerdictTests
         Assert.Equal(CheckStatus.Passing, Verdict(catalog, "proxy").Status);
     }
 
+    [Fact]
+    public void Of_AChainOfAnyLength_NeedsNoMoreOfTheStack()
+    {
+        const int length = 5000;
+        const int stackBytes = 256 * 1024;
+        var catalog = With(Empty(), "s0", CheckStatus.Warning);
+        for (var i = 1; i <= length; i++)
+        {
+            catalog = With(catalog, $"s{i}", CheckStatus.Passing, alias: $"s{i - 1}");
+        }
+
+        ProbeResult? verdict = null;
+        var thread = new Thread(() => verdict = Verdict(catalog, $"s{length}"), stackBytes);
+        thread.Start();
+        thread.Join();
+        Assert.Equal(CheckStatus.Warning, verdict!.Value.Status);
+    }
+
     // Aliases in any tangle: it ends, and what is said follows from the checks that are none, never from what aliases said before.
     [Fact]
     public void Of_AliasesInAnyTangle_FollowsFromRealChecksOnly()

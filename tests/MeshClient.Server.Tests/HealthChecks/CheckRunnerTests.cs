@@ -94,8 +94,7 @@ public sealed class CheckRunnerTests
             return Task.CompletedTask;
         });
         var time = new FakeTimeProvider(Now);
-        using var store = new StateStore(
-            ServerState.CreateEmpty(1, NodeRecord.Local("id", "n1", "127.0.0.1", "dc1", 1), Now), new MemoryStateStorage(), new WatchHub());
+        using var store = CreateStore();
         using var metrics = new ServerMetrics();
         using var runner = new CheckRunner(store, new Jitter(new Random(seed)), time, metrics, NullLogger<CheckRunner>.Instance);
         var interval = TimeSpan.FromHours(1);
@@ -115,6 +114,32 @@ public sealed class CheckRunnerTests
             time.Advance(TimeSpan.FromMilliseconds(4));
             await TestServer.UntilAsync(() => Volatile.Read(ref hits) == i + 1);
         }
+    }
+
+    [Fact]
+    public async Task Check_ThatWentAwayAndCameBackTheSame_IsRunAgain()
+    {
+        const int seed = 7;
+        await using var target = await ProbeTarget.StartAsync(_ => Task.CompletedTask);
+        var time = new FakeTimeProvider(Now);
+        using var store = CreateStore();
+        using var metrics = new ServerMetrics();
+        using var runner = new CheckRunner(store, new Jitter(new Random(seed)), time, metrics, NullLogger<CheckRunner>.Instance);
+        var random = new Random(seed);
+        var interval = TimeSpan.FromHours(1);
+        var probe = new ProbeDefinition { Type = ProbeDefinition.HttpType, Target = $"http://{target.Address}/", Interval = interval };
+        var register = new RegisterCheck(new CheckDefinition("c", "c", "", null, null, null) { Probe = probe }, "", Now);
+        store.Apply(register);
+        runner.Follow("c");
+
+        // Its loop reports between the write that takes it away and the calls that follow the writes.
+        store.Apply(new DeregisterCheck("c"));
+        time.Advance((interval * random.NextDouble()) + TimeSpan.FromMilliseconds(1));
+        await TestServer.UntilAsync(() => runner.Count == 0);
+        store.Apply(register);
+        runner.Follow("c");
+        time.Advance((interval * random.NextDouble()) + TimeSpan.FromMilliseconds(1));
+        await TestServer.UntilAsync(() => store.Current.Catalog.FindCheck("c", out _)!.Status == CheckStatus.Passing);
     }
 
     [Fact]
@@ -176,6 +201,9 @@ public sealed class CheckRunnerTests
         await server.MustPutAsync("/v1/agent/check/pass/a-ttl");
         await TestServer.UntilAsync(() => StatusOf(server, "b-alias") == CheckStatus.Passing && StatusOf(server, "a-alias") == CheckStatus.Passing);
     }
+
+    private static StateStore CreateStore() => new(
+        ServerState.CreateEmpty(1, NodeRecord.Local("id", "n1", "127.0.0.1", "dc1", 1), Now), new MemoryStateStorage(), new WatchHub());
 
     private static CheckStatus StatusOf(TestServer server, string checkId = "service:web") => server.State.Catalog.FindCheck(checkId, out _)!.Status;
 

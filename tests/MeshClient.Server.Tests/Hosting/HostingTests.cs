@@ -114,6 +114,20 @@ public sealed class HostingTests
     public void ListenAddress_IsLoopbackAndPlain_OrAnError(string address, bool good) =>
         Assert.Equal(good, !MeshServerOptionsValidator.Find(new MeshServerOptions { ListenAddress = new Uri(address) }).Any());
 
+    [Theory]
+    [InlineData("http://127.0.0.1:8500", false, true)]
+    [InlineData("http://localhost:8500", false, true)]
+    [InlineData("https://east.example:8501", false, true)]
+    [InlineData("http://east.example:8500", false, false)]
+    [InlineData("http://10.0.0.1:8500", false, false)]
+    [InlineData("http://10.0.0.1:8500", true, true)]
+    public void DatacenterAddress_ByPlainHttp_IsOfThisMachineUnlessAllowed(string address, bool allowed, bool good)
+    {
+        var options = new MeshServerOptions();
+        options.Datacenters["east"] = new MeshServerDatacenterOptions { Address = new Uri(address), AllowPlaintext = allowed };
+        Assert.Equal(good, !MeshServerOptionsValidator.Find(options).Any(error => error.StartsWith("Datacenters:east:Address", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void ListenAddress_BeyondLoopback_IsAllowedWhenAskedFor() => Assert.Empty(MeshServerOptionsValidator.Find(
         new MeshServerOptions { ListenAddress = new Uri("http://0.0.0.0:0"), AllowPlaintextBeyondLoopback = true }));
@@ -194,6 +208,16 @@ public sealed class HostingTests
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task Start_OnAnAddressThisMachineHasNot_SaysWhichAddress()
+    {
+        // RFC 5737: an address of documentation, which no machine has.
+        var options = new MeshServerOptions { ListenAddress = new Uri("http://192.0.2.1:0"), AllowPlaintextBeyondLoopback = true };
+        await using var server = new MeshServer(options);
+        var error = await Assert.ThrowsAsync<IOException>(() => server.StartAsync(Cancellation));
+        Assert.StartsWith("The server cannot listen on http://192.0.2.1:0/: ", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

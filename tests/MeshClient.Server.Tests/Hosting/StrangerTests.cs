@@ -91,6 +91,38 @@ public sealed class StrangerTests
         Assert.Contains(logs.Lines, line => line.StartsWith(option, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(DefaultAccessPolicy.Allow, "These endpoints are for this machine only")]
+    [InlineData(DefaultAccessPolicy.Deny, "Permission denied")]
+    public async Task Leaf_OfAStrangerWithoutAToken_IsRefusedWhateverTheDefaultPolicy(DefaultAccessPolicy policy, string text)
+    {
+        await using var app = await StartAsync(
+            Stranger, "https", options => (options.AccessControl.Enabled, options.AccessControl.DefaultPolicy) = (true, policy), _ => { });
+        var answer = await AskAsync(app);
+        Assert.Equal(HttpStatusCode.Forbidden, answer.Status);
+        Assert.StartsWith(text, answer.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(DefaultAccessPolicy.Allow, 3)]
+    [InlineData(DefaultAccessPolicy.Deny, 1)]
+    public async Task Start_WithTokens_WarnsOfWhatStrangersCanStillDo(DefaultAccessPolicy policy, int warnings)
+    {
+        var logs = new Warnings();
+        await using var app = await StartAsync(
+            "127.0.0.1", "https",
+            options =>
+            {
+                (options.AllowPlaintextBeyondLoopback, options.AllowUnauthenticatedBeyondLoopback) = (true, true);
+                (options.AccessControl.Enabled, options.AccessControl.DefaultPolicy) = (true, policy);
+            },
+            _ => { }, logs);
+        var lines = logs.Lines.Where(line => line.Contains("BeyondLoopback", StringComparison.Ordinal)).ToList();
+        Assert.Equal(warnings, lines.Count);
+        Assert.Contains(lines, line => line.Contains("tokens and private keys travel in plain text", StringComparison.Ordinal));
+        Assert.Equal(warnings - 1, lines.Count(line => line.Contains("gets the private key of any service", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Start_WithoutLeaveForStrangers_WarnsOfNone()
     {

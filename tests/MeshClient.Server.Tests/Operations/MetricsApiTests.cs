@@ -50,6 +50,20 @@ public sealed partial class MetricsApiTests
     }
 
     [Fact]
+    public async Task Metrics_OfMethodsNobodyKnows_AreOneSeries()
+    {
+        await using var server = await TestServer.StartAsync();
+        for (var i = 0; i < 20; i++)
+        {
+            await server.SendAsync($"M{i}", "/v1/status/leader");
+        }
+
+        var lines = (await server.GetAsync("/v1/agent/metrics?format=prometheus")).Body.Split('\n');
+        var counts = lines.Where(line => line.StartsWith("meshclient_server_request_duration_seconds_count", StringComparison.Ordinal));
+        Assert.EndsWith("} 20", Assert.Single(counts, line => !line.Contains("\"GET\"", StringComparison.Ordinal)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Metrics_InTheFormOfConsul_HaveItsShape()
     {
         await using var server = await TestServer.StartAsync();

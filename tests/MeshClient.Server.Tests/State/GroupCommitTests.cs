@@ -98,6 +98,12 @@ public sealed class GroupCommitTests : IDisposable
         await soft.WaitAsync(TestServer.Limit, Cancellation);
         Assert.Equal(CheckStatus.Passing, _store.Current.Catalog.FindCheck("c", out _)!.Status);
         Assert.Null(_store.Current.Keys.Find("a"));
+
+        // The disk does not know of it yet: it goes along with the next batch, once.
+        _store.Apply(new SetKey("b", [1], 0, null));
+        Assert.Equal(2, _storage.Batches[^1]);
+        _store.Apply(new SetKey("c", [1], 0, null));
+        Assert.Equal(1, _storage.Batches[^1]);
     }
 
     [Fact]

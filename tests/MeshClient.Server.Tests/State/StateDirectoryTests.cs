@@ -1,4 +1,6 @@
 using MeshClient.Server.Catalog;
+using MeshClient.Server.HealthChecks;
+using MeshClient.Server.KeyValues;
 using MeshClient.Server.State;
 using MeshClient.Server.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -200,8 +202,57 @@ public sealed class StateDirectoryTests : IDisposable
         Assert.True(DurableFile.FlushDirectory(_folder));
         if (!OperatingSystem.IsWindows())
         {
-            Assert.False(DurableFile.FlushDirectory(Path.Combine(_folder, "absent")));
+            var error = Assert.Throws<IOException>(() => DurableFile.FlushDirectory(Path.Combine(_folder, "absent")));
+            Assert.Contains("No such file or directory", error.Message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void Append_WhoseFlushFails_GoesBackToTheLastFlushAndStoresWhatWasSoftOnceMore()
+    {
+        var isFailing = false;
+        using (var directory = new StateDirectory(_folder, _logger, flush: file =>
+        {
+            if (isFailing)
+            {
+                throw new IOException("Input/output error");
+            }
+
+            DurableFile.FlushData(file);
+        }))
+        {
+            directory.Load();
+            using var store = new StateStore(Empty(1), directory, new WatchHub());
+            var check = new CheckDefinition("c", "c", "", TimeSpan.FromMinutes(1), null, null);
+            store.Apply(new RegisterService(new ServiceDefinition { Id = "web", Name = "web", Port = 80 }, [check], false, Now));
+            var flushed = new FileInfo(NewestLog).Length;
+            store.Apply(new SetCheckStatus("c", CheckStatus.Passing, "ok", Now));
+            Assert.True(new FileInfo(NewestLog).Length > flushed);
+            isFailing = true;
+            Assert.Throws<StateNotStoredException>(() => store.Apply(new SetKey("refused", [1], 0, null)));
+            Assert.Equal(flushed, new FileInfo(NewestLog).Length);
+            isFailing = false;
+            store.Apply(new SetKey("stored", [1], 0, null));
+        }
+
+        using var again = Open();
+        var state = StateTables.Restore(Empty(1), again.Load()!.Rows, new RestoreContext(Now, again.Seal, new StateChange(1)));
+        Assert.Equal(["stored"], state.Keys.All.Select(entry => entry.Key));
+        Assert.Equal(CheckStatus.Passing, state.Catalog.FindCheck("c", out _)!.Status);
+    }
+
+    [Fact]
+    public void Replace_ThatFailsHalfway_KeepsTheOldContentAndLeavesNoPartBehind()
+    {
+        var path = Path.Combine(_folder, "file");
+        DurableFile.Replace(path, "old"u8.ToArray());
+        Assert.Throws<IOException>(() => DurableFile.Replace(path, file =>
+        {
+            file.Write(new byte[100_000]);
+            throw new IOException("No space left on device");
+        }));
+        Assert.Equal("old", File.ReadAllText(path));
+        Assert.Equal([path], Directory.GetFiles(_folder));
     }
 
     private static ServerState Empty(ulong index) =>

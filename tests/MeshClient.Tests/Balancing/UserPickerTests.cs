@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using MeshClient.Balancing;
 using MeshClient.Discovery;
+using MeshClient.Health;
 using MeshClient.Outbound;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -129,6 +130,32 @@ public sealed class UserPickerTests
         Assert.Equal(0, picker.Started);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Call_PickerThrowsWhenToldOfAProbe_InstanceIsNotBlamedAndWaitsForTheNextProbe()
+    {
+        var picker = new RecordingPicker();
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Health.ConnectBackoff = TimeSpan.FromMilliseconds(20),
+            services: services => services.AddSingleton<IInstancePicker>(picker));
+        var peer = await env.StartAsync("orders", context => context.Response.WriteAsync("good"));
+        await env.Client().GetStringAsync(new Uri("http://orders/"), MeshTestEnvironment.Token);
+        var ejection = env.Instance("orders", peer.Port).Ejection;
+        ejection.ConnectFailed(Admission.Ordinary, TimeProvider.System.GetTimestamp(), isIdentityRefused: false);
+        var dueAt = ejection.DueAt;
+        await Eventually.HoldsAsync(() => ejection.IsDue(TimeProvider.System.GetTimestamp()));
+
+        picker.OnStarted = () => throw new InvalidOperationException("no idea");
+        var e = await Assert.ThrowsAsync<MeshCallException>(
+            () => env.Client().GetAsync(new Uri("http://orders/"), MeshTestEnvironment.Token));
+
+        Assert.Equal(MeshFailureReason.PickFailed, e.Reason);
+        Assert.Equal(dueAt, ejection.DueAt);
+        picker.OnStarted = null;
+        Assert.Equal("good", await env.Client().GetStringAsync(new Uri("http://orders/"), MeshTestEnvironment.Token));
+        Assert.False(ejection.IsOut);
+        Assert.Equal(0, env.Instance("orders", peer.Port).Load.InFlight);
+    }
+
     /// <summary>Chooses the last candidate unless told otherwise.</summary>
     private sealed class RecordingPicker : IInstancePicker
     {
@@ -139,6 +166,8 @@ public sealed class UserPickerTests
         public IReadOnlyList<string> LastCandidates { get; private set; } = [];
 
         public string? LastService { get; private set; }
+
+        public Action? OnStarted { get; set; }
 
         public int Started => Volatile.Read(ref _started);
 
@@ -157,7 +186,11 @@ public sealed class UserPickerTests
             return Choice(context.Candidates.Count);
         }
 
-        void IInstancePicker.Started(MeshInstance instance) => Interlocked.Increment(ref _started);
+        void IInstancePicker.Started(MeshInstance instance)
+        {
+            OnStarted?.Invoke();
+            Interlocked.Increment(ref _started);
+        }
 
         void IInstancePicker.Completed(MeshInstance instance, in PickOutcome outcome) => Completed.Enqueue((instance, outcome));
     }

@@ -230,6 +230,22 @@ public sealed class CircuitBreakerTests
         Assert.Equal(3, asked.Count);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FallbackThrows_ItsFailureIsTheCallsAndThePlaceIsGivenBack()
+    {
+        await using var env = Make(
+            new FakeTimeProvider(),
+            options => options.Defaults.Fallback = _ => throw new InvalidOperationException("no memory either"));
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return context.Response.WriteAsync("broken");
+        });
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal("no memory either", failure.Message);
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
     private static MeshCircuitBreakers Breakers(MeshTestEnvironment env) => env.Services.GetRequiredService<MeshCircuitBreakers>();
 
     // Half of at least 10 calls in 10 s; opens for 5 s.

@@ -268,6 +268,51 @@ public sealed class HedgingTests
         Assert.Equal(0, env.State("orders").Health.Ejected);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_FirstIsAnsweredWhileItsMessageIsCopied_MessageIsNotTouchedMeanwhile()
+    {
+        // Long enough for the first attempt to have gone out by then.
+        await using var env = Make(options => options.Defaults.Hedging.Delay = TimeSpan.FromMilliseconds(300));
+        var (requests, isCopied) = (0, false);
+        var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 2; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                if (context.Request.Path == "/slow" && Interlocked.Increment(ref requests) == 1)
+                {
+                    await answer.Task.WaitAsync(context.RequestAborted);
+                }
+
+                await context.Response.WriteAsync("answer");
+            }));
+        }
+
+        for (var i = 0; i < 500 && peers.Any(peer => peer.Requests == 0); i++)
+        {
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(30));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/slow");
+        var wasTouched = false;
+        request.Headers.Pragma.Add(new ReadHeader(() =>
+        {
+            // The first to read it after the first attempt has gone out copies it.
+            if (Volatile.Read(ref requests) == 1 && !isCopied)
+            {
+                isCopied = true;
+                answer.SetResult();
+                wasTouched = SpinWait.SpinUntil(() => !request.Headers.NonValidated.Contains(MeshDeadline.HeaderName), TimeSpan.FromMilliseconds(300));
+            }
+        }));
+        using var response = await env.Client().SendAsync(request, Token);
+        Assert.Equal("answer", await response.Content.ReadAsStringAsync(Token));
+        Assert.True(isCopied);
+        Assert.False(wasTouched);
+    }
+
     private static MeshTestEnvironment Make(
         Action<MeshOptions>? configure = null, Action<Microsoft.Extensions.DependencyInjection.IServiceCollection>? services = null) =>
         new(
@@ -321,6 +366,16 @@ public sealed class HedgingTests
         }
 
         return (peers, seen);
+    }
+
+    /// <summary>Tells when it is read.</summary>
+    private sealed class ReadHeader(Action read) : System.Net.Http.Headers.NameValueHeaderValue("no-cache")
+    {
+        public override string ToString()
+        {
+            read();
+            return base.ToString();
+        }
     }
 
     private sealed class Seen

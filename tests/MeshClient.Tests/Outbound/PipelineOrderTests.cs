@@ -19,8 +19,8 @@ public sealed class PipelineOrderTests
         new("Hedge", StageScope.Call),
         new("AttemptTelemetry", StageScope.Attempt),
         new("Pick", StageScope.Attempt),
-        new("Load", StageScope.Instance),
         new("Ejection", StageScope.Instance),
+        new("Load", StageScope.Instance),
         new("AttemptTimeout", StageScope.Attempt),
         new("Transport", StageScope.Instance),
     ];

@@ -77,7 +77,8 @@ public sealed class TimeLimitTests
             Assert.Equal("x", await env.Client().GetStringAsync("http://orders/", Token));
         }
 
-        Assert.Equal(10, good.Requests);
+        // More when a busy machine let it miss the time as well.
+        Assert.InRange(good.Requests, 10, 20);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -104,16 +105,24 @@ public sealed class TimeLimitTests
         });
         var (_, first) = StartSilent(env);
         var (_, second) = StartSilent(env);
+        // The first has to wait for the registry, and a busy machine may not get beyond that in time.
+        await Eventually.HoldsAsync(async () => (await FailAsync()).Attempts == 1);
+        var before = first() + second();
         for (var i = 0; i < 30; i++)
         {
-            using var deadline = ambient ? MeshDeadline.Begin(TimeSpan.FromMilliseconds(30)) : null;
-            var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            var failure = await FailAsync();
             Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline"), (failure.Reason, failure.Stage));
             // None when a busy machine let the time pass before the first; never a second.
             Assert.InRange(failure.Attempts, ambient ? 0 : 1, 1);
         }
 
-        Assert.InRange(first() + second(), 1, 30);
+        Assert.InRange(first() + second() - before, 0, 30);
+
+        async Task<MeshCallException> FailAsync()
+        {
+            using var deadline = ambient ? MeshDeadline.Begin(TimeSpan.FromMilliseconds(30)) : null;
+            return await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        }
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

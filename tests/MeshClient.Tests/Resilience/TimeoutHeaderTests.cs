@@ -6,7 +6,7 @@ namespace MeshClient.Tests.Resilience;
 
 public sealed class TimeoutHeaderTests
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(40);
 
     [Fact]
     public void GrpcTimeout_AnySpan_IsReadBackNoLongerAndHasEightDigitsAtMost() =>
@@ -48,7 +48,7 @@ public sealed class TimeoutHeaderTests
     [InlineData("6000u", 6)]
     [InlineData("7000000n", 7)]
     [InlineData("0S", 0)]
-    [InlineData("99999999H", 365L * 24 * 3_600_000)]
+    [InlineData("99999999H", 40L * 24 * 3_600_000)]
     public void TryParseGrpc_EveryUnit_IsRead(string text, long milliseconds)
     {
         Assert.True(TimeoutHeader.TryParseGrpc(text, out var left));
