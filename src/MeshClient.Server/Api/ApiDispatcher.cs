@@ -83,7 +83,7 @@ internal sealed class ApiDispatcher(
         Log.RequestFinished(logger, http.Request.Method, http.Request.Path, http.Response.StatusCode, request.Caller, duration.TotalMilliseconds);
     }
 
-    // Not async, nor is what it calls: each would keep a state machine for as long as a query is parked.
+    // Not async: it would keep a state machine for as long as a query is parked.
     private Task RouteAsync(HttpContext http, ApiRequest request)
     {
         ConnectionLimit.ThrowIfExceeded(http);
