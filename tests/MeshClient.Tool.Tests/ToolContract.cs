@@ -176,6 +176,27 @@ public abstract class ToolContract
         Assert.Equal(ExitCodes.Usage, (await RunAsync("ca", "rotate", "--years", "31")).ExitCode);
 
     [Fact]
+    public async Task Snapshot_SaveAndRestore_BringsBackWhatWas()
+    {
+        var key = Name("kept");
+        var file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        await RunAsync("kv", "put", key, "before");
+        try
+        {
+            Assert.Equal(ExitCodes.Ok, (await RunAsync("snapshot", "save", file)).ExitCode);
+            await RunAsync("kv", "put", key, "after");
+
+            Assert.Equal(ExitCodes.Ok, (await RunAsync("snapshot", "restore", file, "--yes")).ExitCode);
+
+            Assert.Equal("before", (await RunAsync("kv", "get", key)).Output.Trim());
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task Tokens_AccessControlOff_SaysSo()
     {
         var run = await RunAsync("tokens", "list");

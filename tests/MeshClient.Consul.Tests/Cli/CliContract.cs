@@ -262,6 +262,28 @@ public abstract partial class CliContract
     }
 
     [Fact]
+    public async Task Snapshot_SaveInspectRestore_BringsBackWhatWas()
+    {
+        var key = Name("kept");
+        var file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        await Cli.SucceedAsync("kv", "put", key, "before");
+        try
+        {
+            Assert.Contains("Saved and verified", await Cli.SucceedAsync("snapshot", "save", file), StringComparison.Ordinal);
+            Assert.Contains("Index", await Cli.SucceedAsync("snapshot", "inspect", file), StringComparison.Ordinal);
+            await Cli.SucceedAsync("kv", "put", key, "after");
+
+            await Cli.SucceedAsync("snapshot", "restore", file);
+
+            Assert.Equal("before", (await Cli.SucceedAsync("kv", "get", key)).Trim());
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task Operator_RaftAndAutopilot_AreShown()
     {
         Assert.Contains("leader", await Cli.SucceedAsync("operator", "raft", "list-peers"), StringComparison.Ordinal);
