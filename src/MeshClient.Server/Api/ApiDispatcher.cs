@@ -20,6 +20,8 @@ internal sealed class ApiDispatcher(
     RouteTable routes, StateStore store, TokenResolver resolver, DatacenterForwarder forwarder, MeshServerOptions options,
     ServerMetrics metrics, TimeProvider time, ILogger<ApiDispatcher> logger)
 {
+    private const string Root = "/v1/";
+
     private readonly string _defaultPolicy = options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? "allow" : "deny";
 
     public async Task HandleAsync(HttpContext http)
@@ -89,13 +91,14 @@ internal sealed class ApiDispatcher(
         ConnectionLimit.ThrowIfExceeded(http);
         RefuseUnsafe(http, request);
         var path = PathOf(http);
-        if (path.Contains("//", StringComparison.Ordinal))
+        var clean = Clean(path);
+        if (!ReferenceEquals(clean, path) && clean.StartsWith(Root, StringComparison.Ordinal))
         {
-            Redirect(http, path);
+            Redirect(http, clean);
             return Task.CompletedTask;
         }
 
-        var route = routes.Find(path, out var rest);
+        var route = routes.Find(clean, out var rest);
         if (route is null)
         {
             return NotFoundAsync(request);
@@ -239,8 +242,14 @@ internal sealed class ApiDispatcher(
         return false;
     }
 
-    private static void Redirect(HttpContext http, string path)
+    // The path with single slashes; itself when it has no others.
+    private static string Clean(string path)
     {
+        if (!path.Contains("//", StringComparison.Ordinal))
+        {
+            return path;
+        }
+
         var clean = new StringBuilder(path.Length);
         foreach (var c in path)
         {
@@ -250,8 +259,14 @@ internal sealed class ApiDispatcher(
             }
         }
 
+        return clean.ToString();
+    }
+
+    // Below the API's own root only: what browsers make of other paths may be another host.
+    private static void Redirect(HttpContext http, string path)
+    {
         http.Response.StatusCode = StatusCodes.Status301MovedPermanently;
-        http.Response.Headers.Location = clean.ToString() + http.Request.QueryString.Value;
+        http.Response.Headers.Location = path + http.Request.QueryString.Value;
         http.Response.ContentLength = 0;
     }
 }

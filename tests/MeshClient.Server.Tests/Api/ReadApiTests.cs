@@ -217,6 +217,16 @@ public sealed class ReadApiTests
     }
 
     [Fact]
+    public async Task ADoubledSlashElsewhere_IsSentNowhere()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var handler = new HttpClientHandler { AllowAutoRedirect = false };
+        using var http = new HttpClient(handler);
+        using var response = await http.GetAsync(new Uri(server.Address, "/%5Cexample.com//x?token=secret"), TestServer.Cancellation);
+        Assert.Equal((HttpStatusCode.NotFound, null), (response.StatusCode, response.Headers.Location));
+    }
+
+    [Fact]
     public async Task AControlCharacterInThePath_Is400()
     {
         await using var server = await TestServer.StartAsync();
