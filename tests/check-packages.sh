@@ -95,7 +95,7 @@ DOTNET_CLI_HOME=$app/home NUGET_PACKAGES=$app/packages dotnet tool install MeshC
   --tool-path "$app/tools" --configfile "$app/nuget.config" --verbosity quiet
 "$app/tools/meshclient" server --listen http://127.0.0.1:0 >"$app/server.log" 2>&1 &
 server=$!
-trap 'kill $server 2>/dev/null; rm -rf "$app"' EXIT
+trap 'kill $server 2>/dev/null || true; rm -rf "$app"' EXIT
 for _ in $(seq 300); do
   address=$(sed -n 's/^Listening on *\(http[^ ]*\).*/\1/p' "$app/server.log")
   [ -n "$address" ] && break

@@ -50,7 +50,10 @@ internal static class MeshClientCommand
         var parsed = Build(new SharedOptions()).Parse(arguments, parsing);
         var invocation = new InvocationConfiguration
         {
-            Output = output, Error = errors, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = EndTimeout,
+            Output = output,
+            Error = errors,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = EndTimeout,
         };
         try
         {
