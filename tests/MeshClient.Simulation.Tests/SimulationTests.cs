@@ -83,6 +83,7 @@ public sealed class SimulationTests
         var with = await RetryStorm.RunAsync(1, MeshDefaults.RetryBudgetRatio);
         var without = await RetryStorm.RunAsync(1, null);
 
-        Assert.True(without.Attempts[2] > 1.5 * with.Attempts[2], $"{without.Attempts[2]} and {with.Attempts[2]}");
+        // Over a run of which the fault lasts less than a quarter.
+        Assert.True(without.Attempts[2] > 1.4 * with.Attempts[2], $"{without.Attempts[2]} and {with.Attempts[2]}");
     }
 }

@@ -105,7 +105,7 @@ public abstract partial class StoreContract
     public async Task Filter_OfEveryCall_IsAppliedOrRefusedInTheSameWords(string path, string fits, string misfit, string prefix)
     {
         // Consul looks at the filter of an agent without checks no further than that.
-        Assert.Equal(200, (await PutAsync("/v1/agent/check/register", Own("""{"Name":"{p}filtered","TTL":"60s"}"""))).Status);
+        Assert.Equal(200, (await PutAsync("/v1/agent/check/register", Own("""{"Name":"{p}filtered","TTL":"60s","Status":"passing"}"""))).Status);
         Assert.Equal(0, (await GetAsync($"{path}?filter={Uri.EscapeDataString(fits)}")).Json switch
         {
             { ValueKind: System.Text.Json.JsonValueKind.Array } list => list.GetArrayLength(),
@@ -113,6 +113,7 @@ public abstract partial class StoreContract
         });
         var selector = misfit.Split(' ')[0].Split('.')[0];
         Assert.Equal((RefusedStatus, $"{prefix}Selector \"{selector}\" is not valid"), Plain(await GetAsync($"{path}?filter={Uri.EscapeDataString(misfit)}")));
+        await PutAsync(Own("/v1/agent/check/deregister/{p}filtered"), string.Empty);
     }
 
     private static Dictionary<string, string> FilterProblems { get; } = new(StringComparer.Ordinal)
