@@ -45,16 +45,20 @@ internal sealed class ConsulCli(Uri address, string? token = null)
         }
     }
 
-    /// <summary>Starts a command that does not end by itself, and reads its output until a line holds a text.</summary>
+    /// <summary>
+    /// Starts a command that does not end by itself, and reads its output until a line holds a text. What is to be seen is done
+    /// again and again meanwhile, since nobody knows when the command begins to look.
+    /// </summary>
     public async Task<string> ReadUntilAsync(string text, Func<Task> meanwhile, params string[] arguments)
     {
         using var process = await StartAsync(arguments);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(Limit);
+        using var seen = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
+        var acting = RepeatAsync(meanwhile, seen.Token);
         try
         {
             _ = process.StandardError.ReadToEndAsync(limit.Token);
-            await meanwhile();
             while (await process.StandardOutput.ReadLineAsync(limit.Token) is { } line)
             {
                 if (line.Contains(text, StringComparison.Ordinal))
@@ -67,8 +71,19 @@ internal sealed class ConsulCli(Uri address, string? token = null)
         }
         finally
         {
+            await seen.CancelAsync();
+            await acting;
             process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    private static async Task RepeatAsync(Func<Task> act, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await act();
+            await Task.WhenAny(Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, cancellationToken));
         }
     }
 
