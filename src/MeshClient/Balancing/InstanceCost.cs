@@ -31,18 +31,17 @@ internal readonly struct LatencyCost : IInstanceCost
     {
         var first = a.Average(now, aPerWeight);
         var second = b.Average(now, bPerWeight);
-        if (first < 0)
+        if (first < 0 && second < 0)
         {
-            first = second < 0 ? 1 : second * Trace;
+            first = second = 1;
+        }
+        else if (first < 0)
+        {
+            first = second * Trace;
         }
         else if (second < 0)
         {
             second = first * Trace;
-        }
-
-        if (second < 0)
-        {
-            second = first;
         }
 
         return Bits(second * ((b.InFlight * bPerWeight) + 1)) - Bits(first * ((a.InFlight * aPerWeight) + 1));

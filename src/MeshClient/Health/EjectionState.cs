@@ -71,7 +71,7 @@ internal sealed class EjectionState
     public bool IsServing => !_isOut || IsLiftedByPanic;
 
     /// <summary>Whether a call may be sent: in, or out and due for a probe, or out while too few are in.</summary>
-    public bool IsIn(long now) => !_isOut || IsDue(now) || IsLiftedByPanic;
+    public bool IsIn(long now) => IsServing || IsDue(now);
 
     /// <summary>Whether it waits for a call to be its probe.</summary>
     public bool IsDue(long now) => now >= DueAt;
