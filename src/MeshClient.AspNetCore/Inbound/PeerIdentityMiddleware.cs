@@ -15,6 +15,11 @@ internal static class PeerIdentityMiddleware
         {
             var request = context.Features.GetRequiredFeature<InboundRequest>();
             request.Peer = peer;
+            if (peer.IsDraining)
+            {
+                context.Response.Headers.Connection = "close";
+            }
+
             if (context.Features.Get<IHttpAuthenticationFeature>()?.User?.Identity is not { IsAuthenticated: true })
             {
                 // What the app's own authentication finds later replaces it.

@@ -1,6 +1,7 @@
 using MeshClient.Configuration;
 using MeshClient.Consul;
 using MeshClient.Core.ControlPlane;
+using MeshClient.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -8,14 +9,15 @@ using Microsoft.Extensions.Options;
 namespace MeshClient.ControlPlane;
 
 /// <summary>
-/// The ports of the control plane in force: those an app registered itself come first, then those of the configured
-/// registry; a port that nobody provides is null.
+/// The ports of the control plane in force: those an app registered itself come first, then certificates in files, then those of
+/// the configured registry; a port that nobody provides is null.
 /// </summary>
 internal sealed class MeshControlPlane : IDisposable
 {
     private readonly ConsulControlPlane? _consul;
 
-    public MeshControlPlane(IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, ILoggerFactory loggers)
+    public MeshControlPlane(
+        IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, MeshRandom random, ILoggerFactory loggers)
     {
         var settings = options.Value.ControlPlane;
         if (settings.Address is not null)
@@ -25,8 +27,23 @@ internal sealed class MeshControlPlane : IDisposable
 
         Instances = services.GetService<IInstanceSource>() ?? _consul;
         Intentions = services.GetService<IIntentionSource>() ?? _consul;
-        TrustBundles = services.GetService<ITrustBundleSource>() ?? _consul;
-        Leaves = services.GetService<ILeafCertificateSource>() ?? _consul;
+        var identity = options.Value.Identity;
+        TrustBundles = services.GetService<ITrustBundleSource>() ?? FilesOf(identity, time) ?? (ITrustBundleSource?)_consul;
+        Leaves = services.GetService<ILeafCertificateSource>() ?? LeafFilesOf(identity, time) ?? (ILeafCertificateSource?)_consul;
+        var signer = identity.SigningRequests == SigningRequestUse.Never ? null : FindSigner(services);
+        if (signer is not null || (Leaves is not null && identity.SigningRequests == SigningRequestUse.Always))
+        {
+            Leaves = Requests = new SigningLeafSource(
+                signer,
+                Leaves,
+                identity.SigningRequests == SigningRequestUse.Always,
+                identity.KeyType,
+                options.Value.RotationSpread,
+                time,
+                random,
+                loggers.CreateLogger<SigningLeafSource>());
+        }
+
         Registrar = services.GetService<IServiceRegistrar>() ?? _consul;
     }
 
@@ -40,5 +57,22 @@ internal sealed class MeshControlPlane : IDisposable
 
     public IServiceRegistrar? Registrar { get; }
 
+    /// <summary>What <see cref="Leaves"/> are requested by, where that is so; it wants to know of changed roots.</summary>
+    public SigningLeafSource? Requests { get; }
+
     public void Dispose() => _consul?.Dispose();
+
+    private static FileLeafSource? LeafFilesOf(MeshIdentityOptions options, TimeProvider time) =>
+        options is { CertificateFile: { } certificate, PrivateKeyFile: { } key }
+            ? new FileLeafSource(certificate, key, options.FileInterval, time)
+            : null;
+
+    private static FileTrustBundleSource? FilesOf(MeshIdentityOptions options, TimeProvider time) =>
+        options is { CertificateFile: { } certificate, RootsFile: { } roots }
+            ? new FileTrustBundleSource(roots, () => FileTrustBundleSource.ReadTrustDomain(certificate), options.FileInterval, time)
+            : null;
+
+    // A source of leaves that comes from elsewhere than the registry is not to be passed over because the registry signs.
+    private ICertificateSigner? FindSigner(IServiceProvider services) =>
+        services.GetService<ICertificateSigner>() ?? (ReferenceEquals(Leaves, _consul) ? _consul : null);
 }
