@@ -32,7 +32,7 @@ public sealed class EjectionStateProperties
         private readonly ServiceHealth _health;
         private readonly int _percent;
         private readonly EjectionState[] _states;
-        private readonly List<(EjectionState State, Admission Admission)> _inFlight = [];
+        private readonly List<(EjectionState State, Admission Admission, long SentAt)> _inFlight = [];
         private readonly Dictionary<EjectionState, long> _probeSince = [];
 
         public History(int percent)
@@ -79,10 +79,10 @@ public sealed class EjectionStateProperties
                     break;
                 case <= 8:
                     // The oldest calls come back, of instances that have gone too; mostly with failures.
-                    foreach (var (called, admission) in _inFlight.Take(5).ToList())
+                    foreach (var (called, admission, sentAt) in _inFlight.Take(5).ToList())
                     {
                         _inFlight.RemoveAt(0);
-                        Report(called, admission, kind);
+                        Report(called, admission, sentAt, kind);
                     }
 
                     break;
@@ -117,13 +117,14 @@ public sealed class EjectionStateProperties
                     _probeSince[state] = Now;
                 }
 
-                _inFlight.Add((state, admission));
+                _inFlight.Add((state, admission, Now));
             }
         }
 
-        private void Report(EjectionState called, Admission admission, int kind)
+        private void Report(EjectionState called, Admission admission, long sentAt, int kind)
         {
-            if (admission == Admission.Probe)
+            // One that was silent for too long gives back nothing: the place is another's by then.
+            if (admission == Admission.Probe && _probeSince.TryGetValue(called, out var since) && since == sentAt)
             {
                 _probeSince.Remove(called);
             }
@@ -131,16 +132,16 @@ public sealed class EjectionStateProperties
             switch (kind)
             {
                 case 4:
-                    called.Succeeded(admission, Now);
+                    called.Succeeded(admission, sentAt, Now);
                     break;
                 case 5:
-                    called.ConnectFailed(admission, Now, isIdentityRefused: called.Name.EndsWith('7'));
+                    called.ConnectFailed(admission, sentAt, Now, isIdentityRefused: called.Name.EndsWith('7'));
                     break;
                 case 6:
-                    called.ToldNothing(admission);
+                    called.ToldNothing(admission, sentAt);
                     break;
                 default:
-                    called.Failed(admission, Now);
+                    called.Failed(admission, sentAt, Now);
                     break;
             }
 
