@@ -26,6 +26,74 @@ public sealed class EjectionStateProperties
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
     }
 
+    [Fact]
+    public void AnyOrderOfReports_OneProbeAtATime()
+    {
+        var step = from kind in Gen.Choose(0, 9)
+                   from which in Gen.Choose(0, 1000)
+                   select (kind, which);
+        Prop.ForAll(Arb.From(step.ListOf(100)), history => OneInstance([.. history]))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(200));
+    }
+
+    // Its calls report in any order, whenever; the place of a probe is another's only when it was given back or its time is over.
+    private static bool OneInstance((int Kind, int Which)[] steps)
+    {
+        var time = new FakeTimeProvider();
+        var state = TestHealth.Make(time).Join(2)[0];
+        var inFlight = new List<(Admission Admission, long SentAt)>();
+        long? probe = null;
+        state.Fail(MeshDefaults.ConsecutiveFailures, time.GetTimestamp());
+        foreach (var (kind, which) in steps)
+        {
+            var now = time.GetTimestamp();
+            if (kind < 4)
+            {
+                var admission = state.TryEnter(now);
+                if (admission == Admission.Probe)
+                {
+                    Assert.True(probe is not { } since || now - since >= MeshDefaults.BaseEjection.TotalSeconds * time.TimestampFrequency);
+                    probe = now;
+                }
+
+                inFlight.Add((admission, now));
+            }
+            else if (kind < 6)
+            {
+                time.Advance(TimeSpan.FromSeconds(which % 40));
+            }
+            else if (inFlight.Count > 0)
+            {
+                var (admission, sentAt) = inFlight[which % inFlight.Count];
+                inFlight.RemoveAt(which % inFlight.Count);
+                if (admission == Admission.Probe && sentAt == probe)
+                {
+                    probe = null;
+                }
+
+                switch (kind)
+                {
+                    case 6:
+                        state.Succeeded(admission, sentAt, now);
+                        break;
+                    case 7:
+                        state.ConnectFailed(admission, sentAt, now, isIdentityRefused: false);
+                        break;
+                    case 8:
+                        state.Failed(admission, sentAt, now);
+                        break;
+                    default:
+                        state.ToldNothing(admission, sentAt);
+                        break;
+                }
+
+                probe = state.IsOut ? probe : null;
+            }
+        }
+
+        return true;
+    }
+
     private sealed class History
     {
         private readonly FakeTimeProvider _time = new();
