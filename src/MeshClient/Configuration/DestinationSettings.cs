@@ -34,6 +34,9 @@ internal sealed record DestinationSettings
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
 
+    /// <summary>0: no limit.</summary>
+    public required TimeSpan FallbackTimeout { get; init; }
+
     public required OverloadSettings Overload { get; init; }
 
     public required BalancingSettings Balancing { get; init; }
@@ -63,6 +66,7 @@ internal sealed record DestinationSettings
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
             Fallback = own?.Fallback ?? common.Fallback,
+            FallbackTimeout = own?.FallbackTimeout ?? common.FallbackTimeout ?? MeshDefaults.FallbackTimeout,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
             Health = HealthSettings.For(own?.Health, common.Health),
