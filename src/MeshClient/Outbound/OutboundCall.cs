@@ -98,8 +98,15 @@ internal sealed class OutboundCall
         }
     }
 
-    /// <summary>The latest attempt; null before the first.</summary>
+    /// <summary>The latest attempt, or the one that counts; null before the first.</summary>
     public OutboundAttempt? Attempt { get; set; }
+
+    /// <summary>The first attempt, once another has been made; null before.</summary>
+    public OutboundAttempt? First
+    {
+        get => _details?.First;
+        set => Written.First = value;
+    }
 
     /// <summary>How many attempts were made.</summary>
     public int Attempts
@@ -178,6 +185,8 @@ internal sealed class OutboundCall
         public bool IsOutOfBudget { get; set; }
 
         public Activity? Activity { get; set; }
+
+        public OutboundAttempt? First { get; set; }
 
         public Exception? Failure { get; set; }
 

@@ -94,6 +94,7 @@ internal sealed class OutboundPipeline
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         var sending = Send(call);
+        TelemetryStage.Leave(call);
         return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
     }
 
@@ -137,7 +138,13 @@ internal sealed class OutboundPipeline
     /// <returns>The answer to come; null when the attempt failed on the way.</returns>
     internal Task<HttpResponseMessage>? Begin(OutboundAttempt attempt)
     {
-        attempt.Call.Attempt = attempt;
+        var call = attempt.Call;
+        if (call.Attempt is { Number: 1 } first)
+        {
+            call.First = first;
+        }
+
+        call.Attempt = attempt;
         try
         {
             foreach (var (position, stage) in _attemptEnter)
@@ -267,6 +274,7 @@ internal sealed class OutboundPipeline
 
         // Before anybody can answer: the promise is made when it is first asked for.
         var task = call.Task;
+        TelemetryStage.Leave(call);
         _continuations.Await(attempt, sending);
         return task;
     }

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using MeshClient.Outbound;
+using MeshClient.Telemetry;
 
 namespace MeshClient.Resilience;
 
@@ -51,26 +51,7 @@ internal static class RequestCopy
     }
 
     // What is left of the deadline, and the span: each attempt has its own.
-    private static bool IsOfTheAttempt(OutboundAttempt first, string header)
-    {
-        if (string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase))
-        {
-            return true;
-        }
-
-        if (first.Activity is null || first.AppSetTrace)
-        {
-            return false;
-        }
-
-        foreach (var field in DistributedContextPropagator.Current.Fields)
-        {
-            if (string.Equals(header, field, StringComparison.OrdinalIgnoreCase))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    private static bool IsOfTheAttempt(OutboundAttempt first, string header) =>
+        string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase)
+            || (first.IsTraced && !first.AppSetTrace && TraceHeaders.Include(header));
 }
