@@ -86,17 +86,7 @@ internal sealed class OutboundCall
     }
 
     /// <summary>The call's span; null when nobody listens.</summary>
-    public Activity? Activity
-    {
-        get => _details?.Activity;
-        set
-        {
-            if (value is not null)
-            {
-                Written.Activity = value;
-            }
-        }
-    }
+    public Activity? Activity { get; set; }
 
     /// <summary>The latest attempt, or the one that counts; null before the first.</summary>
     public OutboundAttempt? Attempt { get; set; }
@@ -183,8 +173,6 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
-
-        public Activity? Activity { get; set; }
 
         public OutboundAttempt? First { get; set; }
 

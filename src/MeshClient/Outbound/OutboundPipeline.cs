@@ -21,7 +21,7 @@ internal sealed class OutboundPipeline
     private readonly StageStep<AttemptStage>[] _attemptEnter;
     private readonly StageStep<AttemptStage>[] _attemptResponded;
     private readonly StageStep<AttemptStage>[] _attemptEnded;
-    private readonly AnswerContinuation.Pool _continuations;
+    private readonly PlainContinuation.Pool _continuations;
     private readonly FallbackStage _fallback;
     private readonly RetryStage _retry;
     private readonly HedgeStage _hedge;
@@ -34,10 +34,10 @@ internal sealed class OutboundPipeline
         _time = time;
         _fallback = new FallbackStage(telemetry);
         _retry = new RetryStage(time, random, telemetry);
-        _hedge = new HedgeStage(time, telemetry);
+        _hedge = new HedgeStage(this, time, telemetry);
         _attemptAsync = AttemptAsync;
         _attemptsAsync = AttemptsAsync;
-        _continuations = new AnswerContinuation.Pool(this);
+        _continuations = new PlainContinuation.Pool(this);
 
         // Top to bottom in the direction of the request.
         _callStages =
@@ -120,6 +120,13 @@ internal sealed class OutboundPipeline
         }
 
         _ = CompleteAsync(call, sending);
+    }
+
+    /// <summary>Called once when a call's first attempt has taken so long that another is to be made beside it.</summary>
+    internal void HedgeDue(OutboundAttempt first, Task<HttpResponseMessage> sending)
+    {
+        var racing = new ValueTask<OutboundAttempt>(_hedge.RaceAsync(first, sending));
+        _ = CompleteAsync(first.Call, ConcludeAsync(first.Call, racing, isFirst: true));
     }
 
     /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
@@ -259,12 +266,13 @@ internal sealed class OutboundPipeline
             return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
         }
 
-        if (IsHedged(call))
+        RetryStage.Count(call);
+        var isHedged = HedgeStage.IsWanted(call);
+        if (isHedged)
         {
-            return ConcludeAsync(call, FirstAsync(call), isFirst: true);
+            HedgeStage.Count(call);
         }
 
-        RetryStage.Count(call);
         var attempt = new OutboundAttempt(call, ++call.Attempts);
         var sending = Begin(attempt);
         if (sending is not { IsCompleted: false })
@@ -275,7 +283,11 @@ internal sealed class OutboundPipeline
         // Before anybody can answer: the promise is made when it is first asked for.
         var task = call.Task;
         TelemetryStage.Leave(call);
-        _continuations.Await(attempt, sending);
+        if (!isHedged || !_hedge.TryAwait(attempt, sending))
+        {
+            _continuations.Await(attempt, sending);
+        }
+
         return task;
     }
 
@@ -329,12 +341,10 @@ internal sealed class OutboundPipeline
         End(call);
     }
 
-    private static bool IsHedged(OutboundCall call) => call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call);
-
     private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
     {
         RetryStage.Count(call);
-        return IsHedged(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
+        return HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call) : AttemptAsync(call);
     }
 
     private ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
@@ -352,6 +362,7 @@ internal sealed class OutboundPipeline
     private void Finish(OutboundAttempt attempt)
     {
         Respond(attempt);
+        HedgeStage.Learn(attempt);
         if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
             response.Content = new TrackedContent(response.Content, this, attempt);
