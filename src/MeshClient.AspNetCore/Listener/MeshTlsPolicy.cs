@@ -54,6 +54,7 @@ internal sealed partial class MeshTlsPolicy(
             OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection)),
         });
         listener.Use(next => connection => ServeAsync(connection, next));
+        listener.Use(next => new SpokenProtocolMiddleware(next, listener.KestrelServerOptions.Limits.KeepAliveTimeout, time).OnConnectionAsync);
     }
 
     private SslServerAuthenticationOptions CreateOptions(ConnectionContext connection)
