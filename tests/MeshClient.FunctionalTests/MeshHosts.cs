@@ -36,7 +36,7 @@ internal sealed class MeshHosts : IAsyncDisposable
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Starts an instance of orders that answers with its number and its caller.</summary>
-    public async Task<WebApplication> StartOrdersAsync(int number, string defaultAction = "Deny")
+    public async Task<WebApplication> StartOrdersAsync(int number, string defaultAction = "Deny", Action<WebApplicationBuilder>? build = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -48,6 +48,7 @@ internal sealed class MeshHosts : IAsyncDisposable
             ["Mesh:Inbound:DefaultAction"] = defaultAction,
         });
         builder.Services.AddMeshInbound();
+        build?.Invoke(builder);
         var app = builder.Build();
         app.MapGet("/", (HttpContext context) => $"{number} {context.Features.Get<IMeshPeerFeature>()?.Id}");
         app.MapGet("/issuer", (HttpContext context) => context.Connection.ClientCertificate?.Issuer);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 using MeshClient.TestSupport;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace MeshClient.FunctionalTests.ConnectProxy;
@@ -88,7 +89,8 @@ public abstract class ProxyContract
     public async Task BeCalled_ByAProxy_ServesWhatTheProgramBehindItSpeaks(string version)
     {
         await using var mesh = new MeshHosts(Address);
-        await mesh.StartOrdersAsync(1);
+        // A program that speaks HTTP/2 in plaintext says so, and Kestrel takes it over TLS only when told.
+        await mesh.StartOrdersAsync(1, build: app => app.WebHost.ConfigureKestrel(kestrel => kestrel.AllowAlternateSchemes = version == "2.0"));
         await mesh.WaitForHealthyAsync(1);
         await AllowAsync(mesh.Web, mesh.Orders);
         var port = FreePorts.Find(1)[0];
@@ -164,8 +166,8 @@ public abstract class ProxyContract
         await MeshHosts.WaitUntilAsync(async () =>
             await watch.IssuerAtAsync(legacy.PublicPort) == after
             && await watch.IssuerAtAsync(ordersPort) == after
-            && await web.GetStringAsync(new Uri($"https://{mesh.Orders}/issuer"), MeshHosts.Cancellation) == after
-            && await program.GetStringAsync(new Uri("/issuer", UriKind.Relative), MeshHosts.Cancellation) == after);
+            && (await CallOnceAsync(web, $"https://{mesh.Orders}/issuer")).Text == after
+            && (await CallOnceAsync(program, "/issuer")).Text == after);
         await there.WaitForMoreAsync(100);
         await back.WaitForMoreAsync(100);
 
@@ -176,21 +178,27 @@ public abstract class ProxyContract
 
     private Task<string> AllowAsync(string source, string destination) => Cli.SucceedAsync("intention", "create", "-allow", source, destination);
 
-    // The proxy decides once for a connection and lets those it has taken live on, so each of these has one of its own.
     private static async Task<bool> IsServedAsync(HttpClient client, string address)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, address);
-        request.Headers.ConnectionClose = true;
         try
         {
-            using var response = await client.SendAsync(request, MeshHosts.Cancellation);
-            Assert.True(response.StatusCode is HttpStatusCode.OK or HttpStatusCode.Forbidden, $"{response.StatusCode}");
-            return response.StatusCode == HttpStatusCode.OK;
+            var (status, text) = await CallOnceAsync(client, address);
+            Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Forbidden, $"{status}: {text}");
+            return status == HttpStatusCode.OK;
         }
         catch (HttpRequestException)
         {
             return false;
         }
+    }
+
+    // The proxy proves itself and decides once for a connection, and lets those it has taken live on; so this has one of its own.
+    private static async Task<(HttpStatusCode Status, string Text)> CallOnceAsync(HttpClient client, string address)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        request.Headers.ConnectionClose = true;
+        using var response = await client.SendAsync(request, MeshHosts.Cancellation);
+        return (response.StatusCode, await response.Content.ReadAsStringAsync(MeshHosts.Cancellation));
     }
 
     private static async Task ExpectAsync(Func<Task<bool>> isServed, bool expected)
