@@ -15,6 +15,7 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
     private const string Failed = "failure";
     private const string Throttled = "throttled";
     private const string Cancelled = "cancelled";
+    private const string AppFailed = "app_failure";
 
     // As the gRPC specification writes them.
     private static readonly string[] GrpcNames =
@@ -32,7 +33,8 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
 
     /// <summary>The result in one word. Without an answer or a failure it was not waited for.</summary>
     private string Word =>
-        Failure is OperationCanceledException || (Failure is null && Response is null) ? Cancelled
+        Judgement.Verdict == AttemptVerdict.AppFailed ? AppFailed
+        : Failure is OperationCanceledException || (Failure is null && Response is null) ? Cancelled
         : Failure is not null || Judgement.IsInstanceFailure ? Failed
         : Judgement.IsOverload ? Throttled
         : Successful;

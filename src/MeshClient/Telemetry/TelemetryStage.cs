@@ -35,7 +35,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
     public override void Responded(OutboundCall call)
     {
-        if (!IsUndecided(call))
+        if (!call.IsJudgedAtEnd)
         {
             Tell(call);
         }
@@ -43,14 +43,11 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
     public override void Ended(OutboundCall call)
     {
-        if (IsUndecided(call))
+        if (call.IsJudgedAtEnd)
         {
             Tell(call);
         }
     }
-
-    private static bool IsUndecided(OutboundCall call) =>
-        call.Failure is null && call.Attempt!.HeadVerdict == AttemptVerdict.Undecided;
 
     private void Tell(OutboundCall call)
     {
@@ -59,7 +56,9 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
             return;
         }
 
-        var outcome = call.Failure is null ? Outcome.Of(call.Attempt!) : new Outcome(call.Failure, null, default);
+        var outcome = call.Failure is null
+            ? Outcome.Of(call.Attempt!)
+            : new Outcome(call.Failure, null, call.Attempt is { Outcome.Verdict: AttemptVerdict.AppFailed } attempt ? attempt.Outcome : default);
         if (telemetry.CallDuration.Enabled)
         {
             var tags = new TagList
