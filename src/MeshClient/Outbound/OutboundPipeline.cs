@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Overload;
@@ -94,7 +95,7 @@ internal sealed class OutboundPipeline
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         var sending = Send(call);
-        return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
+        return destination.Service.Settings.Fallback is { } fallback && request is not DialRequest ? _fallback.ApplyAsync(fallback, call, sending) : sending;
     }
 
     /// <summary>Called once when the answer to a call's first attempt is there, or the attempt has failed.</summary>
@@ -344,7 +345,11 @@ internal sealed class OutboundPipeline
     private void Finish(OutboundAttempt attempt)
     {
         Respond(attempt);
-        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        if (attempt.Response?.Content is DialedContent dialed)
+        {
+            dialed.Connection.Begin(this, attempt);
+        }
+        else if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
             response.Content = new TrackedContent(response.Content, this, attempt);
         }

@@ -47,13 +47,19 @@ internal sealed partial class InstanceConnector
         ConnectAsync(cancellationToken);
 
     /// <summary>Opens a connection.</summary>
-    public async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken)
+    public async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken) =>
+        (await OpenBoundedAsync(isRaw: false, cancellationToken).ConfigureAwait(false)).Stream;
+
+    /// <summary>Opens a connection for any protocol: each direction ends by itself, and TLS is done here in any case.</summary>
+    public ValueTask<OpenedConnection> DialAsync(CancellationToken cancellationToken) => OpenBoundedAsync(isRaw: true, cancellationToken);
+
+    private async ValueTask<OpenedConnection> OpenBoundedAsync(bool isRaw, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(_timeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await OpenAsync(both.Token).ConfigureAwait(false);
+            return await OpenAsync(isRaw, both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -61,17 +67,38 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private async Task<Stream> OpenAsync(CancellationToken cancellationToken)
+    private async Task<OpenedConnection> OpenAsync(bool isRaw, CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         Stream? stream = null;
         try
         {
+            if (isRaw)
+            {
+                KeepAlive.Ask(socket);
+            }
+
             await socket.ConnectAsync(Endpoint.Host, Endpoint.Port, cancellationToken).ConfigureAwait(false);
             stream = new NetworkStream(socket, ownsSocket: true);
-            return Endpoint.Security == InstanceSecurity.Mesh
-                ? await AuthenticateAsync(stream, cancellationToken).ConfigureAwait(false)
-                : stream;
+            var turns = new TlsTurns();
+            if (isRaw && Endpoint.Security != InstanceSecurity.Plaintext)
+            {
+                stream = new TlsTurnStream(stream, turns);
+            }
+
+            SpiffeId? peer = null;
+            if (Endpoint.Security == InstanceSecurity.Mesh)
+            {
+                (stream, peer) = await AuthenticateAsync(stream, cancellationToken).ConfigureAwait(false);
+            }
+            else if (isRaw && Endpoint.Security == InstanceSecurity.Tls)
+            {
+                stream = await AuthenticateByHostAsync(stream, Endpoint.Host, cancellationToken).ConfigureAwait(false);
+            }
+
+            // The handshake has read as well, and nobody reads now.
+            turns.Leave();
+            return new OpenedConnection(stream, socket, turns, Endpoint, peer);
         }
         catch
         {
@@ -85,7 +112,23 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private async Task<Stream> AuthenticateAsync(Stream transport, CancellationToken cancellationToken)
+    private static async Task<Stream> AuthenticateByHostAsync(Stream transport, string host, CancellationToken cancellationToken)
+    {
+        var tls = new SslStream(transport, leaveInnerStreamOpen: false);
+        try
+        {
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions { TargetHost = host }, cancellationToken).ConfigureAwait(false);
+            return tls;
+        }
+        catch
+        {
+            await tls.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<(Stream Stream, SpiffeId Peer)> AuthenticateAsync(Stream transport, CancellationToken cancellationToken)
     {
         // The newest identity at each handshake: a renewal needs no new pool to be used.
         var identity = await _identity.GetAsync(cancellationToken).ConfigureAwait(false);
@@ -110,7 +153,7 @@ internal sealed partial class InstanceConnector
                         (problem = Judge(certificate, errors, identity, expected)) is null,
                 },
                 cancellationToken).ConfigureAwait(false);
-            return tls;
+            return (tls, expected);
         }
         catch (Exception e)
         {
