@@ -275,6 +275,13 @@ internal sealed class DialedConnection : MeshConnection
 
     private IOException Break(Exception e, string what)
     {
+        if (_stream is InstanceStream { EndedBecause: { } why })
+        {
+            // Our own doing, and no fault of the instance.
+            End(null);
+            return new IOException($"The connection to {Name} was ended: {why}.", e);
+        }
+
         var cause = e;
         while (cause.InnerException is { } inner)
         {
