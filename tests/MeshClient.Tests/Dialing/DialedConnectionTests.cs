@@ -27,7 +27,7 @@ public sealed class DialedConnectionTests
             await stream.WriteAsync(asked, token);
             await stream.WriteAsync(answer, token);
             await ((SslStream)stream).ShutdownAsync();
-        }, isOrderly: true);
+        }, end: PeerEnd.Orderly);
         await using var connection = await Dialer(env).ConnectAsync(Postgres, Token);
         await connection.WriteAsync("question"u8.ToArray(), Token);
 
@@ -108,7 +108,7 @@ public sealed class DialedConnectionTests
         {
             await stream.WriteAsync("x"u8.ToArray(), token);
             await stream.ReadExactlyAsync(new byte[1], token);
-        });
+        }, end: PeerEnd.Reset);
         await using var connection = await Dialer(env).ConnectAsync(Postgres, Token);
         await connection.ReadExactlyAsync(new byte[1], Token);
         await connection.WriteAsync(new byte[100], Token);
@@ -130,7 +130,7 @@ public sealed class DialedConnectionTests
             options.Defaults.Balancing.Policy = BalancingPolicy.RoundRobin;
             options.Defaults.Health.ConsecutiveFailures = 3;
         });
-        var silent = env.StartRaw(Postgres, async (stream, _, _) => await ((SslStream)stream).ShutdownAsync(), isOrderly: true);
+        var silent = env.StartRaw(Postgres, async (stream, _, _) => await ((SslStream)stream).ShutdownAsync(), end: PeerEnd.Orderly);
         var good = env.StartRaw(Postgres, async (stream, _, token) =>
         {
             await stream.WriteAsync("x"u8.ToArray(), token);
@@ -218,7 +218,7 @@ public sealed class DialedConnectionTests
                 await receiving;
             },
             tls.Only(protocol),
-            isOrderly: true));
+            end: PeerEnd.Orderly));
         env.List(Postgres, peer.Port);
 
         await Task.WhenAll(Enumerable.Range(0, Connections).Select(async _ =>
