@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 
@@ -55,6 +56,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
+        if (attempt.Call.Forwarded is { } forwarded)
+        {
+            HeaderForwarding.Write(attempt, forwarded);
+        }
+
         if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
@@ -120,6 +126,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     private static void Restore(OutboundAttempt attempt)
     {
+        HeaderForwarding.Restore(attempt);
         if (attempt.OriginalUri is { } original)
         {
             attempt.Request.RequestUri = original;
