@@ -1,6 +1,7 @@
 using MeshClient.AspNetCore.Authorization;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Denials;
+using MeshClient.AspNetCore.Diagnostics;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Intentions;
@@ -87,6 +88,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<InboundPipeline>();
         services.AddSingleton<InboundStartup>();
         services.AddSingleton<IMeshExplain, MeshExplain>();
+        services.AddSingleton<DiagnosticsDocument>();
         services.AddHostedService<InboundHostedService>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IAuthorizationHandler, MeshPeerRequirementHandler>());
         MeshAuthorizationResultHandler.AddTo(services);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Intentions;
+using MeshClient.AspNetCore.Passports;
 using MeshClient.AspNetCore.Peers;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;

@@ -75,10 +75,12 @@ internal sealed class InboundIntentions(
     {
         var mode = options.Value.Mode == MeshInboundMode.Shadow ? IntentionMode.Shadow : IntentionMode.Enforce;
         var foreign = snapshot with { Intentions = [.. snapshot.Intentions.Where(one => SpiffeId.TryParse(one.Source, out _))] };
+        var action = DefaultAction(snapshot.DefaultAction);
         _inForce = new IntentionsInForce(
             snapshot,
+            action,
             _index,
-            new IntentionEvaluator(snapshot, DefaultAction(snapshot.DefaultAction), looseDenials: true, mode),
+            new IntentionEvaluator(snapshot, action, looseDenials: true, mode),
             new IntentionEvaluator(foreign, IntentionAction.Deny, looseDenials: true, mode));
         Changed?.Invoke();
     }
@@ -92,8 +94,9 @@ internal sealed class InboundIntentions(
 
 /// <summary>The intentions in force, and what was made of them. Immutable.</summary>
 /// <param name="Snapshot">The intentions.</param>
+/// <param name="DefaultAction">What happens to a call none of them is about.</param>
 /// <param name="Index">Which state of the control plane they are, by its own count.</param>
 /// <param name="Evaluator">What decides about callers of this trust domain.</param>
 /// <param name="ForeignEvaluator">What decides about callers of other trust domains.</param>
 internal sealed record IntentionsInForce(
-    IntentionSnapshot Snapshot, ulong Index, IntentionEvaluator Evaluator, IntentionEvaluator ForeignEvaluator);
+    IntentionSnapshot Snapshot, IntentionAction DefaultAction, ulong Index, IntentionEvaluator Evaluator, IntentionEvaluator ForeignEvaluator);

@@ -16,7 +16,7 @@ namespace MeshClient.AspNetCore.Passports;
 /// </summary>
 internal sealed partial class PassportOffice(IOptions<MeshInboundOptions> options, TimeProvider time, ILogger<PassportOffice> logger)
 {
-    private readonly IDictionary<string, string> _schemes = options.Value.Passports;
+    private readonly Dictionary<string, string> _schemes = options.Value.Passports;
     private readonly LogLimiter<string> _limiter = new(time);
 
     /// <summary>Has all tokens verified that a rule has asked for.</summary>
