@@ -68,6 +68,7 @@ internal sealed partial class MeshTlsPolicy(
             OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection, protocols)),
         });
         listener.Use(next => connection => ServeAsync(connection, next));
+        listener.Use(next => new SpokenProtocolMiddleware(next, listener.KestrelServerOptions.Limits.KeepAliveTimeout, time).OnConnectionAsync);
     }
 
     public void Dispose() => _leases.Dispose();

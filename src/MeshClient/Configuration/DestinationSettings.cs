@@ -21,7 +21,8 @@ internal sealed record DestinationSettings
 
     public required bool AllowPlaintext { get; init; }
 
-    public required bool PreferHttp2 { get; init; }
+    /// <summary>Null: as is best for the instance.</summary>
+    public required bool? PreferHttp2 { get; init; }
 
     public required RetrySettings Retry { get; init; }
 
@@ -61,7 +62,7 @@ internal sealed record DestinationSettings
             RetryBudgetRatio = own?.RetryBudgetRatio ?? common.RetryBudgetRatio ?? MeshDefaults.RetryBudgetRatio,
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
-            PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+            PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2,
             Retry = RetrySettings.For(own?.Retry, common.Retry),
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),

@@ -46,8 +46,9 @@ public sealed class MeshDestinationOptions
     public bool? AllowPlaintext { get; set; }
 
     /// <summary>
-    /// Whether calls to mesh instances go over HTTP/2 where the peer speaks it, unless the request demands another version.
-    /// Default: true.
+    /// Whether calls to mesh instances go over HTTP/2, unless the request demands another version. Default: null, then those that
+    /// negotiate it are called over HTTP/2, and those behind a proxy over HTTP/1.1, because nothing is negotiated with these
+    /// themselves. True says that they, too, speak it (with prior knowledge: RFC 9113, section 3.3); false: HTTP/1.1.
     /// </summary>
     public bool? PreferHttp2 { get; set; }
 
