@@ -1,6 +1,7 @@
 using System.Net;
-using MeshClient.Discovery;
 using MeshClient.Dialing;
+using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 
@@ -69,6 +70,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
+        if (attempt.Call.Forwarded is { } forwarded)
+        {
+            HeaderForwarding.Write(attempt, forwarded);
+        }
+
         if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
@@ -148,6 +154,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     private static void Restore(OutboundAttempt attempt)
     {
+        HeaderForwarding.Restore(attempt);
         if (attempt.OriginalUri is { } original)
         {
             attempt.Request.RequestUri = original;
