@@ -1,3 +1,4 @@
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
 
@@ -50,8 +51,9 @@ internal static class RequestCopy
         return copy;
     }
 
-    // What is left of the deadline, and the span: each attempt has its own.
+    // What is left of the deadline, what only instances of the mesh are given, and the span: each attempt has its own.
     private static bool IsOfTheAttempt(OutboundAttempt first, string header) =>
         string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase)
-            || (first.IsTraced && !first.AppSetTrace && TraceHeaders.Include(header));
+        || HeaderForwarding.IsOfTheAttempt(first, header)
+        || (first.IsTraced && !first.AppSetTrace && TraceHeaders.Include(header));
 }
