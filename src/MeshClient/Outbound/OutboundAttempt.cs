@@ -37,7 +37,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The timestamp at which the head of the answer, or the failure, was there.</summary>
     public long RespondedAt { get; set; }
 
-    /// <summary>The attempt's span; null when nobody listens.</summary>
+    /// <summary>The span of an attempt after the first, whose span is the call's; null when nobody listens.</summary>
     public Activity? Activity
     {
         get => _details?.Activity;
@@ -49,6 +49,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
             }
         }
     }
+
+    /// <summary>Whether a span is recorded of it.</summary>
+    public bool IsTraced => Call.Activity is { IsAllDataRequested: true };
 
     /// <summary>Whether the app itself wrote a trace into the request.</summary>
     public bool AppSetTrace
@@ -105,6 +108,19 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     {
         get => _details?.AppTimeout;
         set => Written.AppTimeout = value;
+    }
+
+    /// <summary>Which of the call's forwarded headers were written to the request, a bit for each.</summary>
+    public ulong ForwardedHeaders
+    {
+        get => _details?.ForwardedHeaders ?? 0;
+        set
+        {
+            if (value != 0 || _details is not null)
+            {
+                Written.ForwardedHeaders = value;
+            }
+        }
     }
 
     /// <summary>How far the attempt has come down the stages.</summary>
@@ -220,6 +236,8 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         public string? TimeoutHeader { get; set; }
 
         public string? AppTimeout { get; set; }
+
+        public ulong ForwardedHeaders { get; set; }
 
         public Exception? Failure { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 
 namespace MeshClient.Outbound;
 
@@ -85,21 +86,31 @@ internal sealed class OutboundCall
         set => Written.IsOutOfBudget = value;
     }
 
-    /// <summary>The call's span; null when nobody listens.</summary>
-    public Activity? Activity
+    /// <summary>What it takes along of the request it is made for, where it is an instance of the mesh; null: nothing.</summary>
+    public ForwardableHeader[]? Forwarded
     {
-        get => _details?.Activity;
+        get => _details?.Forwarded;
         set
         {
             if (value is not null)
             {
-                Written.Activity = value;
+                Written.Forwarded = value;
             }
         }
     }
 
-    /// <summary>The latest attempt; null before the first.</summary>
+    /// <summary>The call's span; null when nobody listens.</summary>
+    public Activity? Activity { get; set; }
+
+    /// <summary>The latest attempt, or the one that counts; null before the first.</summary>
     public OutboundAttempt? Attempt { get; set; }
+
+    /// <summary>The first attempt, once another has been made; null before.</summary>
+    public OutboundAttempt? First
+    {
+        get => _details?.First;
+        set => Written.First = value;
+    }
 
     /// <summary>How many attempts were made.</summary>
     public int Attempts
@@ -186,9 +197,11 @@ internal sealed class OutboundCall
 
         public bool IsOutOfBudget { get; set; }
 
-        public TaskCompletionSource? Ending { get; set; }
+        public OutboundAttempt? First { get; set; }
 
-        public Activity? Activity { get; set; }
+        public ForwardableHeader[]? Forwarded { get; set; }
+
+        public TaskCompletionSource? Ending { get; set; }
 
         public Exception? Failure { get; set; }
 
