@@ -77,6 +77,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:CallTimeout", options.CallTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:AttemptTimeout", options.AttemptTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:ConnectTimeout", options.ConnectTimeout, Millisecond, TimeSpan.FromMinutes(5));
+        checks.Range($"{key}:FallbackTimeout", options.FallbackTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:MaxConcurrency", options.MaxConcurrency, 1, 1_000_000);
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
@@ -91,6 +92,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         RetrySettings.Check(checks, $"{key}:Retry", options.Retry);
         HedgingSettings.Check(checks, $"{key}:Hedging", options.Hedging);
         CircuitBreakerSettings.Check(checks, $"{key}:CircuitBreaker", options.CircuitBreaker);
+        ForwardChecks.Check(checks, $"{key}:Forward", options.Forward);
         OverloadChecks.Check(checks, $"{key}:Overload", options.Overload, inForce.Overload);
         // A call's limit below an attempt's that was not set here is no mistake: the attempt then just ends with its call.
         if (options.AttemptTimeout is not null && inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout)

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Security;
 using MeshClient.Core.Discovery;
 using MeshClient.Identity;
+using MeshClient.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Transport;
@@ -74,9 +75,10 @@ internal sealed class TransportFactory : IDisposable
 
         // Over mutual TLS we negotiate the protocol ourselves, and the handler cannot be asked per connection which it wants:
         // so calls that must stay on HTTP/1.1, such as WebSocket upgrades, have a handler of their own.
+        // A proxy takes whatever is offered, whoever stands behind it: there the call decides, and only that is offered.
         return pool = endpoint.Security == InstanceSecurity.Mesh
             ? new ConnectionPool(
-                Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
+                Create(instance.IsBehindProxy ? [SslApplicationProtocol.Http2] : [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
                 new HttpMessageInvoker(Create([SslApplicationProtocol.Http11])))
             : new ConnectionPool(Create(null), null);
     }
@@ -117,6 +119,7 @@ internal sealed class TransportFactory : IDisposable
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false,
+            ActivityHeadersPropagator = RecordedSpanPropagator.Instance,
             // The connector has a limit of its own, which tells "never sent" from "no answer".
             ConnectTimeout = Timeout.InfiniteTimeSpan,
             EnableMultipleHttp2Connections = true,

@@ -246,6 +246,191 @@ public sealed class CircuitBreakerTests
         Assert.Equal(0, env.State("orders").InFlight);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task StateChanged_ListenerThrows_IsLoggedOnceAndNobodyElseNotices()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var heard = new List<MeshCircuitState>();
+        Breakers(env).StateChanged += (_, _) => throw new InvalidOperationException("the listener is broken");
+        Breakers(env).StateChanged += (_, change) => heard.Add(change.State);
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+            Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+        }
+
+        Assert.Equal([MeshCircuitState.Open], heard);
+        await Breakers(env).IsolateAsync("orders", Token);
+        await Breakers(env).CloseAsync("orders", Token);
+        Assert.Equal([MeshCircuitState.Open, MeshCircuitState.Isolated, MeshCircuitState.Closed], heard);
+        var lines = env.Logs.Lines.Where(line => line.Level == LogLevel.Error).ToList();
+        Assert.Equal(3, lines.Count);
+        Assert.All(lines, line => Assert.Contains("orders", line.Text, StringComparison.Ordinal));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(14, MeshCircuitState.Open)]
+    [InlineData(13, MeshCircuitState.Open)]
+    [InlineData(5, MeshCircuitState.Closed)]
+    [InlineData(0, MeshCircuitState.Closed)]
+    public async Task SendAsync_GrpcStatusInTrailers_IsWhatTheCallIsJudgedBy(int status, MeshCircuitState state)
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var answer = status;
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, Volatile.Read(ref answer)));
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+            using var response = await GrpcAnswer.AskAsync(env);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            // The status has not been read yet.
+            Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+            await response.Content.ReadAsByteArrayAsync(Token);
+        }
+
+        Assert.Equal(state, Breakers(env).StateOf("orders"));
+        if (state == MeshCircuitState.Closed)
+        {
+            return;
+        }
+
+        // The probe too is judged by its trailers.
+        time.Advance(TimeSpan.FromSeconds(5));
+        using (var bad = await GrpcAnswer.AskAsync(env))
+        {
+            Assert.Equal(MeshCircuitState.HalfOpen, Breakers(env).StateOf("orders"));
+            await bad.Content.ReadAsByteArrayAsync(Token);
+            Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        Volatile.Write(ref answer, 0);
+        using var good = await GrpcAnswer.AskAsync(env);
+        await good.Content.ReadAsByteArrayAsync(Token);
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_GrpcProbeDisposedBeforeItsStatus_ProvesNothing()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, 14));
+        for (var i = 0; i < 10; i++)
+        {
+            using var response = await GrpcAnswer.AskAsync(env);
+            await response.Content.ReadAsByteArrayAsync(Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        var probe = await GrpcAnswer.AskAsync(env);
+        probe.Dispose();
+        Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true, 500)]
+    [InlineData(false, 500)]
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    public async Task SendAsync_FallbackHangs_CallFailsWhenItsTimeIsOver(bool listens, int status)
+    {
+        var time = new FakeTimeProvider();
+        var asked = new TaskCompletionSource<MeshFallbackArguments>();
+        var late = new TaskCompletionSource<HttpResponseMessage?>();
+        await using var env = Make(time, options => options.Defaults.Fallback = arguments =>
+        {
+            asked.SetResult(arguments);
+            return new(listens ? late.Task.WaitAsync(arguments.CancellationToken) : late.Task);
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = status;
+            return context.Response.WriteAsync("broken");
+        });
+        if (status == 0)
+        {
+            await Breakers(env).IsolateAsync("orders", Token);
+        }
+
+        var call = env.Client().GetAsync("http://orders/", Token);
+        var arguments = await asked.Task.WaitAsync(Token);
+        time.Advance(MeshDefaults.FallbackTimeout - TimeSpan.FromTicks(1));
+        Assert.False(arguments.CancellationToken.IsCancellationRequested);
+        time.Advance(TimeSpan.FromTicks(1));
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call);
+        Assert.Equal((MeshFailureReason.FallbackTimeout, "Fallback", "orders"), (failure.Reason, failure.Stage, failure.Service));
+        Assert.Contains("FallbackTimeout", failure.Message, StringComparison.Ordinal);
+        Assert.Same(arguments.Failure, failure.InnerException);
+        Assert.Equal(status == 0, arguments.Failure is MeshCallException { Reason: MeshFailureReason.CircuitOpen });
+        Assert.Equal(0, env.State("orders").InFlight);
+        if (!listens)
+        {
+            using var content = new WatchedContent();
+            late.SetResult(new HttpResponseMessage { Content = content });
+            await Eventually.HoldsAsync(() => content.IsDisposed, "the late answer to be thrown away");
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FallbackHangsAndItsCallerGivesUp_IsCancelled()
+    {
+        var asked = new TaskCompletionSource();
+        await using var env = Make(new FakeTimeProvider(), options => options.Defaults.Fallback = _ =>
+        {
+            asked.SetResult();
+            return new(new TaskCompletionSource<HttpResponseMessage?>().Task);
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var call = env.Client().GetAsync("http://orders/", caller.Token);
+        await asked.Task.WaitAsync(Token);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FallbackWithoutALimit_TakesItsTime()
+    {
+        var time = new FakeTimeProvider();
+        var asked = new TaskCompletionSource<MeshFallbackArguments>();
+        var answer = new TaskCompletionSource<HttpResponseMessage?>();
+        await using var env = Make(time, options =>
+        {
+            options.Defaults.FallbackTimeout = TimeSpan.Zero;
+            options.Defaults.Fallback = arguments =>
+            {
+                asked.SetResult(arguments);
+                return new(answer.Task);
+            };
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        var call = env.Client().GetAsync("http://orders/", Token);
+        var arguments = await asked.Task.WaitAsync(Token);
+        time.Advance(TimeSpan.FromHours(1));
+        Assert.False(arguments.CancellationToken.IsCancellationRequested);
+        answer.SetResult(new HttpResponseMessage(HttpStatusCode.NonAuthoritativeInformation));
+        using var response = await call;
+        Assert.Equal(HttpStatusCode.NonAuthoritativeInformation, response.StatusCode);
+    }
+
     private static MeshCircuitBreakers Breakers(MeshTestEnvironment env) => env.Services.GetRequiredService<MeshCircuitBreakers>();
 
     // Half of at least 10 calls in 10 s; opens for 5 s.
@@ -263,4 +448,15 @@ public sealed class CircuitBreakerTests
             services.AddSingleton<TimeProvider>(time);
             meters?.Attach(services);
         });
+
+    private sealed class WatchedContent() : ByteArrayContent([])
+    {
+        public bool IsDisposed { get; private set; }
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
+    }
 }
