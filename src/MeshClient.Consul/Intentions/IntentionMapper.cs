@@ -1,4 +1,3 @@
-using System.Text.Json;
 using MeshClient.Consul.Model;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
@@ -42,20 +41,20 @@ internal static class IntentionMapper
             return null;
         }
 
-        if (HasContent(document.Jwt))
-        {
-            action = IntentionAction.Deny;
-        }
-
+        // In a mode that is not known it may be meant to be in force or not: it allows nothing, in force.
+        var isUnderstood = JwtMapper.TryMap(document.Jwt, out var jwt)
+            & IntentionModeMeta.TryParse(document.Meta?.GetValueOrDefault(IntentionModeMeta.Key), out var mode);
         return new Intention
         {
             Id = string.IsNullOrEmpty(document.ID) ? $"{document.SourceName}->{document.DestinationName}" : document.ID,
             Source = document.SourceName,
             Destination = document.DestinationName,
-            Action = document.Permissions is { Length: > 0 } ? null : action,
-            Permissions = document.Permissions is { Length: > 0 } permissions && !HasContent(document.Jwt)
+            Action = !isUnderstood ? IntentionAction.Deny : document.Permissions is { Length: > 0 } ? null : action,
+            Permissions = document.Permissions is { Length: > 0 } permissions && isUnderstood
                 ? EquatableArray.From(permissions.Select(MapPermission))
                 : [],
+            Jwt = jwt,
+            Mode = mode,
         };
     }
 
@@ -74,8 +73,9 @@ internal static class IntentionMapper
 
         var http = document.Http;
         var headers = http?.Header ?? [];
-        var unsupported = HasContent(document.Unknown)
-            || HasContent(http?.Unknown)
+        var unsupported = !JwtMapper.TryMap(document.Jwt, out var jwt)
+            || WireContent.IsAny(document.Unknown)
+            || WireContent.IsAny(http?.Unknown)
             || new[] { http?.PathExact, http?.PathPrefix, http?.PathRegex }.Count(path => !string.IsNullOrEmpty(path)) > 1
             || headers.Any(header => header is null || !IsUnderstood(header));
         return new IntentionPermission
@@ -86,6 +86,7 @@ internal static class IntentionMapper
             PathRegex = NullIfEmpty(http?.PathRegex),
             Methods = EquatableArray.From((http?.Methods ?? []).OfType<string>().Select(method => method.ToUpperInvariant())),
             Headers = EquatableArray.From(headers.OfType<HeaderDocument>().Where(IsUnderstood).Select(MapHeader)),
+            Jwt = jwt,
             HasUnsupportedRequirement = unsupported,
         };
     }
@@ -97,7 +98,7 @@ internal static class IntentionMapper
     }
 
     private static bool IsUnderstood(HeaderDocument document) =>
-        !string.IsNullOrEmpty(document.Name) && !HasContent(document.Unknown) && Matchers(document).Count() == 1;
+        !string.IsNullOrEmpty(document.Name) && !WireContent.IsAny(document.Unknown) && Matchers(document).Count() == 1;
 
     private static IEnumerable<(HeaderMatchKind Kind, string Value)> Matchers(HeaderDocument document)
     {
@@ -130,17 +131,4 @@ internal static class IntentionMapper
     };
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    // Go writes parts that are not set as null, "", false, 0, [] or {}.
-    private static bool HasContent(JsonElement? element) => element is { } value && value.ValueKind switch
-    {
-        JsonValueKind.Undefined or JsonValueKind.Null or JsonValueKind.False => false,
-        JsonValueKind.String => value.GetRawText() != "\"\"",
-        JsonValueKind.Array => value.GetArrayLength() > 0,
-        JsonValueKind.Object => value.EnumerateObject().Any(),
-        _ => value.GetRawText() != "0",
-    };
-
-    private static bool HasContent(Dictionary<string, JsonElement>? unknown) =>
-        unknown is not null && unknown.Values.Any(value => HasContent(value));
 }

@@ -29,9 +29,12 @@ internal sealed class IntentionDocument
     /// <summary>Null where there are none; a null among them stays, because it must not vanish silently.</summary>
     public PermissionDocument?[]? Permissions { get; set; }
 
-    /// <summary>Not read, only noticed.</summary>
     [JsonPropertyName("JWT")]
     public JsonElement? Jwt { get; set; }
+
+    /// <summary>The intention's own, or that of the service-intentions entry it is part of.</summary>
+    [JsonConverter(typeof(LenientMapConverter<string>))]
+    public IReadOnlyDictionary<string, string>? Meta { get; set; }
 }
 
 /// <summary>
@@ -44,6 +47,9 @@ internal sealed class PermissionDocument
 
     [JsonPropertyName("HTTP")]
     public HttpPermissionDocument? Http { get; set; }
+
+    [JsonPropertyName("JWT")]
+    public JsonElement? Jwt { get; set; }
 
     [JsonExtensionData]
     public Dictionary<string, JsonElement>? Unknown { get; set; }

@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 namespace MeshClient.Core.Intentions;
 
 /// <summary>What one header has to be, ready to be compared with requests.</summary>
@@ -8,39 +6,55 @@ namespace MeshClient.Core.Intentions;
 /// joined, as with Envoy. So that nobody gets by a rule with one more line, a line alone can be reason enough to refuse: one
 /// that a denying permission is about, or one that an allowing permission wants not to be there.
 /// </remarks>
-/// <param name="match">What it has to be.</param>
-/// <param name="regex">Its compiled expression; null when it has none or it did not compile.</param>
-/// <param name="action">What the permission does.</param>
-internal sealed class CompiledHeader(HeaderMatch match, Regex? regex, IntentionAction action)
+internal sealed class CompiledHeader
 {
-    private readonly bool _cannotTell = regex is null && (match.Kind == HeaderMatchKind.Regex || !Enum.IsDefined(match.Kind));
+    private readonly HeaderMatch _match;
+    private readonly LinearExpression? _expression;
+    private readonly StringComparison _comparison;
+    private readonly bool _denies;
+
+    public CompiledHeader(HeaderMatch match, IntentionAction action)
+    {
+        _match = match;
+        _denies = action == IntentionAction.Deny;
+        _comparison = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+        IsBroken = match.Kind == HeaderMatchKind.Regex
+            ? !LinearExpression.TryCompile(match.Value, match.IgnoreCase, out _expression)
+            : !Enum.IsDefined(match.Kind);
+    }
+
+    /// <summary>
+    /// Whether its expression does not compile, or its comparison is not known here: only a denying permission gets to compare
+    /// with it then, and it has to match.
+    /// </summary>
+    public bool IsBroken { get; }
+
+    public string Name => _match.Name;
 
     public bool Matches<THeaders>(in THeaders headers)
         where THeaders : IHeaderLookup
     {
-        // An expression that did not compile, or a comparison not known here: only a denying permission gets here with it,
-        // and it has to match.
-        if (_cannotTell)
+        if (IsBroken)
         {
             return true;
         }
 
-        var whole = Matches(headers.Find(match.Name));
-        return action == IntentionAction.Deny
+        var whole = Matches(headers.Find(_match.Name));
+        return _denies
             ? whole || HasLine(headers, thatMatches: true)
-            : whole && !(match.Invert && HasLine(headers, thatMatches: false));
+            : whole && !(_match.Invert && HasLine(headers, thatMatches: false));
     }
 
     private bool HasLine<THeaders>(in THeaders headers, bool thatMatches)
         where THeaders : IHeaderLookup
     {
         // Of a single line the whole value has been looked at.
-        if (headers.FindLine(match.Name, 1) is null)
+        if (headers.FindLine(_match.Name, 1) is null)
         {
             return false;
         }
 
-        for (var i = 0; headers.FindLine(match.Name, i) is { } line; i++)
+        for (var i = 0; headers.FindLine(_match.Name, i) is { } line; i++)
         {
             if (Matches(line) == thatMatches)
             {
@@ -53,16 +67,20 @@ internal sealed class CompiledHeader(HeaderMatch match, Regex? regex, IntentionA
 
     private bool Matches(string? value)
     {
-        var comparison = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
-        var matches = value is not null && match.Kind switch
+        if (value is null)
+        {
+            return _match.Invert && (_denies || _match.Kind == HeaderMatchKind.Present);
+        }
+
+        var matches = _match.Kind switch
         {
             HeaderMatchKind.Present => true,
-            HeaderMatchKind.Exact => string.Equals(value, match.Value, comparison),
-            HeaderMatchKind.Prefix => value.StartsWith(match.Value, comparison),
-            HeaderMatchKind.Suffix => value.EndsWith(match.Value, comparison),
-            HeaderMatchKind.Contains => value.Contains(match.Value, comparison),
-            _ => regex!.IsMatch(value),
+            HeaderMatchKind.Exact => string.Equals(value, _match.Value, _comparison),
+            HeaderMatchKind.Prefix => value.StartsWith(_match.Value, _comparison),
+            HeaderMatchKind.Suffix => value.EndsWith(_match.Value, _comparison),
+            HeaderMatchKind.Contains => value.Contains(_match.Value, _comparison),
+            _ => _expression!.IsMatch(value),
         };
-        return matches != match.Invert;
+        return matches != _match.Invert;
     }
 }

@@ -1,46 +1,36 @@
-using System.Text.RegularExpressions;
-
 namespace MeshClient.Core.Intentions;
+
+/// <summary>The first part of a permission that a request does not match.</summary>
+internal enum Mismatch
+{
+    None,
+    Unsupported,
+    Method,
+    Path,
+    Header,
+    Token,
+}
 
 /// <summary>A permission, ready to be compared with requests.</summary>
 internal sealed class CompiledPermission
 {
-    private readonly IntentionPermission _permission;
     private readonly string[] _methods;
-    private readonly Regex? _path;
+    private readonly CompiledPath _path;
     private readonly CompiledHeader[] _headers;
+    private readonly CompiledRequirement? _jwt;
+    private readonly bool _allows;
     private readonly bool _never;
 
     public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool isLoose)
     {
         IsLoose = isLoose;
-        _permission = permission;
         Verdict = verdict;
+        _allows = permission.Action == IntentionAction.Allow;
         _methods = [.. permission.Methods];
-        var broken = false;
-        if (permission.PathRegex is { } pathRegex)
-        {
-            broken |= !LinearExpression.TryCompile(pathRegex, ignoreCase: isLoose, out _path);
-        }
-
-        _headers = new CompiledHeader[permission.Headers.Count];
-        for (var i = 0; i < _headers.Length; i++)
-        {
-            var header = permission.Headers[i];
-            Regex? regex = null;
-            if (header.Kind == HeaderMatchKind.Regex)
-            {
-                broken |= !LinearExpression.TryCompile(header.Value, header.IgnoreCase, out regex);
-            }
-            else
-            {
-                broken |= !Enum.IsDefined(header.Kind);
-            }
-
-            _headers[i] = new CompiledHeader(header, regex, permission.Action);
-        }
-
-        _never = permission.Action == IntentionAction.Allow && (broken || permission.HasUnsupportedRequirement);
+        _path = new CompiledPath(permission, isLoose);
+        _headers = [.. permission.Headers.Select(header => new CompiledHeader(header, permission.Action))];
+        _jwt = CompiledRequirement.Of(permission.Jwt);
+        _never = _allows && (permission.HasUnsupportedRequirement || _path.IsBroken || _headers.Any(header => header.IsBroken));
     }
 
     public IntentionVerdict Verdict { get; }
@@ -48,24 +38,66 @@ internal sealed class CompiledPermission
     /// <summary>Whether it takes a path in every form that may lead to the same place.</summary>
     public bool IsLoose { get; }
 
-    public bool Matches<THeaders>(string method, string path, string? filePath, in THeaders headers)
+    /// <summary>What it says, in a few words; values of headers and claims stay out of it.</summary>
+    public string Summary =>
+        CompiledIntention.Verb(Verdict.Action)
+        + $" {(_methods.Length == 0 ? "any method" : string.Join(", ", _methods))}, path {_path}"
+        + string.Concat(_headers.Select(header => $", header {header.Name}"))
+        + (_jwt is null ? string.Empty : $", {_jwt}");
+
+    /// <summary>What the request does not match first; the cheap parts are compared first.</summary>
+    public Mismatch Compare<THeaders, TPassport>(
+        string method, string path, string? filePath, in THeaders headers, in TPassport passport)
         where THeaders : IHeaderLookup
+        where TPassport : IPassportLookup
     {
-        var matchesPath = MatchesPath(path) || (IsLoose && filePath is not null && MatchesPath(filePath));
-        if (_never || !matchesPath || !MatchesMethod(method))
+        if (_never)
         {
-            return false;
+            return Mismatch.Unsupported;
         }
 
+        if (!MatchesMethod(method))
+        {
+            return Mismatch.Method;
+        }
+
+        if (!_path.Matches(path, filePath))
+        {
+            return Mismatch.Path;
+        }
+
+        if (FindOtherHeader(headers) is not null)
+        {
+            return Mismatch.Header;
+        }
+
+        return _jwt is null || (_allows ? _jwt.Holds(passport) : _jwt.MayHold(passport)) ? Mismatch.None : Mismatch.Token;
+    }
+
+    /// <summary>The same in a sentence. Values of headers and claims stay out of it: they may be secrets.</summary>
+    public string Describe<THeaders>(Mismatch mismatch, string method, in THeaders headers)
+        where THeaders : IHeaderLookup => mismatch switch
+        {
+            Mismatch.Unsupported => "It asks for something that cannot be checked, so it allows nothing.",
+            Mismatch.Method => $"The method is {method}; it is about {string.Join(", ", _methods)}.",
+            Mismatch.Path => $"The path is another; it is about {_path}.",
+            Mismatch.Header => $"The header {FindOtherHeader(headers)?.Name} is not what it asks for.",
+            Mismatch.Token => _allows ? $"The request does not carry {_jwt}." : $"The request's tokens show that it is not about it: {_jwt}.",
+            _ => "It matches.",
+        };
+
+    private CompiledHeader? FindOtherHeader<THeaders>(in THeaders headers)
+        where THeaders : IHeaderLookup
+    {
         foreach (var header in _headers)
         {
             if (!header.Matches(headers))
             {
-                return false;
+                return header;
             }
         }
 
-        return true;
+        return null;
     }
 
     // Without case, though HTTP says with: frameworks route "get" to what serves GET, and a denied method must not get
@@ -81,25 +113,5 @@ internal sealed class CompiledPermission
         }
 
         return _methods.Length == 0;
-    }
-
-    private bool MatchesPath(ReadOnlySpan<char> path) =>
-        MatchesPathAsIs(path) || (IsLoose && path is [_, .., '/'] && MatchesPathAsIs(path[..^1]));
-
-    private bool MatchesPathAsIs(ReadOnlySpan<char> path)
-    {
-        var comparison = IsLoose ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
-        if (_permission.PathExact is { } exact)
-        {
-            return path.Equals(exact, comparison) || (IsLoose && exact is [_, .., '/'] && path.Equals(exact.AsSpan(..^1), comparison));
-        }
-
-        if (_permission.PathPrefix is { } prefix)
-        {
-            return path.StartsWith(prefix, comparison);
-        }
-
-        // A null expression with a pattern is one that did not compile: only a denying permission comes here with it.
-        return _path is null || _path.IsMatch(path);
     }
 }

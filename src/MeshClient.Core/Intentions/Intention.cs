@@ -37,6 +37,15 @@ public sealed record Intention
     /// </summary>
     public EquatableArray<IntentionPermission> Permissions { get; init; }
 
+    /// <summary>The tokens a request has to carry whatever it is, before the action or the permissions are looked at; null: none.</summary>
+    public JwtRequirement? Jwt { get; init; }
+
+    /// <summary>
+    /// Whether it is in force, or only tried. Default: in force. One that is tried outranks others only for what is reported:
+    /// see <see cref="IntentionEvaluator"/>.
+    /// </summary>
+    public IntentionMode Mode { get; init; }
+
     /// <summary>
     /// Which rule decides when several match: the highest. Consul's table (agent/structs/config_entry_intentions.go, as in the
     /// public intentions docs): exact to exact 9, any to exact 8, exact to any 6, any to any 5; the destination weighs more.
@@ -71,9 +80,12 @@ public sealed record IntentionPermission
     /// <summary>What the headers have to be; all must hold.</summary>
     public EquatableArray<HeaderMatch> Headers { get; init; }
 
+    /// <summary>The tokens the request has to carry besides; null: none.</summary>
+    public JwtRequirement? Jwt { get; init; }
+
     /// <summary>
-    /// True when the permission asks for something this version cannot check, such as a JWT claim. Such a permission
-    /// never allows: an allowing one does not match, a denying one matches whatever its other parts match.
+    /// True when the permission asks for something this version cannot check. Such a permission never allows: an allowing one
+    /// does not match, a denying one matches whatever its other parts match.
     /// </summary>
     public bool HasUnsupportedRequirement { get; init; }
 }
@@ -101,6 +113,12 @@ public enum HeaderMatchKind
 }
 
 /// <summary>What one header has to be.</summary>
+/// <remarks>
+/// A header that is not there has no value to be compared. Turned round, <see cref="HeaderMatchKind.Present"/> matches then, and
+/// any other kind matches for a denying permission and not for an allowing one, so that leaving a header out opens nothing.
+/// Envoy, which enforces the same rules beside Consul, matches such a header for neither (source/common/http/header_utility.cc;
+/// its <c>treat_missing_header_as_empty</c>, which Consul does not set, would match it for both).
+/// </remarks>
 /// <param name="Name">The header's name; compared without case.</param>
 /// <param name="Kind">How its value is compared.</param>
 /// <param name="Value">What it is compared with; not used for <see cref="HeaderMatchKind.Present"/>.</param>

@@ -5,23 +5,36 @@ using System.Text.RegularExpressions;
 namespace MeshClient.Core.Intentions;
 
 /// <summary>
-/// Compiles the regular expressions of intentions, which are written for RE2 and have to match the whole text. Matching
-/// takes time linear in the text. What RE2 and .NET read differently without complaint is refused, because an expression
+/// A regular expression of an intention, which is written for RE2 and has to match the whole text. Matching takes time linear
+/// in the text, and the text that every match begins with is compared first, so that the expression is not run where that
+/// settles it. What RE2 and .NET read differently without complaint is refused, because an expression
 /// that means something else could open what it should close: in a character class, POSIX names (<c>[[:alpha:]]</c>) and
 /// subtraction (<c>[a-z-[aeiou]]</c>, which to RE2 is no subtraction). Left as it is: <c>\d \w \s</c> take all of Unicode
-/// here and ASCII there.
+/// here and ASCII there. One longer than <see cref="IntentionLimits.ExpressionLength"/> is refused as well, and so is one that
+/// .NET finds too large for its automaton (nested repeats).
 /// </summary>
-internal static partial class LinearExpression
+internal sealed partial class LinearExpression
 {
     // A dot matches a line end: paths reach us decoded, and a line end in one must not slip by a rule that denies.
     private const RegexOptions Options =
         RegexOptions.NonBacktracking | RegexOptions.CultureInvariant | RegexOptions.Singleline;
 
+    private readonly Regex _regex;
+    private readonly LiteralStart _start;
+    private readonly bool _ignoreCase;
+
+    private LinearExpression(Regex regex, LiteralStart start, bool ignoreCase) => (_regex, _start, _ignoreCase) = (regex, start, ignoreCase);
+
+    /// <summary>Whether it matches the whole text.</summary>
+    public bool IsMatch(ReadOnlySpan<char> text) => _ignoreCase
+        ? _start.MayBeginIgnoringCase(text) && _regex.IsMatch(text)
+        : _start.Settle(text) ?? _regex.IsMatch(text);
+
     /// <summary>Compiles an expression; false when it is not one.</summary>
-    public static bool TryCompile(string pattern, bool ignoreCase, [NotNullWhen(true)] out Regex? regex)
+    public static bool TryCompile(string pattern, bool ignoreCase, [NotNullWhen(true)] out LinearExpression? expression)
     {
-        regex = null;
-        if (HasOtherMeaning(pattern))
+        expression = null;
+        if (pattern.Length > IntentionLimits.ExpressionLength || HasOtherMeaning(pattern))
         {
             return false;
         }
@@ -32,7 +45,7 @@ internal static partial class LinearExpression
             // Alone first: "a)|(b" is no expression, but would be one between the parentheses that tie it to both ends, and
             // one that is tied to neither.
             _ = new Regex(pattern, options);
-            regex = new Regex($@"\A(?:{pattern})\z", options);
+            expression = new LinearExpression(new Regex($@"\A(?:{pattern})\z", options), LiteralStart.Of(pattern), ignoreCase);
             return true;
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)

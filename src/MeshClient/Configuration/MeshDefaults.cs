@@ -242,4 +242,10 @@ public static class MeshDefaults
     /// <see cref="DiscoveryTimeout"/>, so that a first call still has time. Doubled for each time it was silent again.
     /// </summary>
     public static readonly TimeSpan StateFilePatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>1 min: how far Consul dates certificates back; what is over for longer is over by anybody's clock.</summary>
+    public static readonly TimeSpan ExpiryGrace = TimeSpan.FromMinutes(1);
+
+    /// <summary>30 s: half of what Consul dates certificates back by, for clocks that are wrong the other way.</summary>
+    public static readonly TimeSpan ClockAllowance = TimeSpan.FromSeconds(30);
 }

@@ -36,6 +36,7 @@ internal sealed class MeshOptionsValidator(
         checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
         checks.Range("RotationSpread", options.RotationSpread, TimeSpan.Zero, TimeSpan.FromHours(1));
+        IdentityChecks.Check(checks, options.Identity);
         CheckDestination(checks, "Defaults", options.Defaults, DestinationSettings.For(options, string.Empty));
         foreach (var (service, destination) in options.Destinations)
         {

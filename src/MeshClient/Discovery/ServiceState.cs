@@ -140,17 +140,21 @@ internal sealed class ServiceState : IAsyncDisposable
     {
         lock (_lock)
         {
-            return _destinations.GetOrAdd(name, key =>
+            if (_destinations.TryGetValue(name, out var existing))
             {
-                var destination = new Destination(key, this);
-                if (_snapshot is { } snapshot)
-                {
-                    Fill(destination, snapshot);
-                    ProbeInLock();
-                }
+                return existing;
+            }
 
-                return destination;
-            });
+            var destination = new Destination(name, this);
+            if (_snapshot is { } snapshot)
+            {
+                Fill(destination, snapshot);
+            }
+
+            _destinations.TryAdd(name, destination);
+            // Last, because checks ask when a destination was used.
+            ProbeInLock();
+            return destination;
         }
     }
 
@@ -212,7 +216,7 @@ internal sealed class ServiceState : IAsyncDisposable
 
     private void ProbeInLock() => _prober?.Update(_instances.Values.Where(instance => instance.Ejection.IsListed).ToHashSet());
 
-    private long LastUsed() => _destinations.Values.Max(destination => destination.LastUsed);
+    private long LastUsed() => _destinations.Values.Select(destination => destination.LastUsed).DefaultIfEmpty().Max();
 
     private void Fill(Destination destination, ServiceSnapshot snapshot)
     {

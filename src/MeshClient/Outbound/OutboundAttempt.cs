@@ -128,6 +128,19 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         }
     }
 
+    /// <summary>The app's own exception, when that is why it failed; known from when <see cref="Outcome"/> is. Null: it is not.</summary>
+    public Exception? AppFailure
+    {
+        get => _details?.AppFailure;
+        set
+        {
+            if (value is not null)
+            {
+                Written.AppFailure = value;
+            }
+        }
+    }
+
     /// <summary>
     /// What came of it. Known when the head of the answer or the failure is there, before the stages are told; judged once more
     /// when it has ended, since a body can break and gRPC tells its status last.
@@ -211,6 +224,8 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         public Exception? Failure { get; set; }
 
         public Exception? BodyFailure { get; set; }
+
+        public Exception? AppFailure { get; set; }
 
         public bool AppSetTrace { get; set; }
 

@@ -121,6 +121,9 @@ internal sealed class OutboundCall
         }
     }
 
+    /// <summary>Whether what came of the call is known only at its end: its answer's head is there, and is gRPC without a status.</summary>
+    public bool IsJudgedAtEnd => Failure is null && Attempt is { HeadVerdict: AttemptVerdict.Undecided };
+
     /// <summary>How far the call has come down the stages.</summary>
     public int Entered
     {
@@ -152,9 +155,15 @@ internal sealed class OutboundCall
     /// <summary>The answer, for the app.</summary>
     public Task<HttpResponseMessage> Task => _promise.Task;
 
+    /// <summary>Completed when the call ends; null: nobody waits for that.</summary>
+    public TaskCompletionSource? Ending => _details?.Ending;
+
     private Details Written => _details ??= new Details();
 
     public void MarkTried(InstanceState instance) => Written.Tried = [.. Tried, instance];
+
+    /// <summary>Waits for the call's end. Asked for before the app has the answer.</summary>
+    public Task WhenEnded() => (Written.Ending = new TaskCompletionSource()).Task;
 
     /// <summary>Gives the app its answer. The app goes on from here.</summary>
     public void Complete(HttpResponseMessage response) => _promise.SetResult(response);
@@ -176,6 +185,8 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
+
+        public TaskCompletionSource? Ending { get; set; }
 
         public Activity? Activity { get; set; }
 

@@ -285,7 +285,7 @@ internal sealed class OutboundPipeline
                 attempt = await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false);
             }
 
-            return attempt.Failure is null ? Answer(attempt) : throw CallFailure.Describe(attempt);
+            return attempt.Failure is null ? Answer(attempt) : CallFailure.Throw(attempt);
         }
         catch (Exception e)
         {
@@ -372,6 +372,7 @@ internal sealed class OutboundPipeline
                 // A stage calls what is not ours: the app may have disposed its request by now, its listeners may throw. What
                 // the other stages hold has to be let go all the same.
                 attempt.Failure ??= e;
+                attempt.AppFailure ??= AppFailure.Of(attempt);
             }
         }
 

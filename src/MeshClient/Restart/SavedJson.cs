@@ -21,6 +21,7 @@ namespace MeshClient.Restart;
         typeof(SavedConverters.EquatableArrayConverter<string>), typeof(SavedConverters.EquatableArrayConverter<ServiceInstance>),
         typeof(SavedConverters.EquatableArrayConverter<InstanceEndpoint>), typeof(SavedConverters.EquatableArrayConverter<Intention>),
         typeof(SavedConverters.EquatableArrayConverter<IntentionPermission>), typeof(SavedConverters.EquatableArrayConverter<HeaderMatch>),
+        typeof(SavedConverters.EquatableArrayConverter<JwtProviderRequirement>), typeof(SavedConverters.EquatableArrayConverter<JwtClaimRequirement>),
     ])]
 [JsonSerializable(typeof(SavedDocument))]
 [JsonSerializable(typeof(SavedBundle))]
@@ -33,6 +34,8 @@ namespace MeshClient.Restart;
 [JsonSerializable(typeof(Intention[]))]
 [JsonSerializable(typeof(IntentionPermission[]))]
 [JsonSerializable(typeof(HeaderMatch[]))]
+[JsonSerializable(typeof(JwtProviderRequirement[]))]
+[JsonSerializable(typeof(JwtClaimRequirement[]))]
 internal sealed partial class SavedJson : JsonSerializerContext
 {
     /// <summary>Whether an exception is one that reading throws for content that is not what it should be.</summary>

@@ -106,6 +106,50 @@ public sealed class IntentionMapperTests
         Assert.Null(intention.Action);
     }
 
+    [Fact]
+    public void Map_Jwt_IsReadOfTheIntentionAndItsPermissions()
+    {
+        var intention = Map("""
+            "JWT":{"Providers":[{"Name":"okta","VerifyClaims":null}]},
+            "Permissions":[{"Action":"allow","HTTP":null,"JWT":{"Providers":[{"Name":"other","VerifyClaims":[{"Path":["perms","role"],"Value":"admin"}]}]}}]
+            """)!;
+
+        Assert.Equal(new JwtRequirement([new JwtProviderRequirement("okta", [])]), intention.Jwt);
+        Assert.Equal(
+            new JwtRequirement([new JwtProviderRequirement("other", [new JwtClaimRequirement(["perms", "role"], "admin")])]),
+            Assert.Single(intention.Permissions).Jwt);
+        Assert.False(intention.Permissions[0].HasUnsupportedRequirement);
+    }
+
+    [Theory]
+    [InlineData("""{"Providers":[{"Name":""}]}""")]
+    [InlineData("""{"Providers":[null]}""")]
+    [InlineData("""{"Providers":"okta"}""")]
+    [InlineData("""{"Providers":[{"Name":"okta"}],"Audience":"x"}""")]
+    [InlineData("""{"Providers":[{"Name":"okta","Newer":1}]}""")]
+    [InlineData("""{"Providers":[{"Name":"okta","VerifyClaims":[null]}]}""")]
+    [InlineData("""{"Providers":[{"Name":"okta","VerifyClaims":[{"Path":["a"]}]}]}""")]
+    [InlineData("""{"Providers":[{"Name":"okta","VerifyClaims":[{"Path":[],"Value":"b"}]}]}""")]
+    [InlineData("""{"Providers":[{"Name":"okta","VerifyClaims":[{"Path":["a"],"Value":"b","Newer":true}]}]}""")]
+    public void Map_JwtThatIsNotUnderstood_AllowsNothing(string jwt)
+    {
+        Assert.Equal(IntentionAction.Deny, Map($""" "Action":"allow","JWT":{jwt} """)!.Action);
+        Assert.True(Map($$""" "Permissions":[{"Action":"allow","JWT":{{jwt}}}] """)!.Permissions[0].HasUnsupportedRequirement);
+    }
+
+    [Theory]
+    [InlineData("""{"meshclient-mode":"shadow"}""", IntentionMode.Shadow, IntentionAction.Allow)]
+    [InlineData("""{"meshclient-mode":"enforce"}""", IntentionMode.Enforce, IntentionAction.Allow)]
+    [InlineData("""{"owner":"me"}""", IntentionMode.Enforce, IntentionAction.Allow)]
+    [InlineData("null", IntentionMode.Enforce, IntentionAction.Allow)]
+    [InlineData("""{"meshclient-mode":"shadwo"}""", IntentionMode.Enforce, IntentionAction.Deny)]
+    public void Map_ModeOfItsMeta_IsReadAndAWrongOneAllowsNothing(string meta, IntentionMode mode, IntentionAction action)
+    {
+        var intention = Map($""" "Action":"allow","Meta":{meta} """)!;
+
+        Assert.Equal((mode, action), (intention.Mode, intention.Action));
+    }
+
     private static Intention? Map(string json)
     {
         // A key that comes twice holds with its last value.

@@ -270,7 +270,9 @@ public sealed class IntentionEvaluatorTests
                 "GET",
                 "/",
                 headers,
-                matches != invert);
+                matches != invert,
+                // Without the header, nothing but its presence can be turned round into an allowance.
+                allows: matches != invert && (value is not null || kind == HeaderMatchKind.Present));
         }
     }
 
@@ -449,14 +451,20 @@ public sealed class IntentionEvaluatorTests
 
     // The same permission allowing under a default that denies, and denying under one that allows.
     private static void AssertMatches(
-        Func<IntentionAction, IntentionPermission> make, string method, string path, HeaderTable headers, bool matches)
+        Func<IntentionAction, IntentionPermission> make,
+        string method,
+        string path,
+        HeaderTable headers,
+        bool matches,
+        bool? allows = null)
     {
         foreach (var (action, otherwise) in ((IntentionAction, IntentionAction)[])[(Allow, Deny), (Deny, Allow)])
         {
             var verdict = Evaluator(otherwise, Rule("web", "orders", make(action))).EvaluateRequest("web", method, path, headers);
 
-            Assert.Equal(matches ? action : otherwise, verdict.Action);
-            Assert.Equal(matches ? "web->orders#1" : IntentionVerdict.DefaultRule, verdict.Rule);
+            var expected = action == Allow ? allows ?? matches : matches;
+            Assert.Equal(expected ? action : otherwise, verdict.Action);
+            Assert.Equal(expected ? "web->orders#1" : IntentionVerdict.DefaultRule, verdict.Rule);
         }
     }
 

@@ -76,13 +76,19 @@ internal static class NaiveIntentionEvaluator
             permission.PathRegex is null ? true : MatchesWhole(permission.PathRegex, path, false),
             permission.Methods.Count == 0 || permission.Methods.Contains(method),
         };
-        conditions.AddRange(permission.Headers.Select(header => Matches(header, headers)));
+        conditions.AddRange(permission.Headers.Select(header => Matches(header, headers, permission.Action)));
         return conditions.Contains(false) ? false : conditions.Contains(null) ? null : true;
     }
 
-    private static bool? Matches(HeaderMatch match, IReadOnlyDictionary<string, string> headers)
+    private static bool? Matches(HeaderMatch match, IReadOnlyDictionary<string, string> headers, IntentionAction action)
     {
         var value = headers.FirstOrDefault(h => string.Equals(h.Key, match.Name, StringComparison.OrdinalIgnoreCase)).Value;
+        if (value is null && match.Invert && match.Kind != HeaderMatchKind.Present)
+        {
+            // Nothing is there to be compared: unknown, so that it denies and does not allow.
+            return action == IntentionAction.Deny;
+        }
+
         var how = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
         bool? matches = match.Kind switch
         {

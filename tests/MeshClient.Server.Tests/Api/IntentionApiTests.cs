@@ -136,9 +136,10 @@ public sealed class IntentionApiTests
 
         var evaluator = server.State.Intentions.Evaluator(ServiceName.Parse("orders"), IntentionAction.Deny);
         Assert.False(Evaluate("GET", "/admin/x", ("x-b", "1")));
-        Assert.True(Evaluate("GET", "/v1/x", ("x-b", "1")));
+        Assert.True(Evaluate("GET", "/v1/x", ("x-b", "1"), ("x-a", "2")));
+        Assert.False(Evaluate("GET", "/v1/x", ("x-b", "1")));
         Assert.False(Evaluate("GET", "/v1/x", ("x-b", "1"), ("x-a", "1")));
-        Assert.False(Evaluate("POST", "/v1/x", ("x-b", "1")));
+        Assert.False(Evaluate("POST", "/v1/x", ("x-b", "1"), ("x-a", "2")));
         Assert.False(Evaluate("GET", "/jwt"));
 
         // Whoever shows no request is denied, whatever the default.

@@ -22,10 +22,14 @@ public sealed class SavedJsonTests
         + "Instances[].Zone, Service";
 
     private const string IntentionsOfVersion1 =
-        "DefaultAction, Destination, Intentions[].Action, Intentions[].Destination, Intentions[].Id, Intentions[].Permissions[].Action, "
+        "DefaultAction, Destination, Intentions[].Action, Intentions[].Destination, Intentions[].Id, Intentions[].Jwt.Providers[].Name, "
+        + "Intentions[].Jwt.Providers[].VerifyClaims[].Path[], Intentions[].Jwt.Providers[].VerifyClaims[].Value, Intentions[].Mode, "
+        + "Intentions[].Permissions[].Action, "
         + "Intentions[].Permissions[].HasUnsupportedRequirement, Intentions[].Permissions[].Headers[].IgnoreCase, "
         + "Intentions[].Permissions[].Headers[].Invert, Intentions[].Permissions[].Headers[].Kind, Intentions[].Permissions[].Headers[].Name, "
-        + "Intentions[].Permissions[].Headers[].Value, Intentions[].Permissions[].Methods[], Intentions[].Permissions[].PathExact, "
+        + "Intentions[].Permissions[].Headers[].Value, Intentions[].Permissions[].Jwt.Providers[].Name, "
+        + "Intentions[].Permissions[].Jwt.Providers[].VerifyClaims[].Path[], Intentions[].Permissions[].Jwt.Providers[].VerifyClaims[].Value, "
+        + "Intentions[].Permissions[].Methods[], Intentions[].Permissions[].PathExact, "
         + "Intentions[].Permissions[].PathPrefix, Intentions[].Permissions[].PathRegex, Intentions[].Source";
 
     [Fact]
@@ -108,7 +112,7 @@ public sealed class SavedJsonTests
     }
 
     // Sets every part there is, also those that did not exist when this was written, so that none can be forgotten.
-    private static T Filled<T>() => (T)Fill(typeof(T), 5);
+    private static T Filled<T>() => (T)Fill(typeof(T), 8);
 
     private static object Fill(Type type, int depth)
     {
