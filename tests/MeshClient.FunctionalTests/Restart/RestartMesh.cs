@@ -1,9 +1,8 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using MeshClient.FunctionalTests.Chaos;
 using MeshClient.FunctionalTests.Grpc;
 using MeshClient.Server;
 using Microsoft.Extensions.Configuration;
@@ -20,8 +19,8 @@ internal sealed class RestartMesh : IAsyncDisposable
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mesh-restart-");
     private readonly Dictionary<string, IHost> _callers = [];
-    private readonly int _port = FreePort();
-    private readonly Uri _registryAddress = new($"http://127.0.0.1:{FreePort()}");
+    private readonly int _port = ChaosService.FreePort();
+    private readonly Uri _registryAddress = new($"http://127.0.0.1:{ChaosService.FreePort()}");
     private MeshServer? _registry;
     private PeerProcess? _service;
 
@@ -71,25 +70,9 @@ internal sealed class RestartMesh : IAsyncDisposable
     /// <returns>Its id, which it answers with.</returns>
     public async Task<int> StartServiceAsync()
     {
-        var built = new DirectoryInfo(AppContext.BaseDirectory);
-        var start = new ProcessStartInfo("dotnet");
-        string[] foreign = ["ASPNETCORE_", "DOTNET_URLS", "DOTNET_HTTP_PORTS", "MESH__", "CONSUL_"];
-        foreach (var name in start.Environment.Keys.Where(name =>
-            foreign.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))).ToList())
-        {
-            start.Environment.Remove(name);
-        }
-
-        start.ArgumentList.Add(Path.Combine(built.Parent!.Parent!.FullName, "MeshClient.ChaosService", built.Name, "MeshClient.ChaosService.dll"));
-        foreach (var (key, value) in Settings("orders"))
-        {
-            start.ArgumentList.Add($"--{key}");
-            start.ArgumentList.Add(value!);
-        }
-
-        start.ArgumentList.Add("--Mesh:Inbound:Address");
-        start.ArgumentList.Add(string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{_port}"));
-        _service = PeerProcess.Start(start);
+        var settings = Settings("orders");
+        settings["Mesh:Inbound:Address"] = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{_port}");
+        _service = ChaosService.Start(settings);
         await _service.HearAsync("ready");
         return _service.Id;
     }
@@ -145,13 +128,6 @@ internal sealed class RestartMesh : IAsyncDisposable
         }
 
         _directory.Delete(recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private Dictionary<string, string?> Settings(string service) => new()
