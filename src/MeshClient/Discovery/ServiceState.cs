@@ -282,15 +282,19 @@ internal sealed class ServiceState : IAsyncDisposable
             new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(Health, instance.Id.Value),
-            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
+            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout))
+        {
+            PrefersHttp2 = Settings.PreferHttp2 ?? !instance.IsBehindProxy,
+        };
     }
 
-    // The expected identity is part of the key: connections made for another identity must not be used.
+    // The expected identity is part of the key: connections made for another identity must not be used. So is what stands at the
+    // other end of them: it decides what they speak.
     private sealed record InstanceKey(
-        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter)
+        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter, bool IsBehindProxy)
     {
         public InstanceKey(ServiceInstance instance, InstanceEndpoint endpoint)
-            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter)
+            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter, instance.IsBehindProxy)
         {
         }
     }

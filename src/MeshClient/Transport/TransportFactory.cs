@@ -74,9 +74,10 @@ internal sealed class TransportFactory : IDisposable
 
         // Over mutual TLS we negotiate the protocol ourselves, and the handler cannot be asked per connection which it wants:
         // so calls that must stay on HTTP/1.1, such as WebSocket upgrades, have a handler of their own.
+        // A proxy takes whatever is offered, whoever stands behind it: there the call decides, and only that is offered.
         return pool = endpoint.Security == InstanceSecurity.Mesh
             ? new ConnectionPool(
-                Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
+                Create(instance.IsBehindProxy ? [SslApplicationProtocol.Http2] : [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
                 new HttpMessageInvoker(Create([SslApplicationProtocol.Http11])))
             : new ConnectionPool(Create(null), null);
     }

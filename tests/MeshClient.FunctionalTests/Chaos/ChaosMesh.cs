@@ -1,5 +1,6 @@
 using MeshClient.FunctionalTests.Grpc;
 using MeshClient.Server;
+using MeshClient.TestSupport;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -77,7 +78,7 @@ internal sealed class ChaosMesh : IAsyncDisposable
 
     private async Task StartServiceAsync(bool withRelay)
     {
-        var port = ChaosService.FreePort();
+        var port = FreePorts.Find(1)[0];
         var relay = withRelay ? new Relay(port) : null;
         if (relay is not null)
         {

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using MeshClient.FunctionalTests.Grpc;
 
 namespace MeshClient.FunctionalTests.Chaos;
@@ -31,13 +29,5 @@ internal static class ChaosService
         }
 
         return PeerProcess.Start(start);
-    }
-
-    /// <summary>A port nobody listens on now.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using MeshClient.FunctionalTests.Chaos;
 using MeshClient.FunctionalTests.Grpc;
 using MeshClient.Server;
+using MeshClient.TestSupport;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -19,13 +20,16 @@ internal sealed class RestartMesh : IAsyncDisposable
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("mesh-restart-");
     private readonly Dictionary<string, IHost> _callers = [];
-    private readonly int _port = ChaosService.FreePort();
-    private readonly Uri _registryAddress = new($"http://127.0.0.1:{ChaosService.FreePort()}");
+    private readonly int _port;
+    private readonly Uri _registryAddress;
     private MeshServer? _registry;
     private PeerProcess? _service;
 
     private RestartMesh()
     {
+        var ports = FreePorts.Find(2);
+        _port = ports[0];
+        _registryAddress = new Uri($"http://127.0.0.1:{ports[1]}");
     }
 
     public static async Task<RestartMesh> StartAsync()
