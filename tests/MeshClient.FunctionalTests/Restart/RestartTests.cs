@@ -11,8 +11,9 @@ public sealed class RestartTests
         await using var mesh = await RestartMesh.StartAsync();
         await mesh.SetIntentionAsync("web", "allow");
         var before = await mesh.StartServiceAsync();
+        await MeshHosts.WaitUntilAsync(async () => await mesh.CountRegisteredAsync() == 1);
         await mesh.StartCallersAsync();
-        await MeshHosts.WaitUntilAsync(async () => await mesh.CallAsync("web") == (HttpStatusCode.OK, $"{before}"));
+        Assert.Equal((HttpStatusCode.OK, $"{before}"), await mesh.CallAsync("web"));
         Assert.Equal(HttpStatusCode.Forbidden, (await mesh.CallAsync("ops")).Status);
 
         await mesh.StopRegistryAsync();

@@ -17,7 +17,7 @@ public sealed class SavedJsonTests
     // Raise StateFile.Version whenever one of these changes: an older program, or an older file, would read a part as missing.
     private const string InstancesOfVersion1 =
         "Instances[].Datacenter, Instances[].Endpoints[].Host, Instances[].Endpoints[].Name, Instances[].Endpoints[].Port, "
-        + "Instances[].Endpoints[].Security, Instances[].ExpectedService, Instances[].Health, Instances[].Id, Instances[].Identity, "
+        + "Instances[].Endpoints[].Security, Instances[].ExpectedService, Instances[].Health, Instances[].Id, Instances[].Identity, Instances[].IsBehindProxy, "
         + "Instances[].Meta.k, Instances[].PlaintextAllowed, Instances[].Service, Instances[].Tags[], Instances[].Weight, "
         + "Instances[].Zone, Service";
 
