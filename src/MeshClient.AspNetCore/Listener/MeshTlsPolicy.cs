@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Core.Identity;
@@ -33,6 +34,7 @@ internal sealed partial class MeshTlsPolicy(
     MeshIdentity identity,
     IOptions<MeshInboundOptions> options,
     InboundMetrics metrics,
+    DenialReporter denials,
     TimeProvider time,
     MeshRandom random,
     ILogger<MeshTlsPolicy> logger) : IDisposable
@@ -94,11 +96,11 @@ internal sealed partial class MeshTlsPolicy(
             ApplicationProtocols = protocols,
             RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                 Verify(handshake, PeerVerifier.Verify(
-                    certificate, chain, errors, current, identity.Settings.ClockAllowance, time.GetUtcNow(), out var refusal), refusal),
+                    certificate, chain, errors, current, identity.Settings.ClockAllowance, time.GetUtcNow(), out var refusal), refusal, current.Bundle.TrustDomain),
         };
     }
 
-    private static bool Verify(Handshake handshake, VerifiedPeer? peer, PeerRefusal? refusal)
+    private static bool Verify(Handshake handshake, VerifiedPeer? peer, PeerRefusal? refusal, string trustDomain)
     {
         if (peer is null)
         {
@@ -106,6 +108,7 @@ internal sealed partial class MeshTlsPolicy(
             return false;
         }
 
+        handshake.Verified = peer;
         if (!peer.Id.TryGetService(out var service))
         {
             handshake.Refuse("identity", "its SPIFFE id does not name a service");
@@ -118,8 +121,8 @@ internal sealed partial class MeshTlsPolicy(
             return false;
         }
 
-        handshake.Verified = peer;
-        handshake.Peer = new MeshPeer(peer.Id, service, peer.Span.Until);
+        handshake.Peer = new MeshPeer(
+            peer.Id, service, peer.Span.Until, !string.Equals(peer.Id.TrustDomain, trustDomain, StringComparison.OrdinalIgnoreCase));
         return true;
     }
 
@@ -136,6 +139,11 @@ internal sealed partial class MeshTlsPolicy(
             if (!handshake.IsDone)
             {
                 metrics.HandshakeFailed(handshake.Reason);
+                if (handshake.IsRefused)
+                {
+                    denials.Handshake(handshake.Verified?.Id, connection.RemoteEndPoint, handshake.Reason, handshake.Problem);
+                }
+
                 if (_limiter.TryEnter(handshake.Reason, out var suppressed))
                 {
                     // Port scans and probes that only connect are no reason to warn.

@@ -32,6 +32,9 @@ internal sealed record DestinationSettings
     /// <summary>Null: no call is refused for the failures of others.</summary>
     public required CircuitBreakerSettings? CircuitBreaker { get; init; }
 
+    /// <summary>Null: nothing of the inbound request goes along.</summary>
+    public required ForwardSettings? Forward { get; init; }
+
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
 
@@ -63,6 +66,7 @@ internal sealed record DestinationSettings
             Retry = RetrySettings.For(own?.Retry, common.Retry),
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
+            Forward = ForwardSettings.For(own?.Forward, common.Forward),
             Fallback = own?.Fallback ?? common.Fallback,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),

@@ -76,6 +76,9 @@ public sealed class MeshDestinationOptions
     /// <summary>Whether calls are refused while too many fail.</summary>
     public MeshCircuitBreakerOptions CircuitBreaker { get; set; } = new();
 
+    /// <summary>What calls take along of the inbound request they are made for. Default: nothing.</summary>
+    public MeshForwardOptions Forward { get; set; } = new();
+
     /// <summary>
     /// What answers in place of a call that failed: with an exception other than its caller's cancellation, or by an answer that
     /// says the service is broken (5xx, or a gRPC failure of the instance). Set in code. Null: nothing does. Default: null.

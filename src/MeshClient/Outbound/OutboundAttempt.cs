@@ -107,6 +107,19 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         set => Written.AppTimeout = value;
     }
 
+    /// <summary>Which of the call's forwarded headers were written to the request, a bit for each.</summary>
+    public ulong ForwardedHeaders
+    {
+        get => _details?.ForwardedHeaders ?? 0;
+        set
+        {
+            if (value != 0 || _details is not null)
+            {
+                Written.ForwardedHeaders = value;
+            }
+        }
+    }
+
     /// <summary>How far the attempt has come down the stages.</summary>
     public int Entered
     {
@@ -220,6 +233,8 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         public string? TimeoutHeader { get; set; }
 
         public string? AppTimeout { get; set; }
+
+        public ulong ForwardedHeaders { get; set; }
 
         public Exception? Failure { get; set; }
 

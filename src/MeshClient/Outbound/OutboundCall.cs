@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 
 namespace MeshClient.Outbound;
 
@@ -83,6 +84,19 @@ internal sealed class OutboundCall
     {
         get => _details?.IsOutOfBudget == true;
         set => Written.IsOutOfBudget = value;
+    }
+
+    /// <summary>What it takes along of the request it is made for, where it is an instance of the mesh; null: nothing.</summary>
+    public ForwardableHeader[]? Forwarded
+    {
+        get => _details?.Forwarded;
+        set
+        {
+            if (value is not null)
+            {
+                Written.Forwarded = value;
+            }
+        }
     }
 
     /// <summary>The call's span; null when nobody listens.</summary>
@@ -185,6 +199,8 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
+
+        public ForwardableHeader[]? Forwarded { get; set; }
 
         public TaskCompletionSource? Ending { get; set; }
 

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Health;
 using MeshClient.Overload;
 using MeshClient.Resilience;
@@ -45,6 +47,7 @@ internal sealed class OutboundPipeline
             _fallback, // above telemetry, because an answer the app makes up must not hide from the figures that the call failed
             new TelemetryStage(telemetry), // above all that follows, because its span and figures have to cover every retry and every rejection
             new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
+            new ForwardStage(), // above all that can wait or go on elsewhere, because only here the call is sure to be in its caller's flow
             new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
             new AdmissionStage(time, random, shed), // above retry, because a call that is shed must not be repeated
             new CircuitBreakerStage(), // below admission, because a call that is shed tells nothing of the service and must not use up the probe; above retry, because it judges what retries could not mend
@@ -94,7 +97,7 @@ internal sealed class OutboundPipeline
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         var sending = Send(call);
-        return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
+        return destination.Service.Settings.Fallback is { } fallback && request is not DialRequest ? _fallback.ApplyAsync(fallback, call, sending) : sending;
     }
 
     /// <summary>Called once when the answer to a call's first attempt is there, or the attempt has failed.</summary>
@@ -344,7 +347,11 @@ internal sealed class OutboundPipeline
     private void Finish(OutboundAttempt attempt)
     {
         Respond(attempt);
-        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        if (attempt.Response?.Content is DialedContent dialed)
+        {
+            dialed.Connection.Begin(this, attempt);
+        }
+        else if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
             response.Content = new TrackedContent(response.Content, this, attempt);
         }

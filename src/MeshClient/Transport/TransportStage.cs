@@ -1,5 +1,7 @@
 using System.Net;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 
@@ -27,6 +29,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public override void Enter(OutboundAttempt attempt)
     {
+        if (attempt.Call.Request is DialRequest)
+        {
+            // Has a connection of its own, which is opened when it is sent.
+            return;
+        }
+
         try
         {
             Prepare(attempt);
@@ -42,8 +50,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public static Task<HttpResponseMessage> SendAsync(OutboundAttempt attempt)
     {
+        if (attempt.Pool is not { } pool)
+        {
+            return InstanceDial.OpenAsync(attempt);
+        }
+
         var request = attempt.Request;
-        var pool = attempt.Pool!;
         var invoker = request.Version.Major >= 2 ? pool : pool.Http11Invoker;
         return invoker.SendAsync(request, attempt.Timer!.Token);
     }
@@ -58,6 +70,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
+        if (attempt.Call.Forwarded is { } forwarded)
+        {
+            HeaderForwarding.Write(attempt, forwarded);
+        }
+
         if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
@@ -137,6 +154,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     private static void Restore(OutboundAttempt attempt)
     {
+        HeaderForwarding.Restore(attempt);
         if (attempt.OriginalUri is { } original)
         {
             attempt.Request.RequestUri = original;
