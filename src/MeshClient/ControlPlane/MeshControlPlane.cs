@@ -1,7 +1,9 @@
+using System.Diagnostics.Metrics;
 using MeshClient.Configuration;
 using MeshClient.Consul;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Identity;
+using MeshClient.Restart;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -9,12 +11,13 @@ using Microsoft.Extensions.Options;
 namespace MeshClient.ControlPlane;
 
 /// <summary>
-/// The ports of the control plane in force: those an app registered itself come first, then certificates in files, then those of
-/// the configured registry; a port that nobody provides is null.
+/// The ports of the control plane in force: those an app registered itself come first, then those of the configured
+/// registry; a port that nobody provides is null. Behind those that are read is the state file, if there is one.
 /// </summary>
 internal sealed class MeshControlPlane : IDisposable
 {
     private readonly ConsulControlPlane? _consul;
+    private readonly RestartState? _restart;
 
     public MeshControlPlane(
         IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, MeshRandom random, ILoggerFactory loggers)
@@ -27,24 +30,20 @@ internal sealed class MeshControlPlane : IDisposable
 
         Instances = services.GetService<IInstanceSource>() ?? _consul;
         Intentions = services.GetService<IIntentionSource>() ?? _consul;
-        var identity = options.Value.Identity;
-        TrustBundles = services.GetService<ITrustBundleSource>() ?? FilesOf(identity, time) ?? (ITrustBundleSource?)_consul;
-        Leaves = services.GetService<ILeafCertificateSource>() ?? LeafFilesOf(identity, time) ?? (ILeafCertificateSource?)_consul;
-        var signer = identity.SigningRequests == SigningRequestUse.Never ? null : FindSigner(services);
-        if (signer is not null || (Leaves is not null && identity.SigningRequests == SigningRequestUse.Always))
-        {
-            Leaves = Requests = new SigningLeafSource(
-                signer,
-                Leaves,
-                identity.SigningRequests == SigningRequestUse.Always,
-                identity.KeyType,
-                options.Value.RotationSpread,
-                time,
-                random,
-                loggers.CreateLogger<SigningLeafSource>());
-        }
-
+        var identity = new IdentitySources(services, options.Value, _consul, time, random, loggers);
+        (TrustBundles, Leaves, Requests) = (identity.TrustBundles, identity.Leaves, identity.Requests);
         Registrar = services.GetService<IServiceRegistrar>() ?? _consul;
+        if (options.Value.StateFile is { Path: not null } file)
+        {
+            var logger = loggers.CreateLogger<RestartState>();
+            _restart = new RestartState(
+                file, options.Value.Service ?? string.Empty, ProtectorOf(services, file), time, services.GetRequiredService<IMeterFactory>(), logger);
+            var sources = new RestartSources(_restart, file.IncludeCertificate, time, logger);
+            Instances = Instances is null ? null : sources.Wrap(Instances);
+            Intentions = Intentions is null ? null : sources.Wrap(Intentions);
+            TrustBundles = TrustBundles is null ? null : sources.Wrap(TrustBundles);
+            Leaves = Leaves is null ? null : sources.Wrap(Leaves);
+        }
     }
 
     public IInstanceSource? Instances { get; }
@@ -55,24 +54,21 @@ internal sealed class MeshControlPlane : IDisposable
 
     public ILeafCertificateSource? Leaves { get; }
 
-    public IServiceRegistrar? Registrar { get; }
-
-    /// <summary>What <see cref="Leaves"/> are requested by, where that is so; it wants to know of changed roots.</summary>
+    /// <inheritdoc cref="IdentitySources.Requests"/>
     public SigningLeafSource? Requests { get; }
 
-    public void Dispose() => _consul?.Dispose();
+    public IServiceRegistrar? Registrar { get; }
 
-    private static FileLeafSource? LeafFilesOf(MeshIdentityOptions options, TimeProvider time) =>
-        options is { CertificateFile: { } certificate, PrivateKeyFile: { } key }
-            ? new FileLeafSource(certificate, key, options.FileInterval, time)
-            : null;
+    /// <summary>Writes the state file for the last time: the container disposes whoever reads the ports before it disposes this.</summary>
+    public void Dispose()
+    {
+        _restart?.Dispose();
+        _consul?.Dispose();
+    }
 
-    private static FileTrustBundleSource? FilesOf(MeshIdentityOptions options, TimeProvider time) =>
-        options is { CertificateFile: { } certificate, RootsFile: { } roots }
-            ? new FileTrustBundleSource(roots, () => FileTrustBundleSource.ReadTrustDomain(certificate), options.FileInterval, time)
-            : null;
-
-    // A source of leaves that comes from elsewhere than the registry is not to be passed over because the registry signs.
-    private ICertificateSigner? FindSigner(IServiceProvider services) =>
-        services.GetService<ICertificateSigner>() ?? (ReferenceEquals(Leaves, _consul) ? _consul : null);
+    private static IStateProtector ProtectorOf(IServiceProvider services, MeshStateFileOptions file) =>
+        services.GetService<IStateProtector>()
+        ?? (AesStateProtector.TryCreate(file, out var protector, out var problem)
+            ? protector
+            : throw new InvalidOperationException($"Mesh:StateFile:{problem}"));
 }
