@@ -21,6 +21,9 @@ public static class MeshDefaults
     /// <summary>1 s: a fifth of an attempt's own limit, so that a call that has waited still has time to be made.</summary>
     public static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>1 s: a fifth of an attempt's limit. A fallback answers from what it has at hand, and its caller has waited already.</summary>
+    public static readonly TimeSpan FallbackTimeout = TimeSpan.FromSeconds(1);
+
     /// <summary>20: where a learned limit begins (Netflix concurrency-limits, all algorithms).</summary>
     public const int InitialLimit = 20;
 

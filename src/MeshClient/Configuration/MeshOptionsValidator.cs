@@ -77,6 +77,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:CallTimeout", options.CallTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:AttemptTimeout", options.AttemptTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:ConnectTimeout", options.ConnectTimeout, Millisecond, TimeSpan.FromMinutes(5));
+        checks.Range($"{key}:FallbackTimeout", options.FallbackTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:MaxConcurrency", options.MaxConcurrency, 1, 1_000_000);
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);
