@@ -112,7 +112,7 @@ public sealed class RunningRequestTests
     }
 
     [Fact]
-    public async Task Requests_WhileIntentionsChangeAllTheTime_AreServedOrRefusedAndNoneStaysBehind()
+    public async Task Requests_WhileIntentionsChangeAllTheTime_AreServedOrRefusedAndNeverBrokenOff()
     {
         await using var host = await StartAsync();
         host.ControlPlane.Allow("web", "orders");
@@ -121,22 +121,14 @@ public sealed class RunningRequestTests
         using var ops = host.CallerFrom("ops");
         var stop = 0;
         var served = 0;
-        var broken = 0;
         async Task CallAsync(HttpClient client, string version, bool mayBeRefused)
         {
             while (Volatile.Read(ref stop) == 0)
             {
-                try
-                {
-                    using var request = Get("/once", version);
-                    using var response = await client.SendAsync(request, Token);
-                    Assert.True(response.StatusCode == HttpStatusCode.OK || (mayBeRefused && response.StatusCode == HttpStatusCode.Forbidden), response.StatusCode.ToString());
-                    Interlocked.Increment(ref served);
-                }
-                catch (HttpRequestException) when (mayBeRefused)
-                {
-                    Interlocked.Increment(ref broken);
-                }
+                using var request = Get("/once", version);
+                using var response = await client.SendAsync(request, Token);
+                Assert.True(response.StatusCode == HttpStatusCode.OK || (mayBeRefused && response.StatusCode == HttpStatusCode.Forbidden), response.StatusCode.ToString());
+                Interlocked.Increment(ref served);
             }
         }
 
