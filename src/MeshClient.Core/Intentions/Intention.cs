@@ -50,7 +50,9 @@ public sealed record Intention
     /// Which rule decides when several match: the highest. Consul's table (agent/structs/config_entry_intentions.go, as in the
     /// public intentions docs): exact to exact 9, any to exact 8, exact to any 6, any to any 5; the destination weighs more.
     /// </summary>
-    public int Precedence => (Source == Wildcard, Destination == Wildcard) switch
+    public int Precedence => PrecedenceOf(Source, Destination);
+
+    internal static int PrecedenceOf(string source, string destination) => (source == Wildcard, destination == Wildcard) switch
     {
         (false, false) => 9,
         (true, false) => 8,

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
-using MeshClient.Core;
 using MeshClient.Core.Intentions;
-using MeshClient.Core.Naming;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.State;
 
@@ -35,6 +33,7 @@ internal sealed record IntentionTable
         Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.Ordinal),
     };
 
+    /// <summary>The intention of a pair as it was written; null: none.</summary>
     public StoredIntention? Find(string source, string destination)
     {
         foreach (var intention in ByDestination.GetValueOrDefault(destination, []))
@@ -48,23 +47,22 @@ internal sealed record IntentionTable
         return null;
     }
 
+    /// <summary>An intention as it is shown and evaluated: with the metadata of the entry it is part of.</summary>
+    public StoredIntention Shown(StoredIntention intention) => intention.WithMetaOf(Entries[intention.Destination]);
+
+    /// <summary>All, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> All() => Sorted(ById.Values);
 
-    /// <summary>Those that concern calls to a service.</summary>
+    /// <summary>Those that concern calls to a service, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> ToDestination(string destination)
     {
         var exact = ByDestination.GetValueOrDefault(destination, []);
-        return destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []));
+        return [.. (destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []))).Select(Shown)];
     }
 
-    /// <summary>Those that concern calls of a service.</summary>
+    /// <summary>Those that concern calls of a service, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> FromSource(string source) =>
         Sorted(ById.Values.Where(intention => intention.Source == source || intention.Source == Intention.Wildcard));
-
-    /// <summary>The decision maker for calls to a service.</summary>
-    public IntentionEvaluator Evaluator(ServiceName destination, IntentionAction defaultAction) => new(
-        new IntentionSnapshot(destination, EquatableArray.From(ToDestination(destination.Value).Select(i => i.ToRule())), defaultAction),
-        defaultAction);
 
     public IntentionTable With(StoredIntention intention, StateChange change)
     {
@@ -122,9 +120,9 @@ internal sealed record IntentionTable
         return this with { Entries = Entries.Remove(destination) };
     }
 
-    private static List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)
+    private List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)
     {
-        var list = intentions.ToList();
+        var list = intentions.Select(Shown).ToList();
         list.Sort(ByPrecedence);
         return list;
     }
