@@ -17,4 +17,23 @@ public static class MeshEndpointConventionBuilderExtensions
         builder.Add(endpoint => endpoint.Metadata.Add(AllowWithoutMeshMetadata.Instance));
         return builder;
     }
+
+    /// <summary>
+    /// Lets only these services call the endpoint or endpoints, over the mesh; the same as <see cref="MeshAllowAttribute"/>.
+    /// Intentions have to allow the call as well, and each of several such rules.
+    /// </summary>
+    /// <param name="builder">The endpoint or endpoints.</param>
+    /// <param name="callers">
+    /// Names of services of this trust domain, compared with case, or whole SPIFFE ids. None: any service of this trust domain.
+    /// </param>
+    /// <exception cref="ArgumentException">A caller is neither a service name nor a SPIFFE id.</exception>
+    public static TBuilder RequireMeshPeer<TBuilder>(this TBuilder builder, params string[] callers)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var rule = new MeshAllowAttribute(callers);
+        CallerList.ThrowIfUnreadable(rule.List, nameof(callers));
+        builder.Add(endpoint => endpoint.Metadata.Add(rule));
+        return builder;
+    }
 }

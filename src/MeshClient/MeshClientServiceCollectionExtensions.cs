@@ -88,16 +88,21 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton(_ => new MeshRandom(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))));
         services.TryAddSingleton<WatchRunner>();
         services.TryAddSingleton<MeshControlPlane>();
+        services.AddMetrics();
+        services.TryAddSingleton<IdentityTelemetry>();
         services.TryAddSingleton(provider =>
         {
-            var service = provider.GetRequiredService<IOptions<MeshOptions>>().Value.Service;
+            var options = provider.GetRequiredService<IOptions<MeshOptions>>().Value;
             var controlPlane = provider.GetRequiredService<MeshControlPlane>();
             return new MeshIdentity(
-                service is null ? default : ServiceName.Parse(service),
+                options.Service is null ? default : ServiceName.Parse(options.Service),
                 controlPlane.Leaves,
                 controlPlane.TrustBundles,
                 provider.GetRequiredService<WatchRunner>(),
-                provider.GetRequiredService<ILogger<MeshIdentity>>());
+                provider.GetRequiredService<ILogger<MeshIdentity>>(),
+                IdentitySettings.For(options),
+                provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<IdentityTelemetry>());
         });
     }
 
@@ -106,7 +111,6 @@ public static class MeshClientServiceCollectionExtensions
         services.AddHttpClient();
         // First in the list is the last to have its say about a client's handlers.
         services.Insert(0, ServiceDescriptor.Singleton<IHttpMessageHandlerBuilderFilter, MeshHandlerFilter>());
-        services.AddMetrics();
         services.TryAddSingleton(provider => new TransportFactory(
             provider.GetRequiredService<MeshIdentity>(),
             provider.GetRequiredService<IOptions<MeshOptions>>().Value.RotationSpread,
@@ -148,8 +152,7 @@ public static class MeshClientServiceCollectionExtensions
         {
             var destinations = provider.GetRequiredService<DestinationTable>();
             provider.GetRequiredService<MeshTelemetry>().Observe(
-                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshIdentity>(),
-                provider.GetRequiredService<MeshCircuitBreakers>());
+                provider.GetRequiredService<WatchRunner>(), destinations, provider.GetRequiredService<MeshCircuitBreakers>());
             return new MeshHandlerFactory(
                 destinations,
                 provider.GetRequiredService<OutboundPipeline>(),

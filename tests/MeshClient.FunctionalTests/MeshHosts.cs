@@ -36,7 +36,7 @@ internal sealed class MeshHosts : IAsyncDisposable
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Starts an instance of orders that answers with its number and its caller.</summary>
-    public async Task<WebApplication> StartOrdersAsync(int number, string defaultAction = "Deny")
+    public async Task<WebApplication> StartOrdersAsync(int number, string defaultAction = "Deny", Action<WebApplicationBuilder>? build = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -48,8 +48,10 @@ internal sealed class MeshHosts : IAsyncDisposable
             ["Mesh:Inbound:DefaultAction"] = defaultAction,
         });
         builder.Services.AddMeshInbound();
+        build?.Invoke(builder);
         var app = builder.Build();
         app.MapGet("/", (HttpContext context) => $"{number} {context.Features.Get<IMeshPeerFeature>()?.Id}");
+        app.MapGet("/issuer", (HttpContext context) => context.Connection.ClientCertificate?.Issuer);
         app.MapGet("/protocol", (HttpContext context) => context.Request.Protocol);
         _hosts.Add(app);
         await app.StartAsync(Cancellation);
@@ -57,7 +59,7 @@ internal sealed class MeshHosts : IAsyncDisposable
     }
 
     /// <summary>Starts web, which only calls.</summary>
-    public async Task<HttpClient> StartWebAsync()
+    public async Task<HttpClient> StartWebAsync(params IEnumerable<KeyValuePair<string, string?>> settings)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -66,6 +68,7 @@ internal sealed class MeshHosts : IAsyncDisposable
             ["Mesh:ControlPlane:Address"] = ControlPlane.ToString(),
             ["Mesh:RotationSpread"] = "00:00:00.200",
         });
+        builder.Configuration.AddInMemoryCollection(settings);
         builder.Services.AddMeshClient();
         builder.Services.AddHttpClient("orders", client => client.BaseAddress = new Uri($"https://{Orders}"));
         var host = builder.Build();
@@ -96,6 +99,10 @@ internal sealed class MeshHosts : IAsyncDisposable
 
     public async Task<int> CountListedAsync() =>
         (await _operator.GetFromJsonAsync<JsonArray>($"/v1/health/service/{Orders}", Cancellation))!.Count;
+
+    /// <summary>The mesh port of the one instance there is.</summary>
+    public async Task<int> FindOrdersPortAsync() =>
+        (int)(await _operator.GetFromJsonAsync<JsonArray>($"/v1/health/service/{Orders}", Cancellation))!.Single()!["Service"]!["Port"]!;
 
     public static async Task WaitUntilAsync(Func<Task<bool>> condition)
     {

@@ -11,9 +11,20 @@ internal sealed class SteadyCalls : IAsyncDisposable
     private readonly Task _calling;
     private int _succeeded;
 
+    /// <summary>Many callers without pause, to the base address of a client.</summary>
     public SteadyCalls(HttpClient client)
+        : this(client, new Uri("/", UriKind.Relative), closing: false, Callers, TimeSpan.Zero)
     {
-        _calling = Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(() => CallAsync(client))));
+    }
+
+    /// <param name="client">What is called with.</param>
+    /// <param name="address">What is called.</param>
+    /// <param name="closing">Whether each call has its connection closed.</param>
+    /// <param name="callers">How many call at a time.</param>
+    /// <param name="pause">How long each waits between two calls.</param>
+    public SteadyCalls(HttpClient client, Uri address, bool closing, int callers, TimeSpan pause)
+    {
+        _calling = Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(() => CallAsync(client, address, closing, pause))));
     }
 
     public int Succeeded => Volatile.Read(ref _succeeded);
@@ -39,16 +50,22 @@ internal sealed class SteadyCalls : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task CallAsync(HttpClient client)
+    private async Task CallAsync(HttpClient client, Uri address, bool closing, TimeSpan pause)
     {
         while (!_stop.IsCancellationRequested && _failures.IsEmpty)
         {
             try
             {
-                using var response = await client.GetAsync(new Uri("/", UriKind.Relative));
+                using var request = new HttpRequestMessage(HttpMethod.Get, address);
+                request.Headers.ConnectionClose = closing ? true : null;
+                using var response = await client.SendAsync(request);
                 response.EnsureSuccessStatusCode();
                 await response.Content.ReadAsStringAsync();
                 Interlocked.Increment(ref _succeeded);
+                if (pause > TimeSpan.Zero)
+                {
+                    await Task.WhenAny(Task.Delay(pause, TimeProvider.System, _stop.Token));
+                }
             }
             catch (HttpRequestException e)
             {

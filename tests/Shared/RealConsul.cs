@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Xunit;
 
 namespace MeshClient.TestSupport;
@@ -66,18 +64,9 @@ public class RealConsul : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    private static int[] FindFreePorts(int count)
-    {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
-        listeners.ForEach(listener => listener.Start());
-        var ports = listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port).ToArray();
-        listeners.ForEach(listener => listener.Dispose());
-        return ports;
-    }
-
     private async Task StartAsync(string binary)
     {
-        var ports = FindFreePorts(4);
+        var ports = FreePorts.Find(4);
         string Port(int i) => ports[i].ToString(CultureInfo.InvariantCulture);
 
         // Development mode keeps everything in memory, so there is no data to delete.

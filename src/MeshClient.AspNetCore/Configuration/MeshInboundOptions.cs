@@ -51,6 +51,36 @@ public sealed class MeshInboundOptions
     /// </summary>
     public IList<string> ExemptEndpoints { get; set; } = [];
 
+    /// <summary>
+    /// Whether the rules about callers are in force, or only tried. A single intention can be tried by its own mode. Default:
+    /// <see cref="MeshInboundMode.Enforce"/>.
+    /// </summary>
+    public MeshInboundMode Mode { get; set; }
+
+    /// <summary>
+    /// Who may call which endpoint, by a name of your choice for each rule. Like those the code sets by <c>RequireMeshPeer</c> and
+    /// <c>[MeshAllow]</c>, and beside them, they narrow what intentions allow. A rule for an endpoint the app does not have is an
+    /// error at start. Default: none.
+    /// </summary>
+    public Dictionary<string, MeshInboundRuleOptions> Rules { get; set; } = [];
+
+    /// <summary>
+    /// The authentication scheme of the app by which the tokens of a provider are verified, by the provider's name in intentions
+    /// (compared with case). Default: the scheme that is called like the provider. A provider without a scheme has no tokens, so
+    /// what asks for them is not allowed.
+    /// </summary>
+    public Dictionary<string, string> Passports { get; set; } = [];
+
+    /// <summary>
+    /// Headers of requests that a single call made for them may take along by <c>MeshRequestOptions.Forward</c>, beyond those that
+    /// <c>Forward</c> of <c>Mesh:Defaults</c> and <c>Mesh:Destinations</c> names; <c>authorization</c> stands for the user's
+    /// token. Default: none.
+    /// </summary>
+    public IList<string> ForwardableHeaders { get; set; } = [];
+
+    /// <summary>Whether and to whom the app tells what its rules are.</summary>
+    public MeshInboundDiagnosticsOptions Diagnostics { get; set; } = new();
+
     /// <summary>Until when requests are of use to their callers.</summary>
     public MeshInboundDeadlineOptions Deadline { get; set; } = new();
 

@@ -40,6 +40,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
         }
 
         InboundOverloadChecks.Check(checks, options.Overload);
+        InboundRuleChecks.Check(checks, options);
         return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);
     }
 }

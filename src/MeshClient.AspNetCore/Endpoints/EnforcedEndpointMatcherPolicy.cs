@@ -3,6 +3,7 @@ using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Matching;
 using Microsoft.Extensions.Logging;
@@ -29,7 +30,8 @@ internal sealed partial class EnforcedEndpointMatcherPolicy(
 
     public Task ApplyAsync(HttpContext httpContext, CandidateSet candidates)
     {
-        if (httpContext.Features.Get<InboundRequest>()?.Verdict.Outcome is not (InboundOutcome.Permitted or InboundOutcome.OnlyExempt))
+        // The request's own place for its endpoint: with another one in it, the rules of the endpoint would not be asked either.
+        if (httpContext.Features.Get<IEndpointFeature>() is not InboundRequest { Verdict.Outcome: InboundOutcome.Permitted or InboundOutcome.OnlyExempt })
         {
             if (_limiter.TryEnter(InboundRules.NotEnforced, out var suppressed))
             {
@@ -62,6 +64,6 @@ internal sealed partial class EnforcedEndpointMatcherPolicy(
     [LoggerMessage(
         102,
         LogLevel.Error,
-        "An endpoint was reached at {Path} without mesh enforcement and refused. Requests have to enter through the host's own pipeline; one built by hand does not have the stages of AddMeshInbound(). {Suppressed} refusals of the same kind before it were not logged.")]
+        "An endpoint was reached at {Path} without mesh enforcement and refused. Requests have to enter through the host's own pipeline; one built by hand does not have the stages of AddMeshInbound(), and nothing may replace the feature IEndpointFeature. {Suppressed} refusals of the same kind before it were not logged.")]
     private static partial void LogNotEnforced(ILogger logger, string path, int suppressed);
 }

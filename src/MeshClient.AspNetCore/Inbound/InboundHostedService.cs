@@ -1,7 +1,9 @@
+using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Registration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace MeshClient.AspNetCore.Inbound;
 
@@ -23,6 +25,12 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         services.GetRequiredService<ExemptEndpoints>().WarnOfUnknownNames();
+        if (services.GetRequiredService<IOptions<MeshInboundOptions>>().Value.Enabled)
+        {
+            // Not before: the server's start has put the app's endpoints together.
+            services.GetRequiredService<EndpointRules>().Validate();
+        }
+
         services.GetRequiredService<MeshRegistration>().Begin();
         return Task.CompletedTask;
     }

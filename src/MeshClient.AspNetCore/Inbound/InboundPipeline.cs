@@ -9,11 +9,20 @@ namespace MeshClient.AspNetCore.Inbound;
 internal sealed class InboundPipeline
 {
     public InboundPipeline(
-        MeshTlsPolicy tls, TelemetryMiddleware telemetry, DeadlineMiddleware deadline, IntentionsMiddleware intentions, OverloadMiddleware overload) =>
+        MeshTlsPolicy tls,
+        RunningRequests running,
+        TelemetryMiddleware telemetry,
+        DeadlineMiddleware deadline,
+        IntentionsMiddleware intentions,
+        OverloadMiddleware overload,
+        ForwardingMiddleware forwarding) =>
         Stages =
         [
             // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
             InboundStage.ForConnection("Tls", tls.Use),
+
+            // Below Tls because it keeps each connection's requests by the peer that has been proved there.
+            InboundStage.ForConnection("Running", running.Use),
 
             // Above PeerIdentity and Intentions because denials have to be counted, and a request under way has to be waited
             // for on shutdown, whatever becomes of it.
@@ -30,8 +39,12 @@ internal sealed class InboundPipeline
             // deciding costs next to nothing. Everything the app does, its own middleware included, lies behind the decision.
             InboundStage.ForRequest("Intentions", intentions.Wrap),
 
-            // Right above the app, because what it learns from is the app's own time, and what it counts the app's own work.
+            // Above the app with next to nothing between, because what it learns from is the app's own time, and what it counts the
+            // app's own work.
             InboundStage.ForRequest("Overload", overload.Wrap),
+
+            // Innermost, because only what is served makes calls that may take something of it along.
+            InboundStage.ForRequest("Forwarding", forwarding.Wrap),
         ];
 
     /// <summary>The stages, outermost first.</summary>

@@ -1,5 +1,8 @@
+using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Intentions;
+using MeshClient.AspNetCore.Passports;
+using MeshClient.AspNetCore.Peers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -16,31 +19,68 @@ namespace MeshClient.AspNetCore.Inbound;
 /// leads to an exempt endpoint. Then it may only be answered by such an endpoint: the app's own routing confirms it
 /// (<see cref="ExemptEndpointMatcherPolicy"/>), and an answer that begins unconfirmed is torn down.
 /// </remarks>
-internal sealed class IntentionsMiddleware(InboundIntentions intentions, ExemptEndpoints exempt, DenialWriter denials)
+internal sealed class IntentionsMiddleware(
+    InboundIntentions intentions, ExemptEndpoints exempt, PassportOffice passports, DenialWriter denials, DenialReporter reporter)
 {
     public RequestDelegate Wrap(RequestDelegate next) => context =>
     {
         var request = context.Features.GetRequiredFeature<InboundRequest>();
-        if (request.Peer is null)
-        {
-            return WithoutPeerAsync(context, request, next);
-        }
-
-        var verdict = Decide(context.Request, request.Source);
-        if (!verdict.IsPermitted)
-        {
-            request.Verdict = verdict;
-            return denials.WriteAsync(context, request);
-        }
-
-        request.Permit(context.Features, verdict);
-        return next(context);
+        return request.Peer is { } peer ? WithPeer(context, request, peer, next) : WithoutPeerAsync(context, request, next);
     };
 
-    private InboundVerdict Decide(HttpRequest request, string source) =>
-        intentions.Evaluator is { } evaluator
-            ? InboundVerdict.Of(evaluator.EvaluateRequest(source, Method(request), PathOf(request), new HeaderLookup(request.Headers)))
-            : InboundRules.WithoutIntentions;
+    private Task WithPeer(HttpContext context, InboundRequest request, MeshPeer peer, RequestDelegate next)
+    {
+        var method = Method(context.Request);
+        var path = PathOf(context.Request);
+        while (intentions.EvaluatorFor(peer) is { } evaluator)
+        {
+            var verdict = InboundVerdict.Of(evaluator.EvaluateRequest(
+                peer.Source, method, path, new HeaderLookup(context.Request.Headers), new PassportLookup(request, mayAsk: true)));
+            if (request.Passports is { IsWanting: true } wanted)
+            {
+                return WithPassportsAsync(context, request, peer, wanted, next);
+            }
+
+            if (!verdict.IsPermitted)
+            {
+                return RefuseAsync(context, request, verdict);
+            }
+
+            request.Permit(context.Features, verdict);
+            if (request.Slot < 0)
+            {
+                request.Origin.Enter(request, new RunningRequest(request, context, method, path));
+            }
+
+            // What is running is looked at when the intentions change. Should they have changed before it was there to be looked
+            // at, the change is seen here.
+            if (ReferenceEquals(evaluator, intentions.EvaluatorFor(peer)))
+            {
+                if (verdict.IsShadow)
+                {
+                    reporter.Request(context, peer, verdict);
+                }
+
+                return next(context);
+            }
+        }
+
+        return RefuseAsync(context, request, InboundRules.WithoutIntentions);
+    }
+
+    private async Task WithPassportsAsync(
+        HttpContext context, InboundRequest request, MeshPeer peer, PassportSet wanted, RequestDelegate next)
+    {
+        await passports.VerifyAsync(context, wanted).ConfigureAwait(false);
+        // Again from the start, for the intentions may have changed meanwhile. Each time one provider more is known at least.
+        await WithPeer(context, request, peer, next).ConfigureAwait(false);
+    }
+
+    private Task RefuseAsync(HttpContext context, InboundRequest request, InboundVerdict verdict)
+    {
+        request.Verdict = verdict;
+        return denials.WriteAsync(context, request);
+    }
 
     // Routing takes methods without case, so a rule on GET has to hold for "get" too.
     private static string Method(HttpRequest request)

@@ -7,16 +7,18 @@ using Microsoft.AspNetCore.Http.Features;
 namespace MeshClient.AspNetCore.Inbound;
 
 /// <summary>
-/// Opens the request's record, counts what came of it, and keeps the number of requests under way for the drain at the end.
+/// Opens the request's record, counts what came of it, and keeps those under way: their number for the drain at the end.
 /// </summary>
-internal sealed class TelemetryMiddleware(InboundMetrics metrics, InboundDrain drain)
+internal sealed class TelemetryMiddleware(InboundMetrics metrics, InboundDrain drain, RunningRequests running)
 {
     public RequestDelegate Wrap(RequestDelegate next) => context => InvokeAsync(context, next);
 
     private async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        var request = new InboundRequest();
+        var request = new InboundRequest(context.Features.Get<RequestOrigin>() ?? running.WithoutPeer);
         context.Features.Set(request);
+        // From now on no endpoint is chosen past its rules.
+        context.Features.Set<IEndpointFeature>(request);
         drain.Enter(context.Features);
         metrics.Entered();
         try
@@ -25,6 +27,7 @@ internal sealed class TelemetryMiddleware(InboundMetrics metrics, InboundDrain d
         }
         finally
         {
+            request.Origin.Leave(request);
             metrics.Left();
             drain.Leave();
             metrics.Decided(request.Source, request.Verdict);

@@ -1,6 +1,9 @@
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Peers;
 using MeshClient.ControlPlane;
+using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Intentions;
+using MeshClient.Core.Naming;
 using MeshClient.Identity;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -11,6 +14,10 @@ namespace MeshClient.AspNetCore.Intentions;
 /// The intentions about calls to this service, kept up to date in the background. The last ones known stay in force without
 /// limit while the control plane is away; before the first ones arrive there are none, and nothing is allowed.
 /// </summary>
+/// <remarks>
+/// Intentions name services of this trust domain, and <c>*</c> stands for any of these. Callers of another domain are decided by
+/// those intentions alone that name their SPIFFE id, and denied where there is none.
+/// </remarks>
 internal sealed class InboundIntentions(
     MeshIdentity identity,
     MeshControlPlane controlPlane,
@@ -18,13 +25,26 @@ internal sealed class InboundIntentions(
     IOptions<MeshInboundOptions> options,
     IHostEnvironment environment) : IAsyncDisposable
 {
-    private volatile IntentionEvaluator? _evaluator;
+    private volatile IntentionsInForce? _inForce;
     private Watch<IntentionSnapshot>? _watch;
+    private ulong _index;
 
-    /// <summary>What decides now; null until the first intentions have arrived.</summary>
-    public IntentionEvaluator? Evaluator => _evaluator;
+    /// <summary>Raised when other intentions are in force, on a background thread. Handlers must not throw.</summary>
+    public event Action? Changed;
 
-    /// <summary>Why there are none yet, for a log's text; null when nothing has failed.</summary>
+    /// <summary>What is in force; null until the first intentions have arrived.</summary>
+    public IntentionsInForce? InForce => _inForce;
+
+    /// <summary>How long ago the control plane last confirmed them; null while there are none.</summary>
+    public TimeSpan? Age => _watch?.Age;
+
+    /// <summary>What decides about callers of this trust domain; null until the first intentions have arrived.</summary>
+    public IntentionEvaluator? Evaluator => _inForce?.Evaluator;
+
+    /// <summary>What decides about a peer; null until the first intentions have arrived.</summary>
+    public IntentionEvaluator? EvaluatorFor(MeshPeer peer) => peer.IsForeign ? _inForce?.ForeignEvaluator : _inForce?.Evaluator;
+
+    /// <summary>Why there are none yet, or no newer ones, for a log's text; null when nothing has failed.</summary>
     public string? DescribeFailure() => _watch?.LastFailure?.Message;
 
     /// <summary>Begins to watch them; called once.</summary>
@@ -34,11 +54,7 @@ internal sealed class InboundIntentions(
         var source = controlPlane.Intentions ?? throw new InvalidOperationException(
             "There is no source of intentions: set Mesh:ControlPlane:Address to a registry.");
         var service = identity.Service;
-        _watch = watches.Start(
-            "intentions",
-            service.Value,
-            (index, token) => source.ReadIntentionsAsync(service, index, token),
-            snapshot => _evaluator = new IntentionEvaluator(snapshot, DefaultAction(snapshot.DefaultAction), looseDenials: true));
+        _watch = watches.Start("intentions", service.Value, (index, token) => ReadAsync(source, service, index, token), Apply);
     }
 
     /// <summary>Waits for the first ones.</summary>
@@ -47,9 +63,40 @@ internal sealed class InboundIntentions(
 
     public ValueTask DisposeAsync() => _watch?.DisposeAsync() ?? ValueTask.CompletedTask;
 
+    private async Task<Watched<IntentionSnapshot>> ReadAsync(
+        IIntentionSource source, ServiceName service, ulong index, CancellationToken cancellationToken)
+    {
+        var read = await source.ReadIntentionsAsync(service, index, cancellationToken).ConfigureAwait(false);
+        _index = read.Index;
+        return read;
+    }
+
+    private void Apply(IntentionSnapshot snapshot)
+    {
+        var mode = options.Value.Mode == MeshInboundMode.Shadow ? IntentionMode.Shadow : IntentionMode.Enforce;
+        var foreign = snapshot with { Intentions = [.. snapshot.Intentions.Where(one => SpiffeId.TryParse(one.Source, out _))] };
+        var action = DefaultAction(snapshot.DefaultAction);
+        _inForce = new IntentionsInForce(
+            snapshot,
+            action,
+            _index,
+            new IntentionEvaluator(snapshot, action, looseDenials: true, mode),
+            new IntentionEvaluator(foreign, IntentionAction.Deny, looseDenials: true, mode));
+        Changed?.Invoke();
+    }
+
     // First wins: what this app was told, what the control plane says, what the environment is.
     private IntentionAction DefaultAction(IntentionAction? ofControlPlane) =>
         options.Value.DefaultAction
         ?? ofControlPlane
         ?? (environment.IsDevelopment() ? IntentionAction.Allow : IntentionAction.Deny);
 }
+
+/// <summary>The intentions in force, and what was made of them. Immutable.</summary>
+/// <param name="Snapshot">The intentions.</param>
+/// <param name="DefaultAction">What happens to a call none of them is about.</param>
+/// <param name="Index">Which state of the control plane they are, by its own count.</param>
+/// <param name="Evaluator">What decides about callers of this trust domain.</param>
+/// <param name="ForeignEvaluator">What decides about callers of other trust domains.</param>
+internal sealed record IntentionsInForce(
+    IntentionSnapshot Snapshot, IntentionAction DefaultAction, ulong Index, IntentionEvaluator Evaluator, IntentionEvaluator ForeignEvaluator);

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Core.Identity;
@@ -23,8 +24,9 @@ namespace MeshClient.AspNetCore.Listener;
 /// read once for the life of the connection.
 /// </summary>
 /// <remarks>
-/// A renewed identity holds for new connections at once; old ones go on with what they have until their peer's certificate
-/// ends. No revocation look-up: certificates live hours. Sessions may be resumed, the peer is verified then as well.
+/// A renewed identity holds for new connections at once; old ones go on with what they have until their own or their peer's
+/// certificate comes to its end. No revocation look-up: certificates live hours. Sessions may be resumed, the peer is verified
+/// then as well.
 /// Peers of another namespace than <c>default</c> are refused: intentions are read for that one and name services without
 /// theirs, so the <c>web</c> of another namespace would pass for ours.
 /// </remarks>
@@ -32,31 +34,46 @@ internal sealed partial class MeshTlsPolicy(
     MeshIdentity identity,
     IOptions<MeshInboundOptions> options,
     InboundMetrics metrics,
+    DenialReporter denials,
     TimeProvider time,
-    ILogger<MeshTlsPolicy> logger)
+    MeshRandom random,
+    ILogger<MeshTlsPolicy> logger) : IDisposable
 {
-    // Longest due time a timer takes; a certificate that lives longer is looked at when this is over, which is never in practice.
-    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(49);
-
     // Where services are outside Consul Enterprise, and what the registry answers about when no namespace is asked for.
     private const string ServedNamespace = "default";
 
     private readonly LogLimiter<string> _limiter = new(time);
+    private readonly ConnectionLeases _leases = new(identity, DrainWindow.Called, "inbound", time, random);
 
+    /// <summary>How many verified connections are open.</summary>
+    public int LiveConnections => _leases.Count;
+
+    /// <summary>Protects a listener for HTTP.</summary>
     public void Use(ListenOptions listener)
     {
         listener.Protocols = HttpProtocols.Http1AndHttp2;
+        Use(listener, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]);
+    }
+
+    /// <summary>Protects a listener.</summary>
+    /// <param name="listener">The listener.</param>
+    /// <param name="protocols">What may be negotiated; null for nothing.</param>
+    public void Use(ListenOptions listener, List<SslApplicationProtocol>? protocols)
+    {
         // Around TLS: only from outside can be seen that a handshake came to nothing.
         listener.Use(next => connection => ObserveHandshakeAsync(connection, next));
         listener.UseHttps(new TlsHandshakeCallbackOptions
         {
             HandshakeTimeout = options.Value.HandshakeTimeout,
-            OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection)),
+            OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection, protocols)),
         });
         listener.Use(next => connection => ServeAsync(connection, next));
+        listener.Use(next => new SpokenProtocolMiddleware(next, listener.KestrelServerOptions.Limits.KeepAliveTimeout, time).OnConnectionAsync);
     }
 
-    private SslServerAuthenticationOptions CreateOptions(ConnectionContext connection)
+    public void Dispose() => _leases.Dispose();
+
+    private SslServerAuthenticationOptions CreateOptions(ConnectionContext connection, List<SslApplicationProtocol>? protocols)
     {
         var handshake = connection.Features.Get<Handshake>()!;
         if (identity.Current is not { } current)
@@ -65,6 +82,7 @@ internal sealed partial class MeshTlsPolicy(
             throw new AuthenticationException("This service has no certificate yet.");
         }
 
+        handshake.Own = current.Leaf;
         return new SslServerAuthenticationOptions
         {
             ServerCertificateContext = current.Context,
@@ -75,25 +93,23 @@ internal sealed partial class MeshTlsPolicy(
             EncryptionPolicy = EncryptionPolicy.RequireEncryption,
             AllowRenegotiation = false,
             // A callback's options are taken as they are, so the server's own protocol list is not added.
-            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-            RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
-                Verify(handshake, certificate, errors, current.Bundle.TrustDomain),
+            ApplicationProtocols = protocols,
+            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                Verify(handshake, PeerVerifier.Verify(
+                    certificate, chain, errors, current, identity.Settings.ClockAllowance, time.GetUtcNow(), out var refusal), refusal, current.Bundle.TrustDomain),
         };
     }
 
-    private static bool Verify(Handshake handshake, X509Certificate? certificate, SslPolicyErrors errors, string trustDomain)
+    private static bool Verify(Handshake handshake, VerifiedPeer? peer, PeerRefusal? refusal, string trustDomain)
     {
-        if (PeerVerifier.Verify(certificate, errors, trustDomain, out var problem) is not { } id)
+        if (peer is null)
         {
-            var kind = certificate is not X509Certificate2 shown || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable) ? "no-certificate"
-                : errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors) ? "untrusted"
-                : SpiffeCertificate.TryReadId(shown, out _, out _) ? "trust-domain"
-                : "identity";
-            handshake.Refuse(kind, problem!);
+            handshake.Refuse(refusal!.Reason, refusal.Problem);
             return false;
         }
 
-        if (!id.TryGetService(out var service))
+        handshake.Verified = peer;
+        if (!peer.Id.TryGetService(out var service))
         {
             handshake.Refuse("identity", "its SPIFFE id does not name a service");
             return false;
@@ -105,7 +121,8 @@ internal sealed partial class MeshTlsPolicy(
             return false;
         }
 
-        handshake.Peer = new MeshPeer(id, service, new DateTimeOffset(((X509Certificate2)certificate!).NotAfter.ToUniversalTime()));
+        handshake.Peer = new MeshPeer(
+            peer.Id, service, peer.Span.Until, !string.Equals(peer.Id.TrustDomain, trustDomain, StringComparison.OrdinalIgnoreCase));
         return true;
     }
 
@@ -122,6 +139,11 @@ internal sealed partial class MeshTlsPolicy(
             if (!handshake.IsDone)
             {
                 metrics.HandshakeFailed(handshake.Reason);
+                if (handshake.IsRefused)
+                {
+                    denials.Handshake(handshake.Verified?.Id, connection.RemoteEndPoint, handshake.Reason, handshake.Problem);
+                }
+
                 if (_limiter.TryEnter(handshake.Reason, out var suppressed))
                 {
                     // Port scans and probes that only connect are no reason to warn.
@@ -135,7 +157,7 @@ internal sealed partial class MeshTlsPolicy(
     private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         var handshake = connection.Features.Get<Handshake>();
-        if (handshake?.Peer is not { } peer)
+        if (handshake is not { Peer: { } peer, Verified: { } verified, Own: { } own })
         {
             connection.Abort(new ConnectionAbortedException("The TLS handshake ended without a verified peer."));
             return;
@@ -144,27 +166,37 @@ internal sealed partial class MeshTlsPolicy(
         handshake.IsDone = true;
         connection.Features.Set(peer);
         connection.Features.Set<IMeshPeerFeature>(peer);
-        var left = peer.CertificateNotAfter - time.GetUtcNow();
-        var due = left < TimeSpan.Zero ? TimeSpan.Zero : left < LongestTimer ? left : LongestTimer;
-        var timer = time.CreateTimer(
-            static state => ((ConnectionContext)state!).Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose(),
-            connection,
-            due,
-            Timeout.InfiniteTimeSpan);
-        await using (timer.ConfigureAwait(false))
-        {
-            await next(connection).ConfigureAwait(false);
-        }
+        using var lease = _leases.Begin(new InboundConnection(connection, peer, logger), own, verified);
+        await next(connection).ConfigureAwait(false);
     }
+
+    [LoggerMessage(108, LogLevel.Warning, "Aborted a connection of {Peer} from {Remote}: {Why}.")]
+    private static partial void LogAborted(ILogger logger, string peer, EndPoint? remote, string why);
 
     [LoggerMessage(
         EventId = 103,
         Message = "Refused a connection from {Remote} to the mesh listener: {Problem}. {Suppressed} refusals for the same reason before it were not logged.")]
     private static partial void LogHandshakeFailed(ILogger logger, LogLevel level, EndPoint? remote, string problem, int suppressed);
 
+    /// <summary>A connection as its lease sees it.</summary>
+    private sealed class InboundConnection(ConnectionContext connection, MeshPeer peer, ILogger logger) : ILeasedConnection
+    {
+        public void Drain() => connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+
+        public void Abort(string why)
+        {
+            LogAborted(logger, peer.Id.ToString(), connection.RemoteEndPoint, why);
+            connection.Abort(new ConnectionAbortedException($"The connection was ended: {why}."));
+        }
+    }
+
     /// <summary>What has come of one connection's handshake.</summary>
     private sealed class Handshake
     {
+        public LeafCertificate? Own { get; set; }
+
+        public VerifiedPeer? Verified { get; set; }
+
         public MeshPeer? Peer { get; set; }
 
         public bool IsDone { get; set; }

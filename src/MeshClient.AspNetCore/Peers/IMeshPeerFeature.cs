@@ -20,6 +20,9 @@ public interface IMeshPeerFeature
     /// <summary>The datacenter it runs in.</summary>
     string Datacenter { get; }
 
-    /// <summary>Until when the certificate it showed is valid. The connection is closed, gracefully, at that moment.</summary>
+    /// <summary>
+    /// Until when the certificate it showed is valid. The connection takes no new requests from shortly before that moment on, and
+    /// is closed at the latest <c>Mesh:Identity:ExpiryGrace</c> after it.
+    /// </summary>
     DateTimeOffset CertificateNotAfter { get; }
 }

@@ -19,6 +19,11 @@ internal sealed class InboundMetrics
     public const string RuleTag = "meshclient.rule";
     public const string ReasonTag = "meshclient.reason";
 
+    // Values of the outcome.
+    public const string Permitted = "permitted";
+    public const string Denied = "denied";
+    public const string Shadow = "shadow";
+
     private readonly MeshIdentity _identity;
     private readonly Counter<long> _requests;
     private readonly UpDownCounter<long> _active;
@@ -57,7 +62,7 @@ internal sealed class InboundMetrics
             {
                 { SourceTag, source },
                 { DestinationTag, _identity.Service.Value },
-                { OutcomeTag, verdict.IsPermitted ? "permitted" : "denied" },
+                { OutcomeTag, !verdict.IsPermitted ? Denied : verdict.IsShadow ? Shadow : Permitted },
                 { RuleTag, verdict.Rule ?? InboundRules.NotEnforced },
             });
         }

@@ -13,9 +13,11 @@ internal static class LoggedPath
 
     private const string More = "...";
 
-    public static string Of(HttpRequest request)
+    public static string Of(HttpRequest request) => Of(request.Path);
+
+    public static string Of(PathString requested)
     {
-        var path = request.Path.ToUriComponent();
+        var path = requested.ToUriComponent();
         return path.Length <= MaxLength ? path : string.Concat(path.AsSpan(0, MaxLength), More);
     }
 }

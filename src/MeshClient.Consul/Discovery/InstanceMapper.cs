@@ -77,6 +77,7 @@ internal static class InstanceMapper
             Zone = ZoneOf(entry),
             Health = health,
             Weight = WeightFor(health, registered.Weights),
+            IsBehindProxy = proxy,
             Tags = EquatableArray.From(registered.Tags),
             Meta = registered.Meta.Where(pair => pair.Key != EndpointSecurityCodec.MetaKey)
                 .ToImmutableSortedDictionary(StringComparer.Ordinal),

@@ -81,6 +81,12 @@ public sealed record ServiceInstance
     /// </summary>
     public bool PlaintextAllowed { get; init; }
 
+    /// <summary>
+    /// True when another process ends mutual TLS for it and hands on what is inside, as Consul's sidecar proxies do. What such a
+    /// connection negotiates says what the proxy would take, not what the service speaks. Default: false.
+    /// </summary>
+    public bool IsBehindProxy { get; init; }
+
     /// <summary>The registry's tags. Default: none.</summary>
     public EquatableArray<string> Tags { get; init; }
 
@@ -100,6 +106,7 @@ public sealed record ServiceInstance
         && Health == other.Health
         && Weight == other.Weight
         && PlaintextAllowed == other.PlaintextAllowed
+        && IsBehindProxy == other.IsBehindProxy
         && Tags == other.Tags
         && Meta.Count == other.Meta.Count
         && Meta.SequenceEqual(other.Meta);

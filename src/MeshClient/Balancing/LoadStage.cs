@@ -34,6 +34,12 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
             return;
         }
 
+        if (attempt.Outcome.Verdict == AttemptVerdict.AppFailed)
+        {
+            // How soon the app's own request broke is no latency.
+            return;
+        }
+
         // A call the app gave up on took at least as long as it waited; that much is known.
         var latency = (double)(now - attempt.StartedAt);
         load.Observe(attempt.Outcome.IsPenalised ? Math.Max(latency, Penalty(attempt)) : latency, now);

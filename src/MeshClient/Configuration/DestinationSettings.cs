@@ -21,7 +21,8 @@ internal sealed record DestinationSettings
 
     public required bool AllowPlaintext { get; init; }
 
-    public required bool PreferHttp2 { get; init; }
+    /// <summary>Null: as is best for the instance.</summary>
+    public required bool? PreferHttp2 { get; init; }
 
     public required RetrySettings Retry { get; init; }
 
@@ -30,6 +31,9 @@ internal sealed record DestinationSettings
 
     /// <summary>Null: no call is refused for the failures of others.</summary>
     public required CircuitBreakerSettings? CircuitBreaker { get; init; }
+
+    /// <summary>Null: nothing of the inbound request goes along.</summary>
+    public required ForwardSettings? Forward { get; init; }
 
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
@@ -58,10 +62,11 @@ internal sealed record DestinationSettings
             RetryBudgetRatio = own?.RetryBudgetRatio ?? common.RetryBudgetRatio ?? MeshDefaults.RetryBudgetRatio,
             RetryBudgetPerSecond = own?.RetryBudgetPerSecond ?? common.RetryBudgetPerSecond ?? MeshDefaults.RetryBudgetPerSecond,
             AllowPlaintext = own?.AllowPlaintext ?? common.AllowPlaintext ?? false,
-            PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2 ?? true,
+            PreferHttp2 = own?.PreferHttp2 ?? common.PreferHttp2,
             Retry = RetrySettings.For(own?.Retry, common.Retry),
             Hedging = HedgingSettings.For(own?.Hedging, common.Hedging),
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
+            Forward = ForwardSettings.For(own?.Forward, common.Forward),
             Fallback = own?.Fallback ?? common.Fallback,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),

@@ -227,4 +227,10 @@ public static class MeshDefaults
 
     /// <summary>10 s: over what time connections with an old certificate are replaced; a third of the spread of Consul's leaf renewals.</summary>
     public static readonly TimeSpan RotationSpread = TimeSpan.FromSeconds(10);
+
+    /// <summary>1 min: how far Consul dates certificates back; what is over for longer is over by anybody's clock.</summary>
+    public static readonly TimeSpan ExpiryGrace = TimeSpan.FromMinutes(1);
+
+    /// <summary>30 s: half of what Consul dates certificates back by, for clocks that are wrong the other way.</summary>
+    public static readonly TimeSpan ClockAllowance = TimeSpan.FromSeconds(30);
 }

@@ -46,8 +46,9 @@ public sealed class MeshDestinationOptions
     public bool? AllowPlaintext { get; set; }
 
     /// <summary>
-    /// Whether calls to mesh instances go over HTTP/2 where the peer speaks it, unless the request demands another version.
-    /// Default: true.
+    /// Whether calls to mesh instances go over HTTP/2, unless the request demands another version. Default: null, then those that
+    /// negotiate it are called over HTTP/2, and those behind a proxy over HTTP/1.1, because nothing is negotiated with these
+    /// themselves. True says that they, too, speak it (with prior knowledge: RFC 9113, section 3.3); false: HTTP/1.1.
     /// </summary>
     public bool? PreferHttp2 { get; set; }
 
@@ -74,6 +75,9 @@ public sealed class MeshDestinationOptions
 
     /// <summary>Whether calls are refused while too many fail.</summary>
     public MeshCircuitBreakerOptions CircuitBreaker { get; set; } = new();
+
+    /// <summary>What calls take along of the inbound request they are made for. Default: nothing.</summary>
+    public MeshForwardOptions Forward { get; set; } = new();
 
     /// <summary>
     /// What answers in place of a call that failed: with an exception other than its caller's cancellation, or by an answer that

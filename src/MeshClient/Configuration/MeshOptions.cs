@@ -45,6 +45,9 @@ public sealed class MeshOptions
     /// </summary>
     public TimeSpan RotationSpread { get; set; } = MeshDefaults.RotationSpread;
 
+    /// <summary>How this process gets its certificate and how certificates are treated.</summary>
+    public MeshIdentityOptions Identity { get; set; } = new();
+
     /// <summary>How calls are made to services without an entry in <see cref="Destinations"/>.</summary>
     public MeshDestinationOptions Defaults { get; set; } = new();
 

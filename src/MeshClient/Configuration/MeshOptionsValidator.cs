@@ -32,6 +32,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
         checks.Range("RotationSpread", options.RotationSpread, TimeSpan.Zero, TimeSpan.FromHours(1));
+        IdentityChecks.Check(checks, options.Identity);
         CheckDestination(checks, "Defaults", options.Defaults, DestinationSettings.For(options, string.Empty));
         foreach (var (service, destination) in options.Destinations)
         {
@@ -90,6 +91,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         RetrySettings.Check(checks, $"{key}:Retry", options.Retry);
         HedgingSettings.Check(checks, $"{key}:Hedging", options.Hedging);
         CircuitBreakerSettings.Check(checks, $"{key}:CircuitBreaker", options.CircuitBreaker);
+        ForwardChecks.Check(checks, $"{key}:Forward", options.Forward);
         OverloadChecks.Check(checks, $"{key}:Overload", options.Overload, inForce.Overload);
         // A call's limit below an attempt's that was not set here is no mistake: the attempt then just ends with its call.
         if (options.AttemptTimeout is not null && inForce.CallTimeout > TimeSpan.Zero && inForce.AttemptTimeout > inForce.CallTimeout)

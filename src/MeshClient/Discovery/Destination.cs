@@ -18,6 +18,12 @@ internal sealed class Destination(DestinationName name, ServiceState service)
     /// <summary>What calls to mesh instances are addressed to: TLS, the service's name as authority.</summary>
     public string MeshBase { get; } = $"https://{name.Service}";
 
+    /// <summary>
+    /// What calls over HTTP/2 to instances behind a proxy are addressed to: they come to the service in plaintext, and it may
+    /// refuse a request that says otherwise.
+    /// </summary>
+    public string BehindProxyBase { get; } = $"http://{name.Service}";
+
     /// <summary>The instances that may be called now.</summary>
     public ReadOnlySpan<InstanceState> Callable => _callable.Instances;
 

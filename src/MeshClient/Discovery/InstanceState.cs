@@ -27,6 +27,7 @@ internal sealed class InstanceState
         _description = description;
         Endpoint = endpoint;
         IsInMesh = endpoint.Security == InstanceSecurity.Mesh;
+        IsBehindProxy = IsInMesh && description.IsBehindProxy;
         Load = load;
         FailureLatency = failureLatency;
         Ejection = ejection;
@@ -40,6 +41,12 @@ internal sealed class InstanceState
 
     /// <summary>Whether it is called over mutual TLS. Here as well, because every call asks.</summary>
     public bool IsInMesh { get; }
+
+    /// <summary>Whether its mutual TLS ends at a proxy, which hands on what is inside.</summary>
+    public bool IsBehindProxy { get; }
+
+    /// <summary>Whether calls over mutual TLS that leave it open go over HTTP/2.</summary>
+    public bool PrefersHttp2 { get; init; }
 
     /// <summary>What calls are addressed to when the instance is not in the mesh: its own host and port.</summary>
     public string DirectBase => _directBase ??= new UriBuilder(

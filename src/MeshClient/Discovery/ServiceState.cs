@@ -140,17 +140,21 @@ internal sealed class ServiceState : IAsyncDisposable
     {
         lock (_lock)
         {
-            return _destinations.GetOrAdd(name, key =>
+            if (_destinations.TryGetValue(name, out var existing))
             {
-                var destination = new Destination(key, this);
-                if (_snapshot is { } snapshot)
-                {
-                    Fill(destination, snapshot);
-                    ProbeInLock();
-                }
+                return existing;
+            }
 
-                return destination;
-            });
+            var destination = new Destination(name, this);
+            if (_snapshot is { } snapshot)
+            {
+                Fill(destination, snapshot);
+            }
+
+            _destinations.TryAdd(name, destination);
+            // Last, because checks ask when a destination was used.
+            ProbeInLock();
+            return destination;
         }
     }
 
@@ -212,7 +216,7 @@ internal sealed class ServiceState : IAsyncDisposable
 
     private void ProbeInLock() => _prober?.Update(_instances.Values.Where(instance => instance.Ejection.IsListed).ToHashSet());
 
-    private long LastUsed() => _destinations.Values.Max(destination => destination.LastUsed);
+    private long LastUsed() => _destinations.Values.Select(destination => destination.LastUsed).DefaultIfEmpty().Max();
 
     private void Fill(Destination destination, ServiceSnapshot snapshot)
     {
@@ -278,15 +282,19 @@ internal sealed class ServiceState : IAsyncDisposable
             new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
             MeshDefaults.FailureLatency.TotalSeconds * frequency,
             new EjectionState(Health, instance.Id.Value),
-            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout));
+            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout))
+        {
+            PrefersHttp2 = Settings.PreferHttp2 ?? !instance.IsBehindProxy,
+        };
     }
 
-    // The expected identity is part of the key: connections made for another identity must not be used.
+    // The expected identity is part of the key: connections made for another identity must not be used. So is what stands at the
+    // other end of them: it decides what they speak.
     private sealed record InstanceKey(
-        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter)
+        InstanceId Id, InstanceEndpoint Endpoint, ServiceName ExpectedService, SpiffeId? Identity, string Datacenter, bool IsBehindProxy)
     {
         public InstanceKey(ServiceInstance instance, InstanceEndpoint endpoint)
-            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter)
+            : this(instance.Id, endpoint, instance.ExpectedService, instance.Identity, instance.Datacenter, instance.IsBehindProxy)
         {
         }
     }

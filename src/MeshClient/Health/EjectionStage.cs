@@ -17,7 +17,7 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         }
         else if (attempt.Admission != Admission.Ordinary)
         {
-            attempt.Instance.Ejection.Succeeded(attempt.Admission, attempt.RespondedAt);
+            attempt.Instance.Ejection.Succeeded(attempt.Admission, attempt.StartedAt, attempt.RespondedAt);
         }
     }
 
@@ -27,7 +27,7 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         var admission = attempt.HeadVerdict == AttemptVerdict.Undecided ? attempt.Admission : Admission.Ordinary;
         if (attempt.Outcome.IsSuccess)
         {
-            attempt.Instance.Ejection.Succeeded(admission, attempt.RespondedAt);
+            attempt.Instance.Ejection.Succeeded(admission, attempt.StartedAt, attempt.RespondedAt);
         }
         else if (attempt.Outcome.Verdict != attempt.HeadVerdict)
         {
@@ -41,17 +41,17 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         var (outcome, ejection) = (attempt.Outcome, attempt.Instance.Ejection);
         if (outcome.IsConnectFailure)
         {
-            ejection.ConnectFailed(admission, now, outcome.Verdict == AttemptVerdict.PeerRefused);
+            ejection.ConnectFailed(admission, attempt.StartedAt, now, outcome.Verdict == AttemptVerdict.PeerRefused);
         }
         else if (outcome.IsInstanceFailure || (outcome.IsOverload && admission == Admission.Probe))
         {
             // An instance with too much to do is alive, and to leave it out would only overload the next; but it is no time to
             // come back.
-            ejection.Failed(admission, now);
+            ejection.Failed(admission, attempt.StartedAt, now);
         }
         else if (outcome.IsFinal)
         {
-            ejection.ToldNothing(admission);
+            ejection.ToldNothing(admission, attempt.StartedAt);
         }
     }
 }

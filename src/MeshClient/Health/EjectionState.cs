@@ -17,7 +17,8 @@ namespace MeshClient.Health;
 /// longer. The number of ejections falls by one for every 10 s an instance stays in.
 /// Unreachable: the same for a time that begins short and doubles with each probe that finds no connection, because an instance
 /// that restarts is back in seconds. A probe that gets through ends it, whatever the answer.
-/// A probe that tells nothing (its caller gave up) frees the place at once; one that never reports, after the base time.
+/// A probe that tells nothing (its caller gave up) frees the place at once; one that never reports, after the base time. From when
+/// another has taken its place, it is the probe no more, and what it reports is the word of an old call.
 /// Unhealthy: until enough health checks have passed, and no call is sent as a probe.
 /// Sources: consecutive failures, growth, caps and the falling count are Envoy's outlier detection and gRPC A50; the success rate
 /// and the fast way out for connections that fail are Finagle's (FailureAccrualPolicy, FailFastFactory); the single real call as
@@ -37,6 +38,7 @@ internal sealed class EjectionState
     private int _connectFailures;
     private long _returnAt;
     private long _probeUntil;
+    private long _probeSentAt;
     private long _cameBackAt;
     private long _rateReadAt = long.MinValue / 2;
 
@@ -106,6 +108,7 @@ internal sealed class EjectionState
 
             if (IsDue(now))
             {
+                _probeSentAt = now;
                 Volatile.Write(ref _probeUntil, now + _service.Ticks(Settings.BaseEjection));
                 return Admission.Probe;
             }
@@ -115,7 +118,10 @@ internal sealed class EjectionState
     }
 
     /// <summary>A call succeeded.</summary>
-    public void Succeeded(Admission admission, long now)
+    /// <param name="admission">On what terms the call was sent.</param>
+    /// <param name="sentAt">The timestamp at which <see cref="TryEnter"/> was asked for it.</param>
+    /// <param name="now">The present timestamp.</param>
+    public void Succeeded(Admission admission, long sentAt, long now)
     {
         _window.Succeeded();
         if (Volatile.Read(ref _failures) == 0 && !_isOut)
@@ -129,6 +135,7 @@ internal sealed class EjectionState
             _failures = 0;
             // A call sent before the ejection proves nothing about now; only the probe readmits. That it can be reached is
             // proved by any call sent since.
+            admission = PresentInLock(admission, sentAt);
             if (_reason != EjectionReason.None && (admission == Admission.Probe || (IsUnreachable && admission != Admission.Ordinary)))
             {
                 change = ComeBackInLock(now);
@@ -139,7 +146,8 @@ internal sealed class EjectionState
     }
 
     /// <summary>A call reached the instance and failed there.</summary>
-    public void Failed(Admission admission, long now)
+    /// <inheritdoc cref="Succeeded"/>
+    public void Failed(Admission admission, long sentAt, long now)
     {
         HealthChange change = default;
         var isSuspect = false;
@@ -151,6 +159,7 @@ internal sealed class EjectionState
                 return;
             }
 
+            admission = PresentInLock(admission, sentAt);
             _window.Failed();
             _failures++;
             if (IsUnreachable)
@@ -190,13 +199,14 @@ internal sealed class EjectionState
 
     /// <summary>No connection could be made for a call.</summary>
     /// <param name="admission">On what terms the call was sent.</param>
+    /// <param name="sentAt">The timestamp at which <see cref="TryEnter"/> was asked for it.</param>
     /// <param name="now">The present timestamp.</param>
     /// <param name="isIdentityRefused">Whether there was one, but not to the service.</param>
-    public void ConnectFailed(Admission admission, long now, bool isIdentityRefused)
+    public void ConnectFailed(Admission admission, long sentAt, long now, bool isIdentityRefused)
     {
         if (Settings.ConnectBackoff <= TimeSpan.Zero)
         {
-            Failed(admission, now);
+            Failed(admission, sentAt, now);
             return;
         }
 
@@ -204,7 +214,7 @@ internal sealed class EjectionState
         lock (_lock)
         {
             // Many calls may wait for one connection; all but the first tell what is known.
-            if (!_isListed || (_reason != EjectionReason.None && admission != Admission.Probe))
+            if (!_isListed || (_reason != EjectionReason.None && PresentInLock(admission, sentAt) != Admission.Probe))
             {
                 return;
             }
@@ -227,12 +237,22 @@ internal sealed class EjectionState
     }
 
     /// <summary>A call ended in a way that tells nothing of the instance.</summary>
-    public void ToldNothing(Admission admission)
+    /// <param name="admission">On what terms the call was sent.</param>
+    /// <param name="sentAt">The timestamp at which <see cref="TryEnter"/> was asked for it.</param>
+    public void ToldNothing(Admission admission, long sentAt)
     {
-        if (admission == Admission.Probe)
+        if (admission != Admission.Probe)
         {
-            Volatile.Write(ref _probeUntil, 0);
-            _service.Schedule(Volatile.Read(ref _returnAt));
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (PresentInLock(admission, sentAt) == Admission.Probe)
+            {
+                Volatile.Write(ref _probeUntil, 0);
+                _service.Schedule(_returnAt);
+            }
         }
     }
 
@@ -269,17 +289,30 @@ internal sealed class EjectionState
 
             if (_failsChecks == isHealthy)
             {
-                _failsChecks = !isHealthy;
-                _service.Schedule(DueAt);
-                change = new HealthChange(
-                    isHealthy ? HealthChangeKind.CameBack : HealthChangeKind.WentOut, EjectionReason.HealthCheck);
-                CountInLock();
+                change = SetFailsChecksInLock(!isHealthy);
             }
 
             if (isHealthy && IsUnreachable)
             {
                 change = ComeBackInLock(now);
             }
+        }
+
+        _service.Tell(this, change);
+    }
+
+    /// <summary>Forgets what the health checks said, since they are made no more. That none fails now is no check that passed.</summary>
+    public void ForgetChecks()
+    {
+        HealthChange change;
+        lock (_lock)
+        {
+            if (!_failsChecks)
+            {
+                return;
+            }
+
+            change = SetFailsChecksInLock(false);
         }
 
         _service.Tell(this, change);
@@ -331,6 +364,18 @@ internal sealed class EjectionState
 
     private static bool IsEjection(EjectionReason reason) =>
         reason is not (EjectionReason.None or EjectionReason.Unreachable or EjectionReason.IdentityRefused);
+
+    // There is one probe at a time, so the time at which it was sent tells it from those before it.
+    private Admission PresentInLock(Admission admission, long sentAt) =>
+        admission == Admission.Probe && (_probeUntil == 0 || sentAt != _probeSentAt) ? Admission.Ordinary : admission;
+
+    private HealthChange SetFailsChecksInLock(bool failsChecks)
+    {
+        _failsChecks = failsChecks;
+        _service.Schedule(DueAt);
+        CountInLock();
+        return new HealthChange(failsChecks ? HealthChangeKind.WentOut : HealthChangeKind.CameBack, EjectionReason.HealthCheck);
+    }
 
     // At most once a second: a run of failures is what the count in a row is for.
     private bool IsRateLowInLock(long now)

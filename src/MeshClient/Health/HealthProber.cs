@@ -5,8 +5,8 @@ namespace MeshClient.Health;
 
 /// <summary>
 /// Checks the instances of one service again and again, each on its own, and tells their <see cref="EjectionState"/> when enough
-/// checks in a row have failed or passed. Nothing is sent while the service has not been called for a while, and what was known
-/// is forgotten then: it would be out of date when calls come again.
+/// checks in a row have failed or passed. Nothing is sent while the service has not been called for a while, and what the checks
+/// said is forgotten then: it would be out of date when calls come again. What calls found out stays.
 /// </summary>
 internal sealed class HealthProber : IAsyncDisposable
 {
@@ -78,6 +78,8 @@ internal sealed class HealthProber : IAsyncDisposable
     {
         using (stop)
         {
+            // Whoever tells of instances holds a lock.
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             var (passed, failed) = (0, 0);
             // A random beginning spreads the instances over the interval, and the callers of one instance as well.
             var pause = Settings.Interval * _health.Random.NextDouble();
@@ -87,7 +89,7 @@ internal sealed class HealthProber : IAsyncDisposable
                 if (!IsUsed())
                 {
                     (passed, failed) = (0, 0);
-                    instance.Ejection.Checked(isHealthy: true, _time.GetTimestamp());
+                    instance.Ejection.ForgetChecks();
                     continue;
                 }
 

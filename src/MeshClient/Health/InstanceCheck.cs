@@ -30,7 +30,8 @@ internal static class InstanceCheck
         var pool = instance.Transport.Acquire();
         try
         {
-            using var response = await pool.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            var invoker = request.Version.Major >= 2 ? pool : pool.Http11Invoker;
+            using var response = await invoker.SendAsync(request, cancellationToken).ConfigureAwait(false);
             return isGrpc
                 ? await IsServingAsync(response, cancellationToken).ConfigureAwait(false)
                 : response.IsSuccessStatusCode;
@@ -41,17 +42,21 @@ internal static class InstanceCheck
         }
     }
 
-    private static HttpRequestMessage HttpRequest(InstanceState instance, ProbeSettings settings) =>
-        new(HttpMethod.Get, Base(instance) + settings.Path)
+    private static HttpRequestMessage HttpRequest(InstanceState instance, ProbeSettings settings)
+    {
+        // Over mutual TLS what the peer speaks; where nothing is negotiated with it, what it is known to, or what everybody does.
+        var negotiates = instance.IsInMesh && !instance.IsBehindProxy;
+        var version = negotiates || instance is { IsBehindProxy: true, PrefersHttp2: true } ? HttpVersion.Version20 : HttpVersion.Version11;
+        return new HttpRequestMessage(HttpMethod.Get, Base(instance, version) + settings.Path)
         {
-            // Over mutual TLS what the peer speaks; in plaintext, where nothing is negotiated, what everybody does.
-            Version = instance.Endpoint.Security == InstanceSecurity.Mesh ? HttpVersion.Version20 : HttpVersion.Version11,
-            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+            Version = version,
+            VersionPolicy = negotiates ? HttpVersionPolicy.RequestVersionOrLower : HttpVersionPolicy.RequestVersionExact,
         };
+    }
 
     private static HttpRequestMessage GrpcRequest(InstanceState instance, ProbeSettings settings)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, Base(instance) + GrpcHealthCheck.Path)
+        var request = new HttpRequestMessage(HttpMethod.Post, Base(instance, HttpVersion.Version20) + GrpcHealthCheck.Path)
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -88,6 +93,8 @@ internal static class InstanceCheck
             ? (GrpcStatus)status
             : null;
 
-    private static string Base(InstanceState instance) =>
-        instance.Endpoint.Security == InstanceSecurity.Mesh ? $"https://{instance.Description.Service}" : instance.DirectBase;
+    private static string Base(InstanceState instance, Version version) =>
+        !instance.IsInMesh ? instance.DirectBase
+        : instance.IsBehindProxy && version.Major >= 2 ? $"http://{instance.Description.Service}"
+        : $"https://{instance.Description.Service}";
 }

@@ -17,16 +17,22 @@ internal sealed class IdentitySnapshot
     /// <param name="leaf">This process's certificate.</param>
     /// <param name="context">The same, from <see cref="ContextOf"/>.</param>
     /// <param name="bundle">The roots trusted.</param>
-    public IdentitySnapshot(LeafCertificate leaf, SslStreamCertificateContext context, TrustBundle bundle)
+    /// <param name="foreign">The roots of other trust domains that are believed about their own members.</param>
+    public IdentitySnapshot(
+        LeafCertificate leaf, SslStreamCertificateContext context, TrustBundle bundle, IReadOnlyList<TrustBundle>? foreign = null)
     {
         Leaf = leaf;
         Context = context;
         Bundle = bundle;
+        Foreign = foreign ?? [];
     }
 
     public LeafCertificate Leaf { get; }
 
     public TrustBundle Bundle { get; }
+
+    /// <summary>The bundles of other trust domains.</summary>
+    public IReadOnlyList<TrustBundle> Foreign { get; }
 
     /// <summary>The leaf with the intermediates that are sent after it.</summary>
     public SslStreamCertificateContext Context { get; }
@@ -37,14 +43,40 @@ internal sealed class IdentitySnapshot
     public static SslStreamCertificateContext ContextOf(LeafCertificate leaf) =>
         SslStreamCertificateContext.Create(leaf.Certificate, [.. leaf.Intermediates], offline: true, trust: null);
 
-    /// <summary>How a server's certificate is judged: mesh roots only.</summary>
-    public X509ChainPolicy ServerChainPolicy() => ChainPolicy(ServerAuthentication);
+    /// <summary>The roots of a trust domain, in lower case; null when nothing is believed about it.</summary>
+    public TrustBundle? FindBundle(string trustDomain)
+    {
+        if (string.Equals(Bundle.TrustDomain, trustDomain, StringComparison.Ordinal))
+        {
+            return Bundle;
+        }
 
-    /// <summary>How a client's certificate is judged: mesh roots only.</summary>
-    public X509ChainPolicy ClientChainPolicy() => ChainPolicy(ClientAuthentication);
+        foreach (var bundle in Foreign)
+        {
+            if (string.Equals(bundle.TrustDomain, trustDomain, StringComparison.Ordinal))
+            {
+                return bundle;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether a root, as encoded, is one of those trusted.</summary>
+    public bool Trusts(ReadOnlyMemory<byte> root) => Has(Bundle, root) || Foreign.Any(bundle => Has(bundle, root));
+
+    /// <summary>How the certificate of a server is judged that has to be of a trust domain: by that one's roots only.</summary>
+    public static X509ChainPolicy ServerChainPolicy(TrustBundle bundle) => ChainPolicy(ServerAuthentication, bundle.Roots);
+
+    /// <summary>How a client's certificate is judged: by the roots of all trust domains; of which it is shows afterwards.</summary>
+    public X509ChainPolicy ClientChainPolicy() => ChainPolicy(
+        ClientAuthentication, Foreign.Count == 0 ? Bundle.Roots : [.. Bundle.Roots, .. Foreign.SelectMany(static bundle => bundle.Roots)]);
+
+    private static bool Has(TrustBundle bundle, ReadOnlyMemory<byte> root) =>
+        bundle.Roots.Any(one => one.RawDataMemory.Span.SequenceEqual(root.Span));
 
     // A fresh one per handshake: the runtime adds the peer's intermediates to it.
-    private X509ChainPolicy ChainPolicy(Oid usage)
+    private static X509ChainPolicy ChainPolicy(Oid usage, IReadOnlyList<X509Certificate2> roots)
     {
         var policy = new X509ChainPolicy
         {
@@ -54,51 +86,11 @@ internal sealed class IdentitySnapshot
             DisableCertificateDownloads = true,
         };
         policy.ApplicationPolicy.Add(usage);
-        foreach (var root in Bundle.Roots)
+        foreach (var root in roots)
         {
             policy.CustomTrustStore.Add(root);
         }
 
         return policy;
-    }
-}
-
-/// <summary>Judges a peer's certificate once the runtime has built its chain.</summary>
-internal static class PeerVerifier
-{
-    /// <summary>Reads the peer's identity, if its certificate is good in every respect but the host name, which means nothing here.</summary>
-    /// <param name="certificate">The peer's leaf.</param>
-    /// <param name="errors">What the runtime found, with a chain policy of <see cref="IdentitySnapshot"/>.</param>
-    /// <param name="trustDomain">The trust domain the peer has to belong to.</param>
-    /// <param name="problem">Why it was refused, as part of a sentence.</param>
-    /// <returns>The peer's identity, or null when it is refused.</returns>
-    public static SpiffeId? Verify(
-        X509Certificate? certificate, SslPolicyErrors errors, string trustDomain, out string? problem)
-    {
-        if (certificate is not X509Certificate2 leaf || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable))
-        {
-            problem = "it showed no certificate";
-            return null;
-        }
-
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateChainErrors))
-        {
-            problem = "its certificate is not valid now, not for this use, or not issued under the mesh's roots";
-            return null;
-        }
-
-        if (!SpiffeCertificate.TryReadId(leaf, out var id, out problem))
-        {
-            return null;
-        }
-
-        if (!string.Equals(id.TrustDomain, trustDomain, StringComparison.OrdinalIgnoreCase))
-        {
-            problem = $"it belongs to trust domain {id.TrustDomain}, not to {trustDomain}";
-            return null;
-        }
-
-        problem = null;
-        return id;
     }
 }

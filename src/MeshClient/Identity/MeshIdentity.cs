@@ -17,6 +17,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     private readonly ITrustBundleSource? _bundles;
     private readonly WatchRunner _watches;
     private readonly ILogger<MeshIdentity> _logger;
+    private readonly ExpiryWarner _warner;
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource<IdentitySnapshot> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Watch<LeafCertificate>? _leafWatch;
@@ -32,14 +33,25 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         ILeafCertificateSource? leaves,
         ITrustBundleSource? bundles,
         WatchRunner watches,
-        ILogger<MeshIdentity> logger)
+        ILogger<MeshIdentity> logger,
+        IdentitySettings? settings = null,
+        TimeProvider? time = null,
+        IdentityTelemetry? telemetry = null)
     {
         Service = service;
         _leaves = leaves;
         _bundles = bundles;
         _watches = watches;
         _logger = logger;
+        Settings = settings ?? new IdentitySettings();
+        Telemetry = telemetry;
+        _warner = new ExpiryWarner(() => LastFailure, time ?? TimeProvider.System, logger);
+        telemetry?.Observe(this);
     }
+
+    public IdentitySettings Settings { get; }
+
+    public IdentityTelemetry? Telemetry { get; }
 
     /// <summary>The service this process is a copy of; empty when it was not told, then it has no identity.</summary>
     public ServiceName Service { get; }
@@ -95,6 +107,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             await bundle.DisposeAsync().ConfigureAwait(false);
         }
 
+        _warner.Dispose();
         // The last ones. Those replaced before are left to the garbage collector: handshakes under way may have been using them.
         lock (_lock)
         {
@@ -125,6 +138,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     private void Update(LeafCertificate? leaf, TrustBundle? bundle)
     {
         IdentitySnapshot next;
+        var previous = _current?.Leaf;
         lock (_lock)
         {
             // Throws for a leaf that cannot be used, before anything is kept of it: the one in force, if any, stays, and goes on
@@ -140,6 +154,15 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
 
             next = new IdentitySnapshot(leaf, context, bundle);
             _current = next;
+        }
+
+        if (!ReferenceEquals(previous, next.Leaf))
+        {
+            _warner.Watch(next.Leaf);
+            if (previous is not null)
+            {
+                Telemetry?.Renewed();
+            }
         }
 
         LogIdentity(_logger, next.Leaf.Id.ToString(), next.Leaf.Certificate.SerialNumber, next.Leaf.NotAfter, next.Bundle.Roots.Count);

@@ -90,6 +90,9 @@ internal enum AttemptVerdict : byte
     /// <summary>It shed the call because it is overloaded, and says so: others of the service are no better off.</summary>
     Shed,
 
+    /// <summary>Nothing about the instance: the app's own request broke, see <see cref="AppFailure"/>.</summary>
+    AppFailed,
+
     /// <summary>Nothing about the instance: the caller gave up, another attempt won, or this process refused.</summary>
     NotTelling,
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.ExceptionServices;
 using MeshClient.Resilience;
 using MeshClient.Transport;
 
@@ -27,6 +29,11 @@ internal static class CallFailure
                 ? failure
                 : new TaskCanceledException(
                     $"The call to '{call.Destination.Name.Service}' was cancelled by its caller.", failure, call.Cancellation);
+        }
+
+        if (attempt.AppFailure is { } own)
+        {
+            return own;
         }
 
         var settings = call.Destination.Service.Settings;
@@ -68,6 +75,15 @@ internal static class CallFailure
                 Attempts = described.Attempts,
             }
             : described;
+    }
+
+    /// <summary>Throws that, with the trace of where it came from if it is the app's own.</summary>
+    [DoesNotReturn]
+    public static HttpResponseMessage Throw(OutboundAttempt attempt)
+    {
+        var failure = Describe(attempt);
+        ExceptionDispatchInfo.Throw(failure);
+        throw failure;
     }
 
     private static string Innermost(Exception failure)

@@ -107,6 +107,19 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         set => Written.AppTimeout = value;
     }
 
+    /// <summary>Which of the call's forwarded headers were written to the request, a bit for each.</summary>
+    public ulong ForwardedHeaders
+    {
+        get => _details?.ForwardedHeaders ?? 0;
+        set
+        {
+            if (value != 0 || _details is not null)
+            {
+                Written.ForwardedHeaders = value;
+            }
+        }
+    }
+
     /// <summary>How far the attempt has come down the stages.</summary>
     public int Entered
     {
@@ -124,6 +137,19 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
             if (value is not null || _details is not null)
             {
                 Written.Failure = value;
+            }
+        }
+    }
+
+    /// <summary>The app's own exception, when that is why it failed; known from when <see cref="Outcome"/> is. Null: it is not.</summary>
+    public Exception? AppFailure
+    {
+        get => _details?.AppFailure;
+        set
+        {
+            if (value is not null)
+            {
+                Written.AppFailure = value;
             }
         }
     }
@@ -208,9 +234,13 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
         public string? AppTimeout { get; set; }
 
+        public ulong ForwardedHeaders { get; set; }
+
         public Exception? Failure { get; set; }
 
         public Exception? BodyFailure { get; set; }
+
+        public Exception? AppFailure { get; set; }
 
         public bool AppSetTrace { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 
 namespace MeshClient.Outbound;
 
@@ -85,6 +86,19 @@ internal sealed class OutboundCall
         set => Written.IsOutOfBudget = value;
     }
 
+    /// <summary>What it takes along of the request it is made for, where it is an instance of the mesh; null: nothing.</summary>
+    public ForwardableHeader[]? Forwarded
+    {
+        get => _details?.Forwarded;
+        set
+        {
+            if (value is not null)
+            {
+                Written.Forwarded = value;
+            }
+        }
+    }
+
     /// <summary>The call's span; null when nobody listens.</summary>
     public Activity? Activity
     {
@@ -121,6 +135,9 @@ internal sealed class OutboundCall
         }
     }
 
+    /// <summary>Whether what came of the call is known only at its end: its answer's head is there, and is gRPC without a status.</summary>
+    public bool IsJudgedAtEnd => Failure is null && Attempt is { HeadVerdict: AttemptVerdict.Undecided };
+
     /// <summary>How far the call has come down the stages.</summary>
     public int Entered
     {
@@ -152,9 +169,15 @@ internal sealed class OutboundCall
     /// <summary>The answer, for the app.</summary>
     public Task<HttpResponseMessage> Task => _promise.Task;
 
+    /// <summary>Completed when the call ends; null: nobody waits for that.</summary>
+    public TaskCompletionSource? Ending => _details?.Ending;
+
     private Details Written => _details ??= new Details();
 
     public void MarkTried(InstanceState instance) => Written.Tried = [.. Tried, instance];
+
+    /// <summary>Waits for the call's end. Asked for before the app has the answer.</summary>
+    public Task WhenEnded() => (Written.Ending = new TaskCompletionSource()).Task;
 
     /// <summary>Gives the app its answer. The app goes on from here.</summary>
     public void Complete(HttpResponseMessage response) => _promise.SetResult(response);
@@ -176,6 +199,10 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
+
+        public ForwardableHeader[]? Forwarded { get; set; }
+
+        public TaskCompletionSource? Ending { get; set; }
 
         public Activity? Activity { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Health;
 using MeshClient.Overload;
 using MeshClient.Resilience;
@@ -45,6 +46,7 @@ internal sealed class OutboundPipeline
             _fallback, // above telemetry, because an answer the app makes up must not hide from the figures that the call failed
             new TelemetryStage(telemetry), // above all that follows, because its span and figures have to cover every retry and every rejection
             new DeadlineStage(time), // above all that can wait, because nothing may outlive the caller
+            new ForwardStage(), // above all that can wait or go on elsewhere, because only here the call is sure to be in its caller's flow
             new RouteStage(), // above admission, because what is below is per target; routes, splits, mirrors and faults sit here
             new AdmissionStage(time, random, shed), // above retry, because a call that is shed must not be repeated
             new CircuitBreakerStage(), // below admission, because a call that is shed tells nothing of the service and must not use up the probe; above retry, because it judges what retries could not mend
@@ -285,7 +287,7 @@ internal sealed class OutboundPipeline
                 attempt = await _retry.RepeatAsync(attempt, _attemptAsync).ConfigureAwait(false);
             }
 
-            return attempt.Failure is null ? Answer(attempt) : throw CallFailure.Describe(attempt);
+            return attempt.Failure is null ? Answer(attempt) : CallFailure.Throw(attempt);
         }
         catch (Exception e)
         {
@@ -372,6 +374,7 @@ internal sealed class OutboundPipeline
                 // A stage calls what is not ours: the app may have disposed its request by now, its listeners may throw. What
                 // the other stages hold has to be let go all the same.
                 attempt.Failure ??= e;
+                attempt.AppFailure ??= AppFailure.Of(attempt);
             }
         }
 

@@ -30,7 +30,7 @@ internal static class OutcomeClassifier
 
         var status = (int)response.StatusCode;
         return status < 400
-            ? IsGrpc(attempt.Call.Request, response) ? OfGrpc(attempt, response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
+            ? MayBeGrpc(attempt.Call.Request) && GrpcContentType.IsOf(response.Content) ? OfGrpc(attempt, response, response.Headers, time) ?? default : new(AttemptVerdict.Success)
             : OfError(attempt, response, time);
     }
 
@@ -39,12 +39,17 @@ internal static class OutcomeClassifier
     /// <param name="time">The clock.</param>
     public static AttemptOutcome AtEnd(OutboundAttempt attempt, TimeProvider time) =>
         // What has been read cannot be taken back from the reader: not to be repeated.
-        attempt.BodyFailure is not null ? new(AttemptVerdict.InstanceFailure)
+        attempt.BodyFailure is not null
+            ? new((attempt.AppFailure = AppFailure.Of(attempt)) is null ? AttemptVerdict.InstanceFailure : AttemptVerdict.AppFailed)
         : attempt.Outcome.IsFinal ? attempt.Outcome
         : attempt.Response is { } response && OfGrpc(attempt, response, response.TrailingHeaders, time) is { } outcome
             // The head of the answer has been handed on, and with it the chance to repeat.
             ? outcome with { MayDoBetterElsewhere = false }
             : new(AttemptVerdict.NotTelling);
+
+    /// <summary>Whether the answer to a request can be one of gRPC, whose status may come after its head.</summary>
+    /// <remarks>Calls of gRPC are POSTs with a body, which spares all others the look at a header.</remarks>
+    public static bool MayBeGrpc(HttpRequestMessage request) => request.Content is not null && request.Method == HttpMethod.Post;
 
     private static AttemptOutcome OfFailure(OutboundAttempt attempt)
     {
@@ -52,6 +57,11 @@ internal static class OutcomeClassifier
         if (failure is null or MeshCallException || attempt.IsSuperseded || attempt.Call.Cancellation.IsCancellationRequested)
         {
             return new(AttemptVerdict.NotTelling);
+        }
+
+        if ((attempt.AppFailure = AppFailure.Of(attempt)) is not null)
+        {
+            return new(AttemptVerdict.AppFailed);
         }
 
         var verdict = failure.InnerException is PeerIdentityException ? AttemptVerdict.PeerRefused
@@ -125,10 +135,6 @@ internal static class OutcomeClassifier
             MayDoBetterElsewhere = !isShed && verdict is AttemptVerdict.Unavailable,
         };
     }
-
-    // Calls of gRPC are POSTs with a body, which spares all others the look at a header.
-    private static bool IsGrpc(HttpRequestMessage request, HttpResponseMessage response) =>
-        request.Content is not null && request.Method == HttpMethod.Post && GrpcContentType.IsOf(response.Content);
 
     // RFC 9110, section 10.2.3: a number of seconds, or a date.
     private static TimeSpan? RetryAfterOf(HttpResponseHeaders headers, TimeProvider time) =>

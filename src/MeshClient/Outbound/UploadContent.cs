@@ -5,7 +5,8 @@ namespace MeshClient.Outbound;
 
 /// <summary>
 /// A request's body that tells when it has been sent, so that the time for the answer counts from there: an upload, or a
-/// client that streams, may take as long as it needs. Buffers nothing.
+/// client that streams, may take as long as it needs. Also tells whether it was the app's content that failed, not the connection
+/// it was sent on. Buffers nothing.
 /// </summary>
 internal sealed class UploadContent : HttpContent
 {
@@ -14,6 +15,7 @@ internal sealed class UploadContent : HttpContent
 
     private readonly Action _sent;
     private readonly Lock _lock = new();
+    private volatile Exception? _failure;
     private bool _closed;
 
     /// <param name="inner">The app's content.</param>
@@ -32,6 +34,9 @@ internal sealed class UploadContent : HttpContent
 
     /// <summary>Whether anything of it has been read.</summary>
     public bool HasBegun { get; private set; }
+
+    /// <summary>What the app's content threw; null: nothing, whatever became of the connection.</summary>
+    public Exception? Failure => _failure;
 
     /// <summary>Whether sending a content may take long: a stream, or much of it.</summary>
     public static bool IsUpload(HttpContent? content) => content switch
@@ -60,7 +65,18 @@ internal sealed class UploadContent : HttpContent
         Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         HasBegun = true;
-        await Inner.CopyToAsync(stream, context, cancellationToken).ConfigureAwait(false);
+        var destination = new WatchedDestination(stream);
+        try
+        {
+            await Inner.CopyToAsync(destination, context, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!destination.HasFailed && !cancellationToken.IsCancellationRequested)
+        {
+            // The runtime makes these two the cause of a failure of its own, since it cannot tell whose they are.
+            _failure = e is HttpRequestException { InnerException: (IOException or ObjectDisposedException) and var cause } ? cause : e;
+            throw;
+        }
+
         lock (_lock)
         {
             if (!_closed)

@@ -1,8 +1,8 @@
 namespace MeshClient.Outbound;
 
 /// <summary>
-/// Where an answer's body is copied to, watched for failing: a reader that could take no more is not the instance's fault. Lets the
-/// connection's own stream do the copying, which knows best how.
+/// Where a body is copied to, watched for failing: whose fault that is depends on which end broke. Lets the content do the copying,
+/// which knows best how.
 /// </summary>
 internal sealed class WatchedDestination(Stream inner) : Stream
 {
@@ -76,7 +76,7 @@ internal sealed class WatchedDestination(Stream inner) : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    // What it writes to is the app's to dispose.
+    // What it writes to is another's to dispose.
     private async ValueTask WatchAsync(ValueTask writing)
     {
         try

@@ -32,17 +32,9 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
 
     public override void Responded(OutboundCall call)
     {
-        if (call.Destination.Service.Overload.Throttle is { } throttle && call.Attempt is { } attempt)
+        if (!call.IsJudgedAtEnd)
         {
-            switch (AttemptLoad.Of(attempt))
-            {
-                case LoadSign.Refused:
-                    throttle.Refused(call.RespondedAt);
-                    break;
-                case LoadSign.Served or LoadSign.None when attempt.Response is not null:
-                    throttle.Accepted(call.RespondedAt);
-                    break;
-            }
+            Count(call, call.RespondedAt);
         }
     }
 
@@ -50,9 +42,30 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
     {
         var overload = call.Destination.Service.Overload;
         var inFlight = overload.Limiter.Leave();
+        if (call.IsJudgedAtEnd)
+        {
+            Count(call, time.GetTimestamp());
+        }
+
         if (overload.IsAdaptive)
         {
             overload.Learn(call, inFlight, time.GetTimestamp());
+        }
+    }
+
+    private static void Count(OutboundCall call, long now)
+    {
+        if (call.Destination.Service.Overload.Throttle is { } throttle && call.Attempt is { } attempt)
+        {
+            switch (AttemptLoad.Of(attempt))
+            {
+                case LoadSign.Refused:
+                    throttle.Refused(now);
+                    break;
+                case LoadSign.Served or LoadSign.None when attempt.Response is not null:
+                    throttle.Accepted(now);
+                    break;
+            }
         }
     }
 

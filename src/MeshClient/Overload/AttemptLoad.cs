@@ -21,18 +21,17 @@ internal enum LoadSign
     GivenUp,
 }
 
-/// <summary>Reads that out of an attempt's outcome.</summary>
+/// <summary>Reads that out of an attempt's outcome, once that is final.</summary>
 internal static class AttemptLoad
 {
     public static LoadSign Of(OutboundAttempt attempt) =>
         attempt.Response is not null ? OfAnswer(attempt.Outcome)
-        : attempt.Failure is not OperationCanceledException || attempt.Pool is null || attempt.IsSuperseded ? LoadSign.None
+        : attempt.Failure is not OperationCanceledException || attempt.Pool is null || attempt.IsSuperseded || attempt.AppFailure is not null ? LoadSign.None
         : attempt.Call.Cancellation.IsCancellationRequested ? LoadSign.GivenUp
         : LoadSign.TimedOut;
 
-    // A gRPC answer whose status has still to come has been taken in, whatever comes of it.
     private static LoadSign OfAnswer(in AttemptOutcome outcome) =>
         outcome.IsOverload || outcome.Verdict == AttemptVerdict.Unavailable ? LoadSign.Refused
-        : outcome.IsSuccess || !outcome.IsFinal ? LoadSign.Served
+        : outcome.IsSuccess ? LoadSign.Served
         : LoadSign.None;
 }

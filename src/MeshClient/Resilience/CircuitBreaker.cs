@@ -13,6 +13,7 @@ namespace MeshClient.Resilience;
 /// The call that is let through after a while has to prove something: when its caller gives it up, or it never gets as far as
 /// an instance for a reason of its own, the circuit stays open. While the circuit is closed such calls count among the good
 /// ones, since Polly has no third way; what the app gives up on by itself is better limited by a timeout of the mesh.
+/// A gRPC call whose status comes in the trailers is judged when they are there; its answer is handed on at once all the same.
 /// </remarks>
 internal sealed class CircuitBreaker
 {
@@ -84,18 +85,40 @@ internal sealed class CircuitBreaker
     }
 
     /// <summary>Makes a call's attempts, if they may be made, and learns from what came of them.</summary>
+    /// <returns>The attempt that counts, when the head of its answer is there.</returns>
     /// <exception cref="MeshCallException">They may not.</exception>
-    public async ValueTask<OutboundAttempt> ExecuteAsync(OutboundCall call, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptsAsync)
+    public ValueTask<OutboundAttempt> ExecuteAsync(OutboundCall call, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptsAsync)
     {
-        var context = ResilienceContextPool.Shared.Get(call.Cancellation);
+        if (!OutcomeClassifier.MayBeGrpc(call.Request))
+        {
+            return JudgeAsync(new Execution(call, attemptsAsync, Head: null));
+        }
+
+        var head = new TaskCompletionSource<OutboundAttempt>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = TellHeadAsync(new Execution(call, attemptsAsync, head));
+        return new ValueTask<OutboundAttempt>(head.Task);
+    }
+
+    // Returns when the call is judged, which for one whose status comes last is at its end.
+    private async ValueTask<OutboundAttempt> JudgeAsync(Execution execution)
+    {
+        var context = ResilienceContextPool.Shared.Get(execution.Call.Cancellation);
         try
         {
             var outcome = await _pipeline.ExecuteOutcomeAsync(
-                static async (_, state) =>
+                static async (_, execution) =>
                 {
                     try
                     {
-                        return Polly.Outcome.FromResult(await state.attemptsAsync(state.call).ConfigureAwait(false));
+                        var attempt = await execution.AttemptsAsync(execution.Call).ConfigureAwait(false);
+                        if (attempt is { Failure: null, Outcome.IsFinal: false })
+                        {
+                            var ended = execution.Call.WhenEnded();
+                            execution.Head!.SetResult(attempt);
+                            await ended.ConfigureAwait(false);
+                        }
+
+                        return Polly.Outcome.FromResult(attempt);
                     }
                     catch (Exception e)
                     {
@@ -103,7 +126,7 @@ internal sealed class CircuitBreaker
                     }
                 },
                 context,
-                (call, attemptsAsync)).ConfigureAwait(false);
+                execution).ConfigureAwait(false);
             if (outcome.Exception is BrokenCircuitException refusal)
             {
                 throw Refused(refusal);
@@ -118,11 +141,26 @@ internal sealed class CircuitBreaker
         }
     }
 
+    private async Task TellHeadAsync(Execution execution)
+    {
+        try
+        {
+            execution.Head!.TrySetResult(await JudgeAsync(execution).ConfigureAwait(false));
+        }
+        catch (Exception e)
+        {
+            execution.Head!.TrySetException(e);
+        }
+    }
+
     private bool IsFailure(Outcome<OutboundAttempt> outcome, ResilienceContext context)
     {
-        var isPointless = context.CancellationToken.IsCancellationRequested
-            ? outcome.Result is not { Failure: null }
-            : outcome.Result is { Failure: MeshCallException { Reason: MeshFailureReason.Unsupported } };
+        var isPointless = outcome.Result switch
+        {
+            { AppFailure: not null } or { Failure: MeshCallException { Reason: MeshFailureReason.Unsupported } } => true,
+            { Failure: null } attempt => attempt.Outcome.Verdict == AttemptVerdict.NotTelling,
+            _ => context.CancellationToken.IsCancellationRequested,
+        };
         return isPointless
             ? _states.CircuitState == CircuitState.HalfOpen
             : outcome.Result is not { Failure: null, Outcome.IsInstanceFailure: false };
@@ -140,7 +178,16 @@ internal sealed class CircuitBreaker
     private static string Retry(TimeSpan? after) => after is { } left
         ? string.Create(CultureInfo.InvariantCulture, $"The next one is let through in {left.TotalSeconds:0.0} s.")
         : "One is let through now, and the others as soon as that has succeeded.";
+
+    /// <param name="Call">The call.</param>
+    /// <param name="AttemptsAsync">Makes its attempts.</param>
+    /// <param name="Head">Told of the attempt that counts before the call is judged; null: the call is judged by the head of its answer.</param>
+    private sealed record Execution(
+        OutboundCall Call, Func<OutboundCall, ValueTask<OutboundAttempt>> AttemptsAsync, TaskCompletionSource<OutboundAttempt>? Head);
 }
 
 /// <summary>Where the circuit breaker stands among the stages; what it does is in <see cref="CircuitBreaker"/>.</summary>
-internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker", StagePhases.None);
+internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker", StagePhases.Ended)
+{
+    public override void Ended(OutboundCall call) => call.Ending?.TrySetResult();
+}

@@ -20,7 +20,7 @@ internal sealed class FallbackStage(MeshTelemetry telemetry) : CallStage("Fallba
                 return response;
             }
         }
-        catch (Exception failure) when (!call.Cancellation.IsCancellationRequested)
+        catch (Exception failure) when (!call.Cancellation.IsCancellationRequested && call.Attempt?.AppFailure is null)
         {
             return await AskAsync(fallback, call, null, failure).ConfigureAwait(false) ?? throw Rethrown(failure);
         }

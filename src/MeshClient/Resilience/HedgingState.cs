@@ -63,7 +63,8 @@ internal sealed class HedgingState
     public void Record(OutboundAttempt attempt)
     {
         if (_latencies is not null
-            && (attempt.Outcome.IsSuccess || !attempt.Outcome.IsFinal || attempt.IsSuperseded || attempt.Failure is OperationCanceledException))
+            && (attempt.Outcome.IsSuccess || !attempt.Outcome.IsFinal || attempt.IsSuperseded || attempt.Failure is OperationCanceledException)
+            && attempt.AppFailure is null)
         {
             _latencies.Record(attempt.RespondedAt - attempt.StartedAt, attempt.RespondedAt);
         }

@@ -26,7 +26,10 @@ public sealed partial class MeshCircuitBreakers
         _logger = logger;
     }
 
-    /// <summary>A circuit breaker has changed its state. Raised on the thread of a call; must not block.</summary>
+    /// <summary>
+    /// A circuit breaker has changed its state. Raised on the thread of a call; must not block. What a listener throws is logged, and
+    /// touches neither the call nor the other listeners.
+    /// </summary>
     public event EventHandler<MeshCircuitStateChangedEventArgs>? StateChanged;
 
     internal IEnumerable<CircuitBreaker> All => _breakers.Values.Where(breaker => breaker.IsEngaged);
@@ -66,7 +69,23 @@ public sealed partial class MeshCircuitBreakers
             LogNotClosed(_logger, service, state);
         }
 
-        StateChanged?.Invoke(this, new MeshCircuitStateChangedEventArgs(service, state));
+        if (StateChanged is not { } listeners)
+        {
+            return;
+        }
+
+        var change = new MeshCircuitStateChangedEventArgs(service, state);
+        foreach (var listener in Delegate.EnumerateInvocationList(listeners))
+        {
+            try
+            {
+                listener(this, change);
+            }
+            catch (Exception e)
+            {
+                LogListenerFailed(_logger, service, state, e);
+            }
+        }
     }
 
     [LoggerMessage(30, LogLevel.Warning, "The circuit breaker of service {Service} is now {State}.")]
@@ -74,4 +93,7 @@ public sealed partial class MeshCircuitBreakers
 
     [LoggerMessage(31, LogLevel.Information, "The circuit breaker of service {Service} is closed again.")]
     private static partial void LogClosed(ILogger logger, string service);
+
+    [LoggerMessage(32, LogLevel.Error, "A listener of StateChanged threw when the circuit breaker of service {Service} became {State}.")]
+    private static partial void LogListenerFailed(ILogger logger, string service, MeshCircuitState state, Exception exception);
 }

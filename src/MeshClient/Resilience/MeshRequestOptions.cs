@@ -1,3 +1,5 @@
+using MeshClient.Configuration;
+
 namespace MeshClient.Resilience;
 
 /// <summary>What an app can say of a single request, in <see cref="HttpRequestMessage.Options"/>.</summary>
@@ -15,4 +17,11 @@ public static class MeshRequestOptions
     /// <see cref="Configuration.MeshRetryOptions.ReplayStreams"/> says for the service.
     /// </summary>
     public static HttpRequestOptionsKey<bool> ReplayBody { get; } = new("MeshClient.ReplayBody");
+
+    /// <summary>
+    /// What the request takes along of the inbound request it is made for, in place of what <c>Forward</c> of its destination says; an
+    /// empty one: nothing. Of headers that no destination has forwarded, the inbound side has to be told by
+    /// <c>Mesh:Inbound:ForwardableHeaders</c>. Default: what the destination says.
+    /// </summary>
+    public static HttpRequestOptionsKey<MeshForwardOptions> Forward { get; } = new("MeshClient.Forward");
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
@@ -50,10 +51,11 @@ internal static class RequestCopy
         return copy;
     }
 
-    // What is left of the deadline, and the span: each attempt has its own.
+    // What is left of the deadline, what only instances of the mesh are given, and the span: each attempt has its own.
     private static bool IsOfTheAttempt(OutboundAttempt first, string header)
     {
-        if (string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase))
+        if (string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase)
+            || HeaderForwarding.IsOfTheAttempt(first, header))
         {
             return true;
         }

@@ -4,7 +4,6 @@ using MeshClient.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
 using MeshClient.Health;
-using MeshClient.Identity;
 using MeshClient.Overload;
 using MeshClient.Resilience;
 
@@ -81,7 +80,7 @@ internal sealed class MeshTelemetry : IDisposable
     public static object Box(int number) => (uint)number < (uint)Boxed.Length ? Boxed[number] : number;
 
     /// <summary>Adds the figures that are looked up when somebody collects them.</summary>
-    public void Observe(WatchRunner watches, DestinationTable destinations, MeshIdentity identity, MeshCircuitBreakers breakers)
+    public void Observe(WatchRunner watches, DestinationTable destinations, MeshCircuitBreakers breakers)
     {
         Meter.CreateObservableGauge(
             "meshclient.circuit_breaker.state",
@@ -107,13 +106,6 @@ internal sealed class MeshTelemetry : IDisposable
                     new(ServiceTag, watch.Subject))),
             "s",
             "How long ago the control plane last confirmed what is in force.");
-        Meter.CreateObservableGauge(
-            "meshclient.identity.expires_in",
-            () => identity.Current is { } current
-                ? [new Measurement<double>((current.Leaf.NotAfter - _time.GetUtcNow()).TotalSeconds)]
-                : (IEnumerable<Measurement<double>>)[],
-            "s",
-            "How long this process's certificate is still valid.");
         Meter.CreateObservableGauge(
             "meshclient.instances",
             () => destinations.Services.SelectMany(Count),

@@ -15,6 +15,7 @@ internal readonly record struct Outcome(Exception? Failure, int Status, AttemptO
     private const string Failed = "failure";
     private const string Throttled = "throttled";
     private const string Cancelled = "cancelled";
+    private const string AppFailed = "app_failure";
 
     // As the gRPC specification writes them.
     private static readonly string[] GrpcNames =
@@ -26,7 +27,8 @@ internal readonly record struct Outcome(Exception? Failure, int Status, AttemptO
 
     /// <summary>The result in one word.</summary>
     private string Word =>
-        Failure is OperationCanceledException ? Cancelled
+        Judgement.Verdict == AttemptVerdict.AppFailed ? AppFailed
+        : Failure is OperationCanceledException ? Cancelled
         : Failure is not null || Judgement.IsInstanceFailure ? Failed
         : Judgement.IsOverload ? Throttled
         : Successful;

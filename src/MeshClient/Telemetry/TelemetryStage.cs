@@ -26,7 +26,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
     public override void Responded(OutboundCall call)
     {
-        if (!IsUndecided(call))
+        if (!call.IsJudgedAtEnd)
         {
             Tell(call);
         }
@@ -34,14 +34,11 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
     public override void Ended(OutboundCall call)
     {
-        if (IsUndecided(call))
+        if (call.IsJudgedAtEnd)
         {
             Tell(call);
         }
     }
-
-    private static bool IsUndecided(OutboundCall call) =>
-        call.Failure is null && call.Attempt!.HeadVerdict == AttemptVerdict.Undecided;
 
     private void Tell(OutboundCall call)
     {
@@ -52,7 +49,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
         var outcome = call.Failure is null
             ? new Outcome(null, (int)call.Attempt!.Response!.StatusCode, call.Attempt.Outcome)
-            : new Outcome(call.Failure, 0, default);
+            : new Outcome(call.Failure, 0, call.Attempt is { Outcome.Verdict: AttemptVerdict.AppFailed } attempt ? attempt.Outcome : default);
         if (telemetry.CallDuration.Enabled)
         {
             var tags = new TagList

@@ -19,6 +19,7 @@ internal sealed partial class InstanceConnector
     private readonly TimeSpan _timeout;
     private readonly List<SslApplicationProtocol>? _protocols;
     private readonly MeshIdentity _identity;
+    private readonly ConnectionLeases _leases;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
@@ -28,6 +29,7 @@ internal sealed partial class InstanceConnector
         TimeSpan timeout,
         IReadOnlyList<SslApplicationProtocol>? protocols,
         MeshIdentity identity,
+        ConnectionLeases leases,
         TimeProvider time,
         ILogger logger)
     {
@@ -36,11 +38,15 @@ internal sealed partial class InstanceConnector
         _timeout = timeout;
         _protocols = protocols?.ToList();
         _identity = identity;
+        _leases = leases;
         _time = time;
         _logger = logger;
     }
 
     public InstanceEndpoint Endpoint { get; }
+
+    /// <summary>Told when a connection it has opened is to take no more calls, because a certificate it was made with ends soon.</summary>
+    public Action? Draining { get; set; }
 
     /// <summary>Opens a connection, for <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
     public ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken) =>
@@ -61,6 +67,8 @@ internal sealed partial class InstanceConnector
         }
     }
 
+    public void LogAborted(string why) => LogAborted(_logger, _instance.Id.Value, Endpoint.Host, Endpoint.Port, why);
+
     private async Task<Stream> OpenAsync(CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -70,7 +78,7 @@ internal sealed partial class InstanceConnector
             await socket.ConnectAsync(Endpoint.Host, Endpoint.Port, cancellationToken).ConfigureAwait(false);
             stream = new NetworkStream(socket, ownsSocket: true);
             return Endpoint.Security == InstanceSecurity.Mesh
-                ? await AuthenticateAsync(stream, cancellationToken).ConfigureAwait(false)
+                ? await AuthenticateAsync(socket, stream, cancellationToken).ConfigureAwait(false)
                 : stream;
         }
         catch
@@ -85,31 +93,37 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private async Task<Stream> AuthenticateAsync(Stream transport, CancellationToken cancellationToken)
+    private async Task<Stream> AuthenticateAsync(Socket socket, Stream transport, CancellationToken cancellationToken)
     {
         // The newest identity at each handshake: a renewal needs no new pool to be used.
         var identity = await _identity.GetAsync(cancellationToken).ConfigureAwait(false);
         var service = _instance.ExpectedService.IsEmpty ? _instance.Service : _instance.ExpectedService;
         var datacenter = DatacenterOf(identity);
         var expected = _instance.Identity ?? SpiffeId.ForService(identity.Bundle.TrustDomain, datacenter, service);
+        var bundle = identity.FindBundle(expected.TrustDomain) ?? throw new AuthenticationException(
+            $"The peer at {Endpoint.Host}:{Endpoint.Port} has to be {expected}, but no roots of its trust domain are known: "
+            + $"set Mesh:Identity:TrustDomains:{expected.TrustDomain}:RootsFile.");
+        VerifiedPeer? peer = null;
         string? problem = null;
-        var tls = new SslStream(transport, leaveInnerStreamOpen: false);
+        var tls = new InstanceStream(socket, transport, this);
         try
         {
             await tls.AuthenticateAsClientAsync(
                 new SslClientAuthenticationOptions
                 {
                     // As Consul's gateways route it; nothing is verified by this name.
-                    TargetHost = $"{service}.default.{datacenter}.internal.{identity.Bundle.TrustDomain}",
+                    TargetHost = $"{service}.default.{datacenter}.internal.{expected.TrustDomain}",
                     ClientCertificateContext = identity.Context,
-                    CertificateChainPolicy = identity.ServerChainPolicy(),
+                    CertificateChainPolicy = IdentitySnapshot.ServerChainPolicy(bundle),
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
                     ApplicationProtocols = _protocols,
-                    RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
-                        (problem = Judge(certificate, errors, identity, expected)) is null,
+                    RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+                        (peer = Judge(certificate, chain, errors, identity, expected, out problem)) is not null,
                 },
                 cancellationToken).ConfigureAwait(false);
+            // Without a verdict there is no peer, whatever the stream says.
+            tls.Begin(connection => _leases.Begin(connection, identity.Leaf, peer ?? throw new AuthenticationException("The peer was not verified.")));
             return tls;
         }
         catch (Exception e)
@@ -126,11 +140,18 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private static string? Judge(
-        X509Certificate? certificate, SslPolicyErrors errors, IdentitySnapshot identity, SpiffeId expected)
+    private VerifiedPeer? Judge(
+        X509Certificate? certificate,
+        X509Chain? chain,
+        SslPolicyErrors errors,
+        IdentitySnapshot identity,
+        SpiffeId expected,
+        out string? problem)
     {
-        var id = PeerVerifier.Verify(certificate, errors, identity.Bundle.TrustDomain, out var problem);
-        return id is null ? problem : id == expected ? null : $"it proved to be {id}";
+        var peer = PeerVerifier.Verify(
+            certificate, chain, errors, identity, _identity.Settings.ClockAllowance, _time.GetUtcNow(), out var refusal);
+        problem = peer is null ? refusal!.Problem : peer.Id == expected ? null : $"it proved to be {peer.Id}";
+        return problem is null ? peer : null;
     }
 
     // A source that knows no datacenters means the one we are in. A guess would decide whom we take for the service.
@@ -140,6 +161,9 @@ internal sealed partial class InstanceConnector
         : throw new AuthenticationException(
             $"Who the peer at {Endpoint.Host}:{Endpoint.Port} has to be cannot be told: instance {_instance.Id} has no datacenter, "
             + $"and {identity.Leaf.Id}, the identity of this process, names none.");
+
+    [LoggerMessage(21, LogLevel.Warning, "Aborted a connection to instance {Instance} at {Host}:{Port}: {Why}.")]
+    private static partial void LogAborted(ILogger logger, string instance, string host, int port, string why);
 
     [LoggerMessage(20, LogLevel.Warning, "Refused instance {Instance} at {Host}:{Port}: it has to be {Expected}, but {Problem}.")]
     private static partial void LogRefused(

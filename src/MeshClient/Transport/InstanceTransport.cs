@@ -6,7 +6,7 @@ namespace MeshClient.Transport;
 /// <summary>
 /// The connections to one endpoint of one instance. Made on first use. A connection cannot change its certificate, so after a
 /// renewal the whole pool is replaced: new calls open new connections, those in flight end on the old ones, which are closed
-/// when the last has.
+/// when the last has. The same happens late in the life of a certificate one of its connections was made with.
 /// </summary>
 internal sealed class InstanceTransport : IDisposable
 {
@@ -45,7 +45,7 @@ internal sealed class InstanceTransport : IDisposable
                 ObjectDisposedException.ThrowIf(_disposed, this);
                 if (_pool is null)
                 {
-                    _pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout);
+                    _pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout, Renew);
                     _factory.Track(this);
                 }
             }
@@ -77,5 +77,18 @@ internal sealed class InstanceTransport : IDisposable
         }
 
         _factory.Forget(this);
+    }
+
+    // A connection of the pool drains. One of a pool that has been replaced has been drained with it.
+    private void Renew(ConnectionPool draining)
+    {
+        lock (_lock)
+        {
+            if (ReferenceEquals(_pool, draining))
+            {
+                _pool.Retire();
+                _pool = null;
+            }
+        }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class TransportFactory : IDisposable
     private readonly MeshRandom _random;
     private readonly TimeSpan _rotationSpread;
     private readonly ILogger<TransportFactory> _logger;
+    private readonly ConnectionLeases _leases;
     private readonly ConcurrentDictionary<InstanceTransport, ITimer?> _live = new();
     private readonly Func<InstanceConnector, HttpMessageHandler>? _handlerFactory;
     private int _disposed;
@@ -46,32 +47,44 @@ internal sealed class TransportFactory : IDisposable
         _random = random;
         _logger = logger;
         _handlerFactory = handlerFactory;
+        _leases = new ConnectionLeases(identity, DrainWindow.Caller, "outbound", time, random);
         _identity.Changed += OnIdentityChanged;
     }
 
     /// <summary>How many instances have connections.</summary>
     public int LiveTransports => _live.Count;
 
-    public ConnectionPool CreatePool(ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout)
+    /// <summary>How many connections are open that were made with this process's certificate.</summary>
+    public int LiveConnections => _leases.Count;
+
+    /// <param name="instance">The instance.</param>
+    /// <param name="endpoint">Which of its endpoints.</param>
+    /// <param name="connectTimeout">How long a connection may take to be made.</param>
+    /// <param name="draining">Told when a connection of the pool is to take no more calls.</param>
+    public ConnectionPool CreatePool(
+        ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, Action<ConnectionPool> draining)
     {
+        ConnectionPool? pool = null;
         HttpMessageHandler Create(IReadOnlyList<SslApplicationProtocol>? protocols)
         {
             var connector = CreateConnector(instance, endpoint, connectTimeout, protocols);
+            connector.Draining = () => draining(pool!);
             return _handlerFactory?.Invoke(connector) ?? CreateHandler(connector);
         }
 
         // Over mutual TLS we negotiate the protocol ourselves, and the handler cannot be asked per connection which it wants:
         // so calls that must stay on HTTP/1.1, such as WebSocket upgrades, have a handler of their own.
-        return endpoint.Security == InstanceSecurity.Mesh
+        // A proxy takes whatever is offered, whoever stands behind it: there the call decides, and only that is offered.
+        return pool = endpoint.Security == InstanceSecurity.Mesh
             ? new ConnectionPool(
-                Create([SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
+                Create(instance.IsBehindProxy ? [SslApplicationProtocol.Http2] : [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]),
                 new HttpMessageInvoker(Create([SslApplicationProtocol.Http11])))
             : new ConnectionPool(Create(null), null);
     }
 
     public InstanceConnector CreateConnector(
         ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, IReadOnlyList<SslApplicationProtocol>? protocols) =>
-        new(instance, endpoint, connectTimeout, protocols, _identity, _time, _logger);
+        new(instance, endpoint, connectTimeout, protocols, _identity, _leases, _time, _logger);
 
     public void Track(InstanceTransport transport) => _live.TryAdd(transport, null);
 
@@ -88,6 +101,7 @@ internal sealed class TransportFactory : IDisposable
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _identity.Changed -= OnIdentityChanged;
+            _leases.Dispose();
             foreach (var transport in _live.Keys)
             {
                 transport.Dispose();

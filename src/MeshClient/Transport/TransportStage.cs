@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Discovery;
+using MeshClient.Forwarding;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 
@@ -13,6 +14,9 @@ namespace MeshClient.Transport;
 /// by that name only.
 /// The HTTP version is raised to 2 for mesh instances when the request allows it, and stays raised: the connection pool may
 /// look at the message after the call is over.
+/// Behind a proxy nothing is negotiated with the service itself. It is called over HTTP/1.1, unless the request demands HTTP/2 or
+/// the settings say that the service speaks it; then with prior knowledge, and as <c>http://service/...</c>, because that is how it
+/// sees the connection its proxy makes.
 /// HTTP/3 is never asked for, nor left open by "or higher", whatever the instance: the handler makes QUIC connections by itself,
 /// past the connector, which is where a peer is judged and our certificate goes out. A call that demands it is refused.
 /// A request that must not run twice and has no body is given an empty one for the way: the runtime sends any request without
@@ -55,6 +59,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         var request = attempt.Request;
         var uri = request.RequestUri!;
         ChooseVersion(attempt);
+        if (attempt.Call.Forwarded is { } forwarded)
+        {
+            HeaderForwarding.Write(attempt, forwarded);
+        }
+
         if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
@@ -64,6 +73,11 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         if (!instance.IsInMesh)
         {
             request.RequestUri = At(instance.DirectBase, uri);
+            attempt.OriginalUri = uri;
+        }
+        else if (instance.IsBehindProxy && request.Version.Major >= 2)
+        {
+            request.RequestUri = At(attempt.Call.Destination.BehindProxyBase, uri);
             attempt.OriginalUri = uri;
         }
         else if (attempt.Call.Destination.Name is not { Scheme: SchemePreference.Https, Endpoint: null })
@@ -96,7 +110,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         {
             // "2 or higher" without 3 is 2: not "or lower", which over plaintext would mean 1.1.
             var raise = request.Version.Major == 1 && !IsUpgrade(request)
-                && (!attempt.Instance.IsInMesh || attempt.Call.Destination.Service.Settings.PreferHttp2);
+                && (!attempt.Instance.IsInMesh || attempt.Instance.PrefersHttp2);
             SetVersion(
                 request,
                 raise ? HttpVersion.Version20 : request.Version,
@@ -105,10 +119,19 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         else if (attempt.Instance.IsInMesh
             && request.Version == HttpVersion.Version11
             && request.VersionPolicy != HttpVersionPolicy.RequestVersionExact
-            && attempt.Call.Destination.Service.Settings.PreferHttp2
+            && attempt.Instance.PrefersHttp2
             && !IsUpgrade(request))
         {
             SetVersion(request, HttpVersion.Version20, HttpVersionPolicy.RequestVersionOrLower);
+        }
+
+        // Behind a proxy "2 or lower" cannot be found out on the way.
+        if (attempt.Instance.IsBehindProxy && request.Version.Major == 2 && request.VersionPolicy == HttpVersionPolicy.RequestVersionOrLower)
+        {
+            SetVersion(
+                request,
+                attempt.Instance.PrefersHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
+                attempt.Instance.PrefersHttp2 ? HttpVersionPolicy.RequestVersionExact : HttpVersionPolicy.RequestVersionOrLower);
         }
     }
 
@@ -120,6 +143,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     private static void Restore(OutboundAttempt attempt)
     {
+        HeaderForwarding.Restore(attempt);
         if (attempt.OriginalUri is { } original)
         {
             attempt.Request.RequestUri = original;

@@ -16,8 +16,8 @@ public sealed class InboundPipelineTests
 
         var stages = host.Services.GetRequiredService<InboundPipeline>().Stages;
 
-        Assert.Equal(["Tls", "Telemetry", "PeerIdentity", "Deadline", "Intentions", "Overload"], stages.Select(stage => stage.Name));
-        Assert.Equal([true, false, false, false, false, false], stages.Select(stage => stage.OnListener is not null));
+        Assert.Equal(["Tls", "Running", "Telemetry", "PeerIdentity", "Deadline", "Intentions", "Overload", "Forwarding"], stages.Select(stage => stage.Name));
+        Assert.Equal([true, true, false, false, false, false, false, false], stages.Select(stage => stage.OnListener is not null));
     }
 
     [Fact]

@@ -187,7 +187,7 @@ public abstract partial class CliContract
         await Cli.ReadUntilAsync(
             "Proxy",
             () => Eventually.TrueAsync(async () => (await GetAsync($"v1/catalog/service/{registered}")).Contains(registered, StringComparison.Ordinal), "the proxy is registered"),
-            "connect", "proxy", $"-service={service}", $"-listen=127.0.0.1:{FreePort()}", "-service-addr=127.0.0.1:1", "-register", "-log-level=info");
+            "connect", "proxy", $"-service={service}", $"-listen=127.0.0.1:{FreePorts.Find(1)[0]}", "-service-addr=127.0.0.1:1", "-register", "-log-level=info");
     }
 
     [Fact]
@@ -318,13 +318,6 @@ public abstract partial class CliContract
         Assert.Contains("reload triggered", await Cli.SucceedAsync("reload"), StringComparison.OrdinalIgnoreCase);
 
     private protected string Name(string text) => $"{text}-{_suffix}";
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private static string[] Lines(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 

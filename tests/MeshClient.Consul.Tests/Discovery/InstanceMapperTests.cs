@@ -109,6 +109,12 @@ public sealed class InstanceMapperTests
     }
 
     [Theory]
+    [InlineData(""" "Kind":"connect-proxy","Connect":{},"Proxy":{"DestinationServiceName":"orders"} """, true)]
+    [InlineData(""" "Connect":{"Native":true} """, false)]
+    public void Map_ProxyOrNative_SaysWhichOfTheTwo(string service, bool behindProxy) =>
+        Assert.Equal(behindProxy, Map(service)!.IsBehindProxy);
+
+    [Theory]
     [InlineData("admin=plaintext,web=tls", "admin", true, InstanceSecurity.Plaintext)]
     [InlineData("admin=plaintext,web=tls", "web", true, InstanceSecurity.Tls)]
     [InlineData("admin=plaintext,web=tls", "grpc", true, InstanceSecurity.Mesh)]

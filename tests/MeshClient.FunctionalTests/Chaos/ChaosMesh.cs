@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using MeshClient.FunctionalTests.Grpc;
 using MeshClient.Server;
+using MeshClient.TestSupport;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -78,16 +79,9 @@ internal sealed class ChaosMesh : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private async Task StartServiceAsync(bool withRelay)
     {
-        var port = FreePort();
+        var port = FreePorts.Find(1)[0];
         var relay = withRelay ? new Relay(port) : null;
         if (relay is not null)
         {

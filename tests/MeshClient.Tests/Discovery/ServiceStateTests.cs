@@ -22,16 +22,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
     public ServiceStateTests()
     {
         _transports = TestInstances.Transports(_time, _random);
-        _state = new ServiceState(
-            TestInstances.Service,
-            _plane,
-            DestinationSettings.For(new MeshOptions(), "orders"),
-            false,
-            new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
-            _transports,
-            _time,
-            _random,
-            TestInstances.Balancer(_time));
+        _state = Make(new MeshOptions());
     }
 
     public async ValueTask DisposeAsync()
@@ -141,6 +132,36 @@ public sealed class ServiceStateTests : IAsyncDisposable
         var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
         Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 200, 450);
     }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetDestination_FirstOfAServiceWithHealthChecks_ChecksBegin()
+    {
+        var options = new MeshOptions();
+        (options.Defaults.Health.Probe.Kind, options.Defaults.Health.Probe.Interval) = (ProbeKind.Tcp, TimeSpan.FromMilliseconds(100));
+        var state = Make(options);
+        // So many that some are due at once; by now nobody has called for so long that none is made.
+        _plane.SetInstances(TestInstances.Service, [.. Enumerable.Range(1, 1000).Select(i => TestInstances.Describe($"i{i}", i))]);
+        _time.Advance(MeshDefaults.ProbeIdleTimeout * 2);
+        await Eventually.HoldsAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(50));
+            return state.Snapshot?.Instances.Count == 1000;
+        });
+        Assert.Equal(1000, state.GetDestination(Name).Callable.Length);
+        // Throws what a check has thrown.
+        await state.DisposeAsync();
+    }
+
+    private ServiceState Make(MeshOptions options) => new(
+        TestInstances.Service,
+        _plane,
+        DestinationSettings.For(options, "orders"),
+        false,
+        new WatchRunner(_time, _random, NullLogger<WatchRunner>.Instance),
+        _transports,
+        _time,
+        _random,
+        TestInstances.Balancer(_time));
 
     private InstanceState Callable(string id) =>
         _state.GetDestination(Name).Callable.ToArray().Single(instance => instance.Description.Id.Value == id);

@@ -26,13 +26,81 @@ public sealed class EjectionStateProperties
             .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
     }
 
+    [Fact]
+    public void AnyOrderOfReports_OneProbeAtATime()
+    {
+        var step = from kind in Gen.Choose(0, 9)
+                   from which in Gen.Choose(0, 1000)
+                   select (kind, which);
+        Prop.ForAll(Arb.From(step.ListOf(100)), history => OneInstance([.. history]))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(200));
+    }
+
+    // Its calls report in any order, whenever; the place of a probe is another's only when it was given back or its time is over.
+    private static bool OneInstance((int Kind, int Which)[] steps)
+    {
+        var time = new FakeTimeProvider();
+        var state = TestHealth.Make(time).Join(2)[0];
+        var inFlight = new List<(Admission Admission, long SentAt)>();
+        long? probe = null;
+        state.Fail(MeshDefaults.ConsecutiveFailures, time.GetTimestamp());
+        foreach (var (kind, which) in steps)
+        {
+            var now = time.GetTimestamp();
+            if (kind < 4)
+            {
+                var admission = state.TryEnter(now);
+                if (admission == Admission.Probe)
+                {
+                    Assert.True(probe is not { } since || now - since >= MeshDefaults.BaseEjection.TotalSeconds * time.TimestampFrequency);
+                    probe = now;
+                }
+
+                inFlight.Add((admission, now));
+            }
+            else if (kind < 6)
+            {
+                time.Advance(TimeSpan.FromSeconds(which % 40));
+            }
+            else if (inFlight.Count > 0)
+            {
+                var (admission, sentAt) = inFlight[which % inFlight.Count];
+                inFlight.RemoveAt(which % inFlight.Count);
+                if (admission == Admission.Probe && sentAt == probe)
+                {
+                    probe = null;
+                }
+
+                switch (kind)
+                {
+                    case 6:
+                        state.Succeeded(admission, sentAt, now);
+                        break;
+                    case 7:
+                        state.ConnectFailed(admission, sentAt, now, isIdentityRefused: false);
+                        break;
+                    case 8:
+                        state.Failed(admission, sentAt, now);
+                        break;
+                    default:
+                        state.ToldNothing(admission, sentAt);
+                        break;
+                }
+
+                probe = state.IsOut ? probe : null;
+            }
+        }
+
+        return true;
+    }
+
     private sealed class History
     {
         private readonly FakeTimeProvider _time = new();
         private readonly ServiceHealth _health;
         private readonly int _percent;
         private readonly EjectionState[] _states;
-        private readonly List<(EjectionState State, Admission Admission)> _inFlight = [];
+        private readonly List<(EjectionState State, Admission Admission, long SentAt)> _inFlight = [];
         private readonly Dictionary<EjectionState, long> _probeSince = [];
 
         public History(int percent)
@@ -79,10 +147,10 @@ public sealed class EjectionStateProperties
                     break;
                 case <= 8:
                     // The oldest calls come back, of instances that have gone too; mostly with failures.
-                    foreach (var (called, admission) in _inFlight.Take(5).ToList())
+                    foreach (var (called, admission, sentAt) in _inFlight.Take(5).ToList())
                     {
                         _inFlight.RemoveAt(0);
-                        Report(called, admission, kind);
+                        Report(called, admission, sentAt, kind);
                     }
 
                     break;
@@ -117,13 +185,14 @@ public sealed class EjectionStateProperties
                     _probeSince[state] = Now;
                 }
 
-                _inFlight.Add((state, admission));
+                _inFlight.Add((state, admission, Now));
             }
         }
 
-        private void Report(EjectionState called, Admission admission, int kind)
+        private void Report(EjectionState called, Admission admission, long sentAt, int kind)
         {
-            if (admission == Admission.Probe)
+            // One that was silent for too long gives back nothing: the place is another's by then.
+            if (admission == Admission.Probe && _probeSince.TryGetValue(called, out var since) && since == sentAt)
             {
                 _probeSince.Remove(called);
             }
@@ -131,16 +200,16 @@ public sealed class EjectionStateProperties
             switch (kind)
             {
                 case 4:
-                    called.Succeeded(admission, Now);
+                    called.Succeeded(admission, sentAt, Now);
                     break;
                 case 5:
-                    called.ConnectFailed(admission, Now, isIdentityRefused: called.Name.EndsWith('7'));
+                    called.ConnectFailed(admission, sentAt, Now, isIdentityRefused: called.Name.EndsWith('7'));
                     break;
                 case 6:
-                    called.ToldNothing(admission);
+                    called.ToldNothing(admission, sentAt);
                     break;
                 default:
-                    called.Failed(admission, Now);
+                    called.Failed(admission, sentAt, Now);
                     break;
             }
 

@@ -201,9 +201,9 @@ public sealed class EjectionStateTests
     {
         _state.Fail(5, Now);
         Probe();
-        _state.ToldNothing(Admission.Ordinary);
+        _state.ToldNothing(Admission.Ordinary, Now);
         Assert.Equal(Admission.Refused, _state.TryEnter(Now));
-        _state.ToldNothing(Admission.Probe);
+        _state.ToldNothing(Admission.Probe, Now);
         Assert.Equal(Admission.Probe, _state.TryEnter(Now));
     }
 
@@ -345,6 +345,58 @@ public sealed class EjectionStateTests
         Assert.Equal(Admission.Refused, _state.TryEnter(Now));
         _state.Checked(isHealthy: true, Now);
         Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+    }
+
+    [Theory]
+    [InlineData("success")]
+    [InlineData("failure")]
+    [InlineData("no connection")]
+    [InlineData("nothing")]
+    public void Reported_ByAProbeWhosePlaceAnotherHasTaken_ChangesNothing(string report)
+    {
+        _state.Fail(5, Now);
+        Probe();
+        var first = Now;
+        _time.Advance(MeshDefaults.BaseEjection);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+        var second = Now;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        switch (report)
+        {
+            case "success":
+                _state.Succeeded(Admission.Probe, first, Now);
+                break;
+            case "failure":
+                _state.Failed(Admission.Probe, first, Now);
+                break;
+            case "no connection":
+                _state.ConnectFailed(Admission.Probe, first, Now, isIdentityRefused: false);
+                break;
+            default:
+                _state.ToldNothing(Admission.Probe, first);
+                break;
+        }
+
+        Assert.Equal(EjectionReason.ConsecutiveFailures, _state.Reason);
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        _state.ToldNothing(Admission.Probe, second);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+    }
+
+    [Fact]
+    public void ForgetChecks_Unreachable_StaysOutForWantOfACheckThatPassed()
+    {
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _state.Checked(isHealthy: false, Now);
+        _state.ForgetChecks();
+        Assert.Equal(EjectionReason.Unreachable, _state.Reason);
+        _state.Checked(isHealthy: true, Now);
+        Assert.False(_state.IsOut);
+        _state.Checked(isHealthy: false, Now);
+        Assert.True(_state.IsOut);
+        _state.ForgetChecks();
+        Assert.False(_state.IsOut);
+        Assert.False(_health.AnyOut);
     }
 
     [Fact]

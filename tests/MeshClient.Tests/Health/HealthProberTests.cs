@@ -1,6 +1,8 @@
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
+using MeshClient.Discovery;
 using MeshClient.Health;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -180,6 +182,29 @@ public sealed class HealthProberTests
         {
             await Eventually.HoldsAsync(() => env.Instance("orders", peer.Port).Ejection.IsOut);
         }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task UnusedService_ForgetsWhatChecksSaidAndNothingElse()
+    {
+        var time = new FakeTimeProvider();
+        var health = TestHealth.Make(time, options: new MeshHealthOptions { Probe = { Kind = ProbeKind.Tcp } });
+        var instance = TestInstances.Make(2, time)[0];
+        instance.Ejection.ConnectFailed(Admission.Ordinary, time.GetTimestamp(), isIdentityRefused: false);
+        instance.Ejection.Checked(isHealthy: false, time.GetTimestamp());
+        Assert.Equal(long.MaxValue, instance.Ejection.DueAt);
+        var unusedSince = time.GetTimestamp();
+        time.Advance(MeshDefaults.ProbeIdleTimeout * 2);
+        await using var prober = new HealthProber(health, () => unusedSince, time, telemetry: null);
+        prober.Update(new HashSet<InstanceState> { instance });
+        await Eventually.HoldsAsync(() =>
+        {
+            time.Advance(MeshDefaults.ProbeInterval);
+            return instance.Ejection.DueAt != long.MaxValue;
+        });
+        // No check has passed, so nothing says that it can be reached: that a probe has to find out.
+        Assert.Equal(EjectionReason.Unreachable, instance.Ejection.Reason);
+        Assert.Equal(Admission.Probe, instance.Ejection.TryEnter(time.GetTimestamp()));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

@@ -246,6 +246,96 @@ public sealed class CircuitBreakerTests
         Assert.Equal(0, env.State("orders").InFlight);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task StateChanged_ListenerThrows_IsLoggedOnceAndNobodyElseNotices()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var heard = new List<MeshCircuitState>();
+        Breakers(env).StateChanged += (_, _) => throw new InvalidOperationException("the listener is broken");
+        Breakers(env).StateChanged += (_, change) => heard.Add(change.State);
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+            Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+        }
+
+        Assert.Equal([MeshCircuitState.Open], heard);
+        await Breakers(env).IsolateAsync("orders", Token);
+        await Breakers(env).CloseAsync("orders", Token);
+        Assert.Equal([MeshCircuitState.Open, MeshCircuitState.Isolated, MeshCircuitState.Closed], heard);
+        var lines = env.Logs.Lines.Where(line => line.Level == LogLevel.Error).ToList();
+        Assert.Equal(3, lines.Count);
+        Assert.All(lines, line => Assert.Contains("orders", line.Text, StringComparison.Ordinal));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(14, MeshCircuitState.Open)]
+    [InlineData(13, MeshCircuitState.Open)]
+    [InlineData(5, MeshCircuitState.Closed)]
+    [InlineData(0, MeshCircuitState.Closed)]
+    public async Task SendAsync_GrpcStatusInTrailers_IsWhatTheCallIsJudgedBy(int status, MeshCircuitState state)
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        var answer = status;
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, Volatile.Read(ref answer)));
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+            using var response = await GrpcAnswer.AskAsync(env);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            // The status has not been read yet.
+            Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+            await response.Content.ReadAsByteArrayAsync(Token);
+        }
+
+        Assert.Equal(state, Breakers(env).StateOf("orders"));
+        if (state == MeshCircuitState.Closed)
+        {
+            return;
+        }
+
+        // The probe too is judged by its trailers.
+        time.Advance(TimeSpan.FromSeconds(5));
+        using (var bad = await GrpcAnswer.AskAsync(env))
+        {
+            Assert.Equal(MeshCircuitState.HalfOpen, Breakers(env).StateOf("orders"));
+            await bad.Content.ReadAsByteArrayAsync(Token);
+            Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        Volatile.Write(ref answer, 0);
+        using var good = await GrpcAnswer.AskAsync(env);
+        await good.Content.ReadAsByteArrayAsync(Token);
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_GrpcProbeDisposedBeforeItsStatus_ProvesNothing()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time);
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, 14));
+        for (var i = 0; i < 10; i++)
+        {
+            using var response = await GrpcAnswer.AskAsync(env);
+            await response.Content.ReadAsByteArrayAsync(Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        var probe = await GrpcAnswer.AskAsync(env);
+        probe.Dispose();
+        Assert.Equal(MeshCircuitState.Open, Breakers(env).StateOf("orders"));
+        Assert.Equal(0, env.State("orders").InFlight);
+    }
+
     private static MeshCircuitBreakers Breakers(MeshTestEnvironment env) => env.Services.GetRequiredService<MeshCircuitBreakers>();
 
     // Half of at least 10 calls in 10 s; opens for 5 s.

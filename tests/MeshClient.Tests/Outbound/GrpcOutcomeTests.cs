@@ -1,6 +1,5 @@
+using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
-using MeshClient.Resilience;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 
@@ -18,11 +17,11 @@ public sealed class GrpcOutcomeTests
     {
         using var meters = new MetricRecorder();
         await using var env = new MeshTestEnvironment(services: meters.Attach);
-        var bad = await env.StartAsync("orders", context => AnswerAsync(context, status));
-        await env.StartAsync("orders", context => AnswerAsync(context, "0"));
+        var bad = await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, int.Parse(status, CultureInfo.InvariantCulture)));
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, 0));
         for (var i = 0; i < 30; i++)
         {
-            using var response = await SendAsync(env);
+            using var response = await GrpcAnswer.AskAsync(env);
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
             await response.Content.ReadAsByteArrayAsync(Token);
             // So that the one that fails is picked for all that.
@@ -50,11 +49,11 @@ public sealed class GrpcOutcomeTests
             context.Response.Headers["grpc-retry-pushback-ms"] = "20000";
             return Task.CompletedTask;
         });
-        await env.StartAsync("orders", context => AnswerAsync(context, "0"));
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, 0));
         var (seen, refused) = (0, 0);
         for (var i = 0; i < 20; i++)
         {
-            using var response = await SendAsync(env, idempotent: true);
+            using var response = await GrpcAnswer.AskAsync(env, idempotent: true);
             await response.Content.ReadAsByteArrayAsync(Token);
             // It asks for a pause that is longer than the call's time, so the first call that comes to it is not repeated.
             refused += response.Headers.Contains("grpc-status") ? 1 : 0;
@@ -63,25 +62,5 @@ public sealed class GrpcOutcomeTests
 
         Assert.InRange(seen, 15, 20);
         Assert.Equal(1, refused);
-    }
-
-    private static async Task<HttpResponseMessage> SendAsync(MeshTestEnvironment env, bool idempotent = false)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/pkg.Service/Method")
-        {
-            Version = HttpVersion.Version20,
-            Content = new ByteArrayContent([0, 0, 0, 0, 0]),
-        };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
-        request.Options.Set(MeshRequestOptions.Idempotent, idempotent);
-        return await env.Client().SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
-    }
-
-    private static async Task AnswerAsync(HttpContext context, string status)
-    {
-        context.Response.ContentType = "application/grpc";
-        await context.Response.Body.WriteAsync(new byte[5]);
-        await context.Response.Body.FlushAsync();
-        context.Response.AppendTrailer("grpc-status", status);
     }
 }

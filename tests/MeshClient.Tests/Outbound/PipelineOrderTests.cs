@@ -12,6 +12,7 @@ public sealed class PipelineOrderTests
         new("Fallback", StageScope.Call),
         new("Telemetry", StageScope.Call),
         new("Deadline", StageScope.Call),
+        new("Forward", StageScope.Call),
         new("Route", StageScope.Call),
         new("Admission", StageScope.Call),
         new("CircuitBreaker", StageScope.Call),

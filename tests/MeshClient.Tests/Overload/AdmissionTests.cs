@@ -162,6 +162,31 @@ public sealed class AdmissionTests
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(8, true)]
+    [InlineData(14, true)]
+    [InlineData(13, false)]
+    [InlineData(0, false)]
+    public async Task Throttling_GrpcStatusInTrailers_IsWhatTheCallIsJudgedBy(int status, bool refuses)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Overload.Throttling.Enabled = true);
+        await env.StartAsync("orders", context => GrpcAnswer.InTrailersAsync(context, status));
+        for (var i = 0; i < 4; i++)
+        {
+            try
+            {
+                using var response = await GrpcAnswer.AskAsync(env);
+                await response.Content.ReadAsByteArrayAsync(Token);
+            }
+            catch (MeshCallException e) when (refuses && e.Reason == MeshFailureReason.Overloaded)
+            {
+                break;
+            }
+        }
+
+        Assert.Equal(refuses, env.State("orders").Overload.Throttle!.Probability(TimeProvider.System.GetTimestamp()) > 0.4);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(200)]
     [InlineData(500)]
     public async Task Throttling_ServiceTakesCalls_AllAreMade(int status)

@@ -130,7 +130,7 @@ public sealed class RepeatabilityTests
         "ended" => new HttpRequestException(HttpRequestError.ResponseEnded),
         "timeout" or "cancelled" => new TaskCanceledException(),
         "mesh" => new MeshCallException(MeshFailureReason.NoInstances, "orders", "Pick", "none"),
-        _ => new InvalidOperationException(),
+        _ => new HttpRequestException(HttpRequestError.Unknown),
     };
 
     private static HttpRequestException Protocol(long code, string? wording)

@@ -14,6 +14,16 @@ internal static class TestHealth
     public static EjectionState[] Join(this ServiceHealth health, int count) =>
         [.. Enumerable.Range(0, count).Select(i => new EjectionState(health, $"peer-{i}"))];
 
+    /// <summary>Reports at the time the call was sent.</summary>
+    public static void Succeeded(this EjectionState state, Admission admission, long now) => state.Succeeded(admission, now, now);
+
+    /// <inheritdoc cref="Succeeded"/>
+    public static void Failed(this EjectionState state, Admission admission, long now) => state.Failed(admission, now, now);
+
+    /// <inheritdoc cref="Succeeded"/>
+    public static void ConnectFailed(this EjectionState state, Admission admission, long now, bool isIdentityRefused) =>
+        state.ConnectFailed(admission, now, now, isIdentityRefused);
+
     public static void Fail(this EjectionState state, int times, long now, Admission admission = Admission.Ordinary)
     {
         for (var i = 0; i < times; i++)

@@ -38,6 +38,31 @@ public sealed class TransportStageTests
         Assert.Equal((Version.Parse(sent), sentPolicy), Assert.Single(stub.Seen));
     }
 
+    // Whatever its proxy agrees on: what the service speaks is known by the request or by the settings, or taken to be HTTP/1.1.
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(null, "1.1", RequestVersionOrLower, false, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(null, "1.1", RequestVersionOrHigher, false, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(null, "2.0", RequestVersionOrLower, false, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(null, "2.0", RequestVersionOrHigher, false, "2.0", RequestVersionExact, "http://orders/")]
+    [InlineData(null, "2.0", RequestVersionExact, false, "2.0", RequestVersionExact, "http://orders/")]
+    [InlineData(null, "3.0", RequestVersionOrLower, false, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(true, "1.1", RequestVersionOrLower, false, "2.0", RequestVersionExact, "http://orders/")]
+    [InlineData(true, "1.1", RequestVersionOrLower, true, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(true, "1.1", RequestVersionExact, false, "1.1", RequestVersionExact, "https://orders/")]
+    [InlineData(true, "2.0", RequestVersionOrLower, false, "2.0", RequestVersionExact, "http://orders/")]
+    [InlineData(false, "1.1", RequestVersionOrLower, false, "1.1", RequestVersionOrLower, "https://orders/")]
+    [InlineData(false, "2.0", RequestVersionExact, false, "2.0", RequestVersionExact, "http://orders/")]
+    public async Task SendAsync_BehindAProxy_NegotiatesNothing(
+        bool? prefersHttp2, string version, HttpVersionPolicy policy, bool isUpgrade, string sent, HttpVersionPolicy sentPolicy, string address)
+    {
+        var stub = new Recorder();
+        await using var env = Environment(stub, InstanceSecurity.Mesh, prefersHttp2, isBehindProxy: true);
+        using var response = await SendAsync(env, InstanceSecurity.Mesh, version, policy, isUpgrade);
+        Assert.Equal((Version.Parse(sent), sentPolicy), Assert.Single(stub.Seen));
+        Assert.Equal(address, Assert.Single(stub.Addresses));
+        Assert.Equal("http://orders/", response.RequestMessage?.RequestUri?.AbsoluteUri);
+    }
+
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(InstanceSecurity.Mesh, RequestVersionExact)]
     [InlineData(InstanceSecurity.Mesh, RequestVersionOrHigher)]
@@ -72,10 +97,15 @@ public sealed class TransportStageTests
         pool.Release();
     }
 
-    private static MeshTestEnvironment Environment(Recorder stub, InstanceSecurity security)
+    private static MeshTestEnvironment Environment(
+        Recorder stub, InstanceSecurity security, bool? prefersHttp2 = null, bool isBehindProxy = false)
     {
         var env = new MeshTestEnvironment(
-            mesh => mesh.Defaults.AllowPlaintext = true,
+            mesh =>
+            {
+                mesh.Defaults.AllowPlaintext = true;
+                mesh.Defaults.PreferHttp2 = prefersHttp2;
+            },
             services: services => services.AddSingleton(provider => new TransportFactory(
                 provider.GetRequiredService<MeshClient.Identity.MeshIdentity>(),
                 TimeSpan.Zero,
@@ -83,9 +113,12 @@ public sealed class TransportStageTests
                 provider.GetRequiredService<MeshRandom>(),
                 NullLogger<TransportFactory>.Instance,
                 _ => stub)));
-        env.List("orders", Port, security);
         // Two, so that one may be ejected.
-        env.List("orders", Port + 1, security);
+        foreach (var port in new[] { Port, Port + 1 })
+        {
+            env.ControlPlane.AddInstance(env.List("orders", port, security) with { IsBehindProxy = isBehindProxy });
+        }
+
         return env;
     }
 
@@ -109,10 +142,13 @@ public sealed class TransportStageTests
     {
         public ConcurrentQueue<(Version Version, HttpVersionPolicy Policy)> Seen { get; } = new();
 
+        public ConcurrentQueue<string> Addresses { get; } = new();
+
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Seen.Enqueue((request.Version, request.VersionPolicy));
-            return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK));
+            Addresses.Enqueue(request.RequestUri!.AbsoluteUri);
+            return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { RequestMessage = request });
         }
     }
 }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using MeshClient.TestSupport;
+using Xunit;
 
-namespace MeshClient.Consul.Tests.Cli;
+namespace MeshClient.TestSupport;
 
 /// <summary>Runs the real <c>consul</c> command against a registry.</summary>
 internal sealed class ConsulCli(Uri address, string? token = null)
@@ -87,7 +87,8 @@ internal sealed class ConsulCli(Uri address, string? token = null)
         }
     }
 
-    private async Task<Process> StartAsync(string[] arguments)
+    /// <summary>Starts a command that does not end by itself, with its streams redirected. Kill it when it has served.</summary>
+    public async Task<Process> StartAsync(params string[] arguments)
     {
         var start = new ProcessStartInfo(await ConsulBinary.RequireAsync(), arguments)
         {

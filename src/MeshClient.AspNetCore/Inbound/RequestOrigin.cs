@@ -1,0 +1,119 @@
+using MeshClient.AspNetCore.Endpoints;
+using MeshClient.AspNetCore.Peers;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace MeshClient.AspNetCore.Inbound;
+
+/// <summary>Where requests come from: a connection to the mesh listener with its peer, or, without one, everywhere else.</summary>
+/// <remarks>
+/// Knows the requests it is bringing now, so that those whose permit is withdrawn can be ended. They stand in an array that is
+/// kept for the life of the connection: a request costs two short stays in a lock that only requests of one caller share, and no
+/// memory.
+/// </remarks>
+/// <param name="peer">Who is at the other end; null: nobody knows.</param>
+/// <param name="guard">What every endpoint's rules are checked by.</param>
+internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
+{
+    // INADEQUATE_SECURITY (RFC 9113, section 7), because gRPC clients make PERMISSION_DENIED of it
+    // (grpc/grpc, doc/PROTOCOL-HTTP2.md); and none takes it for a reason to try again.
+    private const int StreamError = 0xc;
+
+    private readonly Lock _lock = new();
+    private RunningRequest[] _running = [];
+    private int _count;
+
+    public MeshPeer? Peer => peer;
+
+    public EndpointGuard Guard => guard;
+
+    /// <summary>A request is served from now on.</summary>
+    public void Enter(InboundRequest request, in RunningRequest running)
+    {
+        lock (_lock)
+        {
+            if (_count == _running.Length)
+            {
+                Array.Resize(ref _running, Math.Max(1, _count * 2));
+            }
+
+            request.Slot = _count;
+            _running[_count++] = running;
+        }
+    }
+
+    /// <summary>It is not any more. Does nothing for one that never was.</summary>
+    public void Leave(InboundRequest request)
+    {
+        if (request.Slot < 0)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            var last = _running[--_count];
+            _running[_count] = default;
+            if (!ReferenceEquals(last.Request, request))
+            {
+                _running[request.Slot] = last;
+                last.Request.Slot = request.Slot;
+            }
+
+            request.Slot = -1;
+        }
+    }
+
+    /// <summary>The context of a request that is being served; null for one that is not.</summary>
+    public HttpContext? ContextOf(InboundRequest request)
+    {
+        lock (_lock)
+        {
+            return request.Slot < 0 ? null : _running[request.Slot].Context;
+        }
+    }
+
+    /// <summary>Ends the requests that a new rule would not let in.</summary>
+    /// <param name="decide">What it says of one.</param>
+    /// <param name="ended">Is told of those that were ended.</param>
+    public void EndDenied(Func<RunningRequest, InboundVerdict> decide, Action<RunningRequest, InboundVerdict> ended)
+    {
+        lock (_lock)
+        {
+            // Backwards, since what is ended may leave at once, on this thread. In the lock, since a request that has left is
+            // no longer there to be looked at or ended: its context serves the next one.
+            for (var i = _count - 1; i >= 0; i--)
+            {
+                var running = _running[i];
+                if (!running.Request.Verdict.IsPermitted)
+                {
+                    continue;
+                }
+
+                var verdict = decide(running);
+                if (verdict.IsPermitted)
+                {
+                    continue;
+                }
+
+                running.Request.Verdict = verdict;
+                ended(running, verdict);
+                if (running.Context.Features.Get<IHttpResetFeature>() is { } stream)
+                {
+                    stream.Reset(StreamError);
+                }
+                else
+                {
+                    running.Context.Abort();
+                }
+            }
+        }
+    }
+}
+
+/// <summary>A request that is being served, as it was when that was decided.</summary>
+/// <param name="Request">The request.</param>
+/// <param name="Context">Its context.</param>
+/// <param name="Method">The method that was decided on.</param>
+/// <param name="Path">The path that was decided on.</param>
+internal readonly record struct RunningRequest(InboundRequest Request, HttpContext Context, string Method, string Path);

@@ -1,0 +1,86 @@
+using System.Buffers;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+
+namespace MeshClient.AspNetCore.Listener;
+
+/// <summary>
+/// Finds out what a peer speaks that agreed on HTTP/2. A proxy that hands on bytes, such as Consul's own, always agrees on it,
+/// whatever the program behind it speaks; so its first bytes decide, and the server is told. They are left where they are.
+/// </summary>
+/// <remarks>
+/// HTTP/2 begins with the preface <c>PRI * HTTP/2.0</c>, sent without waiting for us, and no request of HTTP/1.x may have that
+/// method (RFC 9113, sections 3.4 and 11.6). A peer that says nothing is waited for as long as the server waits for a
+/// request, and no longer than the server runs.
+/// </remarks>
+internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
+{
+    private static ReadOnlySpan<byte> Http2 => "h2"u8;
+
+    private static ReadOnlySpan<byte> Preface => "PRI"u8;
+
+    public async Task OnConnectionAsync(ConnectionContext connection)
+    {
+        if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } agreed && agreed.ApplicationProtocol.Span.SequenceEqual(Http2))
+        {
+            switch (await SpeaksHttp2Async(connection).ConfigureAwait(false))
+            {
+                case null:
+                    connection.Abort(new ConnectionAbortedException("Nothing came over the connection in time."));
+                    return;
+                case false:
+                    connection.Features.Set<ITlsApplicationProtocolFeature>(Http11.Instance);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        await next(connection).ConfigureAwait(false);
+    }
+
+    // Null: it said nothing, and is gone or has been waited for long enough.
+    private async ValueTask<bool?> SpeaksHttp2Async(ConnectionContext connection)
+    {
+        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        using var timer = new CancellationTokenSource(limit, time);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, closing, connection.ConnectionClosed);
+        var input = connection.Transport.Input;
+        try
+        {
+            while (true)
+            {
+                var result = await input.ReadAsync(end.Token).ConfigureAwait(false);
+                var buffer = result.Buffer;
+                var isPreface = BeginsAsPreface(buffer);
+                if (!isPreface || buffer.Length >= Preface.Length || result.IsCompleted)
+                {
+                    input.AdvanceTo(buffer.Start);
+                    return isPreface;
+                }
+
+                input.AdvanceTo(buffer.Start, buffer.End);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            return null;
+        }
+    }
+
+    private static bool BeginsAsPreface(in ReadOnlySequence<byte> bytes)
+    {
+        Span<byte> beginning = stackalloc byte[Preface.Length];
+        var length = (int)Math.Min(bytes.Length, Preface.Length);
+        bytes.Slice(0, length).CopyTo(beginning);
+        return Preface.StartsWith(beginning[..length]);
+    }
+
+    private sealed class Http11 : ITlsApplicationProtocolFeature
+    {
+        public static readonly Http11 Instance = new();
+
+        public ReadOnlyMemory<byte> ApplicationProtocol { get; } = "http/1.1"u8.ToArray();
+    }
+}

@@ -1,0 +1,43 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using MeshClient.Identity;
+
+namespace MeshClient.Transport;
+
+/// <summary>
+/// A connection to an instance of the mesh. Is the TLS stream itself rather than a wrapper: HTTP's handler takes a connection
+/// for a protected one only when it is handed that, and reads and writes pay nothing.
+/// </summary>
+internal sealed class InstanceStream(Socket socket, Stream transport, InstanceConnector connector)
+    : SslStream(transport, leaveInnerStreamOpen: false), ILeasedConnection
+{
+    private ConnectionLease? _lease;
+
+    /// <summary>Begins to watch how long the connection may live.</summary>
+    public void Begin(Func<ILeasedConnection, ConnectionLease> lease) => _lease = lease(this);
+
+    public void Drain() => connector.Draining?.Invoke();
+
+    public void Abort(string why)
+    {
+        connector.LogAborted(why);
+        // With a reset: there is nobody to wait for, and what is under way has to notice.
+        socket.Close(0);
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        _lease?.Dispose();
+        return base.DisposeAsync();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _lease?.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}
