@@ -25,7 +25,10 @@ public sealed record Intention
     /// <summary>The calling service's exact name, or <see cref="Wildcard"/>. Compared with case.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The called service's exact name, or <see cref="Wildcard"/>.</summary>
+    /// <summary>
+    /// The called service's name, or <see cref="Wildcard"/>. Compared without case: registries keep one service under all
+    /// spellings of its name.
+    /// </summary>
     public required string Destination { get; init; }
 
     /// <summary>The verdict, for a rule without permissions.</summary>

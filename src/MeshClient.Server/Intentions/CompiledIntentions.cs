@@ -10,7 +10,7 @@ namespace MeshClient.Server.Intentions;
 /// <param name="defaultAction">What to do when no intention matches.</param>
 internal sealed class CompiledIntentions(IntentionTable table, IntentionAction defaultAction)
 {
-    private readonly ConcurrentDictionary<string, IntentionEvaluator> _byDestination = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, IntentionEvaluator> _byDestination = new(StringComparer.OrdinalIgnoreCase);
 
     public IntentionTable Table => table;
 

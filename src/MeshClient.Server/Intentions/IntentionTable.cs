@@ -5,7 +5,10 @@ using MeshClient.Server.State;
 
 namespace MeshClient.Server.Intentions;
 
-/// <summary>All intentions, best precedence first. Immutable.</summary>
+/// <summary>
+/// All intentions, best precedence first. Immutable. As in Consul, the name of a destination is the same in any case, that of a
+/// source is not.
+/// </summary>
 internal sealed record IntentionTable
 {
     private static readonly Comparison<StoredIntention> ByPrecedence = static (left, right) =>
@@ -29,8 +32,8 @@ internal sealed record IntentionTable
     {
         Index = index,
         ById = ImmutableDictionary.Create<string, StoredIntention>(StringComparer.OrdinalIgnoreCase),
-        ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.Ordinal),
-        Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.Ordinal),
+        ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.OrdinalIgnoreCase),
+        Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.OrdinalIgnoreCase),
     };
 
     /// <summary>The intention of a pair as it was written; null: none.</summary>
@@ -116,7 +119,7 @@ internal sealed record IntentionTable
             return With(Entries[destination] with { ModifyIndex = change.Index }, change);
         }
 
-        change.Delete(StateTables.IntentionEntries, destination);
+        change.Delete(StateTables.IntentionEntries, Entries[destination].Destination);
         return this with { Entries = Entries.Remove(destination) };
     }
 

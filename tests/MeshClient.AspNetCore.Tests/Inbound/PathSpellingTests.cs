@@ -11,12 +11,13 @@ namespace MeshClient.AspNetCore.Tests.Inbound;
 
 /// <summary>
 /// No spelling of a denied path gets to the endpoint that the path itself would get to. The same spellings go to a host that
-/// denies nothing, which shows that many of them do lead there.
+/// denies nothing, which shows that many of them do lead there. <c>MESHCLIENT_LONG=1</c> tries ten times as many.
 /// </summary>
 public sealed class PathSpellingTests
 {
     private const string Reached = "reached";
-    private const int Spellings = 1_200;
+
+    private static readonly int Spellings = Environment.GetEnvironmentVariable("MESHCLIENT_LONG") == "1" ? 12_000 : 1_200;
 
     // Each path is denied by a rule below, and leads to an endpoint.
     private static readonly string[] Denied = ["/admin/keys", "/reports/7", "/files/deep/secret.txt", "/shop", "/shop/", "/kiosk/größe"];
@@ -25,7 +26,7 @@ public sealed class PathSpellingTests
     [
         new() { Action = IntentionAction.Deny, PathExact = "/admin/keys" },
         new() { Action = IntentionAction.Deny, PathPrefix = "/reports/" },
-        new() { Action = IntentionAction.Deny, PathRegex = "/files/[a-z]+/.*" },
+        new() { Action = IntentionAction.Deny, PathRegex = "/files/.*" },
         new() { Action = IntentionAction.Deny, PathExact = "/shop/" },
         new() { Action = IntentionAction.Deny, PathRegex = "/k[a-z]osk/größe" },
     ];
@@ -95,8 +96,7 @@ public sealed class PathSpellingTests
     }
 
     private static string Encoded(Random random, string text) => string.Concat(
-        Encoding.UTF8.GetBytes(text).Select(one => one.ToString(random.Next(2) == 0 ? "%x2" : "%X2", CultureInfo.InvariantCulture)
-            .Replace("x", string.Empty, StringComparison.Ordinal)));
+        Encoding.UTF8.GetBytes(text).Select(one => "%" + one.ToString(random.Next(2) == 0 ? "x2" : "X2", CultureInfo.InvariantCulture)));
 
     private static async Task<List<bool>> SendAsync(InboundTestHost host, List<string> targets)
     {
@@ -116,7 +116,7 @@ public sealed class PathSpellingTests
         return answers;
     }
 
-    // The app's answers have a length; what the server refuses by itself ends the connection.
+    // What the server refuses by itself ends the connection; all else comes with a length, or in chunks of which the last is empty.
     private static async Task<(bool Reached, bool IsOpen)> ReadAsync(SslStream tls)
     {
         var buffer = new byte[16_384];
@@ -125,22 +125,20 @@ public sealed class PathSpellingTests
         {
             var read = await tls.ReadAsync(buffer.AsMemory(length), TestContext.Current.CancellationToken);
             length += read;
-            var text = Encoding.UTF8.GetString(buffer, 0, length);
-            var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
-            var isBad = text.StartsWith("HTTP/1.1 400", StringComparison.Ordinal);
-            if (read == 0 || isBad)
+            var text = Encoding.ASCII.GetString(buffer, 0, length);
+            if (read == 0 || text.StartsWith("HTTP/1.1 400", StringComparison.Ordinal))
             {
                 return (false, false);
             }
 
-            var at = text.IndexOf("Content-Length: ", StringComparison.OrdinalIgnoreCase);
-            if (end > 0 && at > 0)
+            var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4;
+            var at = text.IndexOf("Content-Length: ", StringComparison.OrdinalIgnoreCase) + "Content-Length: ".Length;
+            var isWhole = at < "Content-Length: ".Length
+                ? text.EndsWith("\r\n0\r\n\r\n", StringComparison.Ordinal)
+                : length - end >= int.Parse(text.AsSpan(at, text.IndexOf('\r', at) - at), CultureInfo.InvariantCulture);
+            if (end >= 4 && isWhole)
             {
-                var size = int.Parse(text.AsSpan(at + 16, text.IndexOf('\r', at) - at - 16), CultureInfo.InvariantCulture);
-                if (Encoding.UTF8.GetByteCount(text.AsSpan(end + 4)) >= size)
-                {
-                    return (text.AsSpan(end).Contains(Reached, StringComparison.Ordinal), true);
-                }
+                return (text.AsSpan(end).Contains(Reached, StringComparison.Ordinal), true);
             }
         }
     }
@@ -176,12 +174,11 @@ public sealed class PathSpellingTests
             {
                 app.MapGet("/admin/keys", () => Reached);
                 app.MapGet("/reports/{id}", (string id) => Reached);
-                app.MapGet("/files/{folder:regex(^deep$)}/{**rest}", (string folder) => Reached);
+                app.MapGet("/files/{folder}/{**rest}", (string folder) => Reached);
                 app.MapGet("/shop/", () => Reached);
                 app.MapGet("/kiosk/größe", () => Reached);
                 app.MapFallback(() => "other");
             },
-            build: builder => builder.Services.AddRouting(),
             controlPlane: plane);
     }
 }

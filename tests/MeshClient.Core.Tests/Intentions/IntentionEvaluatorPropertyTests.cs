@@ -50,7 +50,7 @@ public sealed class IntentionEvaluatorPropertyTests
 
     private static readonly Gen<Intention> Intentions =
         from source in Gen.Elements("web", "ops", "*")
-        from destination in Gen.Elements("orders", "orders", "payments", "*")
+        from destination in Gen.Elements("orders", "orders", "Orders", "payments", "*")
         from action in Actions
         from permissions in Gen.OneOf(Gen.Constant<IList<IntentionPermission>>([]), UpTo(3, Permissions))
         select new Intention
@@ -71,7 +71,7 @@ public sealed class IntentionEvaluatorPropertyTests
         from path in Paths
         from headers in UpTo(2, Headers)
         select new Case(
-            [.. intentions.DistinctBy(intention => intention.Id)],
+            [.. intentions.DistinctBy(intention => (intention.Source, intention.Destination.ToUpperInvariant()))],
             otherwise,
             source,
             method,

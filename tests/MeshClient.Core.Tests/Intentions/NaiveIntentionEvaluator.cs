@@ -54,7 +54,7 @@ internal static class NaiveIntentionEvaluator
     }
 
     private static Intention? Deciding(IntentionSnapshot snapshot, string source) => snapshot.Intentions
-        .Where(i => i.Destination == snapshot.Destination.Value || i.Destination == "*")
+        .Where(i => string.Equals(i.Destination, snapshot.Destination.Value, StringComparison.OrdinalIgnoreCase) || i.Destination == "*")
         .Where(i => i.Source == source || i.Source == "*")
         .OrderByDescending(i => (i.Source == "*", i.Destination == "*") switch
         {
