@@ -24,8 +24,8 @@ public static class MeshClientInstrumentationExtensions
     }
 
     /// <summary>
-    /// Collects the spans of calls and attempts. The spans of the receiving side are ASP.NET Core's own. Calling it again
-    /// changes nothing.
+    /// Collects the spans of calls, and of their attempts after the first. The spans of the receiving side are ASP.NET Core's
+    /// own. Calling it again changes nothing.
     /// </summary>
     /// <param name="builder">The app's tracer provider.</param>
     /// <exception cref="ArgumentNullException">There is no builder.</exception>

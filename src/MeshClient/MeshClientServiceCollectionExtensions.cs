@@ -3,6 +3,7 @@ using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Identity;
@@ -148,6 +149,13 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
+        services.TryAddSingleton<DialTelemetry>();
+        services.TryAddSingleton<IMeshDialer>(provider =>
+        {
+            // Has the figures of the services called looked up, for an app that makes no calls.
+            _ = provider.GetRequiredService<MeshHandlerFactory>();
+            return ActivatorUtilities.CreateInstance<MeshDialer>(provider);
+        });
         services.TryAddSingleton(provider =>
         {
             var destinations = provider.GetRequiredService<DestinationTable>();

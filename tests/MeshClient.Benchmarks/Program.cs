@@ -5,7 +5,7 @@ using MeshClient.Benchmarks.Sidecars;
 
 return args switch
 {
-    ["overhead", ..] => await OverheadBenchmark.RunAsync(),
+    ["overhead", ..] => await OverheadBenchmark.RunAsync(args[1..]),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
@@ -27,11 +27,11 @@ static int Help()
 
           dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
 
-          overhead    time and bytes a call gets added by the pipeline, no network
+          overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
           pick        time of one choice of an instance
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
-                      [--seconds N] (default 3) [--rounds N] (default 5)
+                      [--milliseconds N] of a round (default 500) [--rounds N] (default 15) [--cells VERSION:BYTES:CALLERS,...] (default: all)
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
                       [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -23,12 +24,16 @@ internal static class TransportBenchmark
         (HttpVersion.Version11, 128, 1), (HttpVersion.Version11, 128, 16), (HttpVersion.Version11, 128, 64),
     ];
 
+    private const int MostCalls = 1_000_000;
+    private static readonly ConcurrentDictionary<int, List<double>[]> Latencies = new();
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
+
     public static async Task<int> RunAsync(string[] args)
     {
-        var seconds = Option(args, "--seconds", 3);
-        var rounds = Option(args, "--rounds", 5);
+        var length = TimeSpan.FromMilliseconds(Option(args, "--milliseconds", 500));
+        var rounds = Option(args, "--rounds", 15);
         Print.Machine();
-        Console.WriteLine($"{rounds} rounds of {seconds} s each, A and B in turn; medians; client and server share the processors.");
+        Console.WriteLine($"{rounds} rounds of {length.TotalSeconds} s each, A and B in turn; medians; client and server share the processors.");
         Console.WriteLine();
         using var controlPlane = new InMemoryControlPlane();
         using var server = await StartServerAsync(controlPlane);
@@ -37,14 +42,14 @@ internal static class TransportBenchmark
 
         Console.WriteLine("| HTTP | bytes | callers | bare calls/s | mesh calls/s | ratio | bare p50 us | mesh p50 us | ratio | bare p99 us | mesh p99 us | ratio | bare B/call | mesh B/call |");
         Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-        foreach (var (version, bytes, callers) in Cells)
+        foreach (var (version, bytes, callers) in Cells.Where(cell => IsWanted(args, cell)))
         {
             await using var mesh = BenchmarkMesh.Create(controlPlane, network: null);
             using var meshInvoker = mesh.Invoker();
             using var bareInvoker = Bare(controlPlane, port);
             var uri = new Uri($"https://orders/{bytes}");
-            await LoadAsync(bareInvoker, uri, version, callers, 1);
-            await LoadAsync(meshInvoker, uri, version, callers, 1);
+            await LoadAsync(bareInvoker, uri, version, callers, WarmUp);
+            await LoadAsync(meshInvoker, uri, version, callers, WarmUp);
             var bare = new List<Load>();
             var meshed = new List<Load>();
             for (var round = 0; round < rounds; round++)
@@ -52,13 +57,13 @@ internal static class TransportBenchmark
                 // Who goes first changes from round to round, so that neither always gets the warmer machine.
                 if (round % 2 == 0)
                 {
-                    bare.Add(await LoadAsync(bareInvoker, uri, version, callers, seconds));
-                    meshed.Add(await LoadAsync(meshInvoker, uri, version, callers, seconds));
+                    bare.Add(await LoadAsync(bareInvoker, uri, version, callers, length));
+                    meshed.Add(await LoadAsync(meshInvoker, uri, version, callers, length));
                 }
                 else
                 {
-                    meshed.Add(await LoadAsync(meshInvoker, uri, version, callers, seconds));
-                    bare.Add(await LoadAsync(bareInvoker, uri, version, callers, seconds));
+                    meshed.Add(await LoadAsync(meshInvoker, uri, version, callers, length));
+                    bare.Add(await LoadAsync(bareInvoker, uri, version, callers, length));
                 }
             }
 
@@ -98,6 +103,14 @@ internal static class TransportBenchmark
     {
         var at = Array.IndexOf(args, name);
         return at >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
+    }
+
+    // "--cells 2.0:128:64,1.1:128:16" measures these only.
+    private static bool IsWanted(string[] args, (Version Version, int Bytes, int Callers) cell)
+    {
+        var at = Array.IndexOf(args, "--cells");
+        return at < 0 || at + 1 == args.Length
+            || args[at + 1].Split(',').Contains(string.Create(CultureInfo.InvariantCulture, $"{cell.Version}:{cell.Bytes}:{cell.Callers}"));
     }
 
     private static async Task<Process> StartServerAsync(InMemoryControlPlane controlPlane)
@@ -146,15 +159,17 @@ internal static class TransportBenchmark
     }
 
     /// <summary>A closed loop of callers.</summary>
-    public static async Task<Load> LoadAsync(HttpMessageInvoker invoker, Uri uri, Version version, int callers, int seconds)
+    public static async Task<Load> LoadAsync(HttpMessageInvoker invoker, Uri uri, Version version, int callers, TimeSpan length)
     {
-        var latencies = new List<double>[callers];
+        // Made beforehand, so that neither their bytes nor the collections they cause are the calls'.
+        var latencies = Latencies.GetOrAdd(callers, static count => [.. Enumerable.Range(0, count).Select(_ => new List<double>(MostCalls / count))]);
         var bytes = GC.GetTotalAllocatedBytes();
         var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, callers).Select(i => Task.Run(async () =>
         {
-            var own = latencies[i] = new List<double>(100_000);
-            while (Stopwatch.GetElapsedTime(started).TotalSeconds < seconds)
+            var own = latencies[i];
+            own.Clear();
+            while (Stopwatch.GetElapsedTime(started) < length)
             {
                 var sent = Stopwatch.GetTimestamp();
                 await CallAsync(invoker, uri, version);
@@ -162,12 +177,9 @@ internal static class TransportBenchmark
             }
         })));
         var elapsed = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        bytes = GC.GetTotalAllocatedBytes() - bytes;
         var all = latencies.SelectMany(own => own).Order().ToArray();
-        return new Load(
-            all.Length / elapsed,
-            all[all.Length / 2],
-            all[(int)(all.Length * 0.99)],
-            (double)(GC.GetTotalAllocatedBytes() - bytes) / all.Length);
+        return new Load(all.Length / elapsed, all[all.Length / 2], all[(int)(all.Length * 0.99)], (double)bytes / all.Length);
     }
 
     private static async Task CallAsync(HttpMessageInvoker invoker, Uri uri, Version version)

@@ -37,7 +37,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The timestamp at which the head of the answer, or the failure, was there.</summary>
     public long RespondedAt { get; set; }
 
-    /// <summary>The attempt's span; null when nobody listens.</summary>
+    /// <summary>The span of an attempt after the first, whose span is the call's; null when nobody listens.</summary>
     public Activity? Activity
     {
         get => _details?.Activity;
@@ -49,6 +49,9 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
             }
         }
     }
+
+    /// <summary>Whether a span is recorded of it.</summary>
+    public bool IsTraced => Call.Activity is { IsAllDataRequested: true };
 
     /// <summary>Whether the app itself wrote a trace into the request.</summary>
     public bool AppSetTrace

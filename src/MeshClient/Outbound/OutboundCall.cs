@@ -100,20 +100,17 @@ internal sealed class OutboundCall
     }
 
     /// <summary>The call's span; null when nobody listens.</summary>
-    public Activity? Activity
-    {
-        get => _details?.Activity;
-        set
-        {
-            if (value is not null)
-            {
-                Written.Activity = value;
-            }
-        }
-    }
+    public Activity? Activity { get; set; }
 
-    /// <summary>The latest attempt; null before the first.</summary>
+    /// <summary>The latest attempt, or the one that counts; null before the first.</summary>
     public OutboundAttempt? Attempt { get; set; }
+
+    /// <summary>The first attempt, once another has been made; null before.</summary>
+    public OutboundAttempt? First
+    {
+        get => _details?.First;
+        set => Written.First = value;
+    }
 
     /// <summary>How many attempts were made.</summary>
     public int Attempts
@@ -200,11 +197,11 @@ internal sealed class OutboundCall
 
         public bool IsOutOfBudget { get; set; }
 
+        public OutboundAttempt? First { get; set; }
+
         public ForwardableHeader[]? Forwarded { get; set; }
 
         public TaskCompletionSource? Ending { get; set; }
-
-        public Activity? Activity { get; set; }
 
         public Exception? Failure { get; set; }
 

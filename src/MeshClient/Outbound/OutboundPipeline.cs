@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Forwarding;
 using MeshClient.Health;
@@ -22,7 +23,7 @@ internal sealed class OutboundPipeline
     private readonly StageStep<AttemptStage>[] _attemptEnter;
     private readonly StageStep<AttemptStage>[] _attemptResponded;
     private readonly StageStep<AttemptStage>[] _attemptEnded;
-    private readonly AnswerContinuation.Pool _continuations;
+    private readonly PlainContinuation.Pool _continuations;
     private readonly FallbackStage _fallback;
     private readonly RetryStage _retry;
     private readonly HedgeStage _hedge;
@@ -33,12 +34,12 @@ internal sealed class OutboundPipeline
     public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
-        _fallback = new FallbackStage(telemetry);
+        _fallback = new FallbackStage(telemetry, time);
         _retry = new RetryStage(time, random, telemetry);
-        _hedge = new HedgeStage(time, telemetry);
+        _hedge = new HedgeStage(this, time, telemetry);
         _attemptAsync = AttemptAsync;
         _attemptsAsync = AttemptsAsync;
-        _continuations = new AnswerContinuation.Pool(this);
+        _continuations = new PlainContinuation.Pool(this);
 
         // Top to bottom in the direction of the request.
         _callStages =
@@ -96,7 +97,8 @@ internal sealed class OutboundPipeline
     {
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         var sending = Send(call);
-        return destination.Service.Settings.Fallback is { } fallback ? _fallback.ApplyAsync(fallback, call, sending) : sending;
+        TelemetryStage.Leave(call);
+        return destination.Service.Settings.Fallback is { } fallback && request is not DialRequest ? _fallback.ApplyAsync(fallback, call, sending) : sending;
     }
 
     /// <summary>Called once when the answer to a call's first attempt is there, or the attempt has failed.</summary>
@@ -123,6 +125,13 @@ internal sealed class OutboundPipeline
         _ = CompleteAsync(call, sending);
     }
 
+    /// <summary>Called once when a call's first attempt has taken so long that another is to be made beside it.</summary>
+    internal void HedgeDue(OutboundAttempt first, Task<HttpResponseMessage> sending)
+    {
+        var racing = new ValueTask<OutboundAttempt>(_hedge.RaceAsync(first, sending));
+        _ = CompleteAsync(first.Call, ConcludeAsync(first.Call, racing, isFirst: true));
+    }
+
     /// <summary>Called once by an attempt's answer when its body has been read to the end, has failed or was disposed.</summary>
     internal void BodyEnded(OutboundAttempt attempt, Exception? failure)
     {
@@ -139,7 +148,13 @@ internal sealed class OutboundPipeline
     /// <returns>The answer to come; null when the attempt failed on the way.</returns>
     internal Task<HttpResponseMessage>? Begin(OutboundAttempt attempt)
     {
-        attempt.Call.Attempt = attempt;
+        var call = attempt.Call;
+        if (call.Attempt is { Number: 1 } first)
+        {
+            call.First = first;
+        }
+
+        call.Attempt = attempt;
         try
         {
             foreach (var (position, stage) in _attemptEnter)
@@ -254,12 +269,13 @@ internal sealed class OutboundPipeline
             return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
         }
 
-        if (IsHedged(call))
+        RetryStage.Count(call);
+        var isHedged = HedgeStage.IsWanted(call);
+        if (isHedged)
         {
-            return ConcludeAsync(call, FirstAsync(call), isFirst: true);
+            HedgeStage.Count(call);
         }
 
-        RetryStage.Count(call);
         var attempt = new OutboundAttempt(call, ++call.Attempts);
         var sending = Begin(attempt);
         if (sending is not { IsCompleted: false })
@@ -269,7 +285,12 @@ internal sealed class OutboundPipeline
 
         // Before anybody can answer: the promise is made when it is first asked for.
         var task = call.Task;
-        _continuations.Await(attempt, sending);
+        TelemetryStage.Leave(call);
+        if (!isHedged || !_hedge.TryAwait(attempt, sending))
+        {
+            _continuations.Await(attempt, sending);
+        }
+
         return task;
     }
 
@@ -323,12 +344,10 @@ internal sealed class OutboundPipeline
         End(call);
     }
 
-    private static bool IsHedged(OutboundCall call) => call.Destination.Service.Hedging is not null && HedgeStage.IsWanted(call);
-
     private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
     {
         RetryStage.Count(call);
-        return IsHedged(call) ? _hedge.AttemptAsync(call, this) : AttemptAsync(call);
+        return HedgeStage.IsWanted(call) ? _hedge.AttemptAsync(call) : AttemptAsync(call);
     }
 
     private ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
@@ -346,7 +365,12 @@ internal sealed class OutboundPipeline
     private void Finish(OutboundAttempt attempt)
     {
         Respond(attempt);
-        if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
+        HedgeStage.Learn(attempt);
+        if (attempt.Response?.Content is DialedContent dialed)
+        {
+            dialed.Connection.Begin(this, attempt);
+        }
+        else if (attempt.Response is { } response && TrackedContent.MayHaveBody(response))
         {
             response.Content = new TrackedContent(response.Content, this, attempt);
         }

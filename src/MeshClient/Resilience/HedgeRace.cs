@@ -48,7 +48,6 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
         }
 
         await finishing.ConfigureAwait(false);
-        Call.Destination.Service.Hedging!.Record(attempt);
         _isStopped |= attempt.Outcome.ForbidsRetry || attempt.Outcome.Verdict == AttemptVerdict.Shed;
         bool isLate;
         lock (_lock)

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using MeshClient.Configuration;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
@@ -25,56 +24,79 @@ internal sealed class HedgeStage : CallStage
 
     private readonly MeshTelemetry _telemetry;
     private readonly HedgeTimer.Pool _timers;
+    private readonly OutboundPipeline _pipeline;
     private readonly TimeProvider _time;
-    private readonly ResiliencePipeline<OutboundAttempt>[] _pipelines;
+    private readonly ResiliencePipeline<OutboundAttempt>[] _races;
 
-    public HedgeStage(TimeProvider time, MeshTelemetry telemetry)
+    public HedgeStage(OutboundPipeline pipeline, TimeProvider time, MeshTelemetry telemetry)
         : base("Hedge", StagePhases.None)
     {
+        _pipeline = pipeline;
         _time = time;
         _telemetry = telemetry;
-        _timers = new HedgeTimer.Pool(time);
-        _pipelines = [.. Enumerable.Range(1, MostHedges).Select(Build)];
+        _timers = new HedgeTimer.Pool(time, pipeline.Answered, pipeline.HedgeDue);
+        _races = [.. Enumerable.Range(1, MostHedges).Select(Build)];
     }
 
     /// <summary>Whether a call may be made a second time. Spends nothing.</summary>
     public static bool IsWanted(OutboundCall call) =>
-        !call.IsUpload && call.Destination.Callable.Length > 1 && Repeatability.MayRunTwice(call);
+        call.Destination.Service.Hedging is not null && !call.IsUpload && call.Destination.Callable.Length > 1 && Repeatability.MayRunTwice(call);
 
-    /// <summary>Makes an attempt, and others beside it when it takes too long.</summary>
-    /// <returns>The attempt that counts.</returns>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call, OutboundPipeline pipeline)
+    /// <summary>Counts a call that may be made a second time into the budget of its service.</summary>
+    public static void Count(OutboundCall call) => call.Destination.Service.Hedging!.Budget.Deposit(call.StartedAt);
+
+    /// <summary>Learns from an attempt at which it would have taken too long.</summary>
+    public static void Learn(OutboundAttempt attempt)
     {
-        var hedging = call.Destination.Service.Hedging!;
-        hedging.Budget.Deposit(call.StartedAt);
-        var address = call.Request.RequestUri!;
-        var first = new OutboundAttempt(call, ++call.Attempts);
-        var sending = pipeline.Begin(first);
-        if (sending is not { IsCompleted: false }
-            || hedging.DelayAt(call.StartedAt) is not { } delay
-            || !await _timers.FiresFirstAsync(sending, delay).ConfigureAwait(false)
-            || !TrySpend(call))
+        if (IsWanted(attempt.Call))
         {
-            await pipeline.FinishAsync(first, sending).ConfigureAwait(false);
-            hedging.Record(first);
-            return first;
+            attempt.Call.Destination.Service.Hedging!.Record(attempt);
         }
-
-        return await RaceAsync(new HedgeRace(call, address, pipeline), first, sending).ConfigureAwait(false);
     }
 
-    private async Task<OutboundAttempt> RaceAsync(HedgeRace race, OutboundAttempt first, Task<HttpResponseMessage> sending)
+    /// <summary>Has the pipeline told when the first attempt is answered, or has taken too long.</summary>
+    /// <returns>False: what is too long is not known.</returns>
+    public bool TryAwait(OutboundAttempt first, Task<HttpResponseMessage> sending)
     {
-        var call = race.Call;
-        var hedging = call.Destination.Service.Hedging!;
+        if (Delay(first.Call) is not { } delay)
+        {
+            return false;
+        }
+
+        _timers.Await(first, sending, delay);
+        return true;
+    }
+
+    /// <summary>The same for who waits for the attempt.</summary>
+    /// <returns>The attempt that counts.</returns>
+    public async ValueTask<OutboundAttempt> AttemptAsync(OutboundCall call)
+    {
+        Count(call);
+        var first = new OutboundAttempt(call, ++call.Attempts);
+        var sending = _pipeline.Begin(first);
+        return sending is { IsCompleted: false } && Delay(call) is { } delay && !await IsAnsweredAsync(sending, delay).ConfigureAwait(false)
+            ? await RaceAsync(first, sending).ConfigureAwait(false)
+            : await _pipeline.FinishAsync(first, sending).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes other attempts beside one that takes too long, if the budgets allow it, and waits for the best.</summary>
+    /// <returns>The attempt that counts.</returns>
+    public async Task<OutboundAttempt> RaceAsync(OutboundAttempt first, Task<HttpResponseMessage> sending)
+    {
+        var call = first.Call;
+        if (!TrySpend(call))
+        {
+            return await _pipeline.FinishAsync(first, sending).ConfigureAwait(false);
+        }
+
         call.IsHedged = true;
+        var race = new HedgeRace(call, first.OriginalUri ?? call.Request.RequestUri!, _pipeline);
         OutboundAttempt? winner = null;
         var context = ResilienceContextPool.Shared.Get(call.Cancellation);
         try
         {
             context.Properties.Set(RaceKey, race);
-            var outcome = await _pipelines[hedging.MaxHedges - 1].ExecuteOutcomeAsync(
+            var outcome = await _races[call.Destination.Service.Hedging!.MaxHedges - 1].ExecuteOutcomeAsync(
                 static (inner, state) => state.race.RunAsync(state.first, state.sending, inner.CancellationToken), context, (race, first, sending)).ConfigureAwait(false);
             outcome.ThrowIfException();
             return winner = outcome.Result!;
@@ -88,6 +110,16 @@ internal sealed class HedgeStage : CallStage
                 new(MeshTelemetry.ServiceTag, call.Destination.Service.Service.Value),
                 new(MeshTelemetry.OutcomeTag, hasWon ? "won" : "lost"));
         }
+    }
+
+    private static TimeSpan? Delay(OutboundCall call) => call.Destination.Service.Hedging!.DelayAt(call.StartedAt);
+
+    private async Task<bool> IsAnsweredAsync(Task sending, TimeSpan delay)
+    {
+        using var answered = new CancellationTokenSource();
+        var first = await Task.WhenAny(sending, Task.Delay(delay, _time, answered.Token)).ConfigureAwait(false);
+        await answered.CancelAsync().ConfigureAwait(false);
+        return ReferenceEquals(first, sending);
     }
 
     private ResiliencePipeline<OutboundAttempt> Build(int hedges) =>

@@ -1,114 +1,117 @@
-using System.Threading.Tasks.Sources;
+using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
 
 /// <summary>
-/// Tells which comes first: the answer, or the moment to make the call a second time. Almost always it is the answer, so this
-/// is used again and again, timer included, and a call that is answered in time leaves nothing behind.
+/// Waits for the answer or the moment to make the call a second time, whichever comes first. Almost always it is the answer, so
+/// this is used again and again, timer included, and a call that is answered in time leaves nothing behind.
 /// </summary>
 /// <remarks>
-/// One that fired is not used again, because the answer it also waited for has still to come. A timer may call back once more
-/// after it was turned off, into the next use; so the moment is looked up in the clock, and what came too early waits again.
+/// The timer is not turned off when the answer comes, nor set again while it is to call back soon enough, because that costs more
+/// than all the rest: it calls back once in a while, looks what is waited for by then, and sleeps on for as long as that takes.
+/// The moment that is waited for is also the word that says who was first: whoever puts 0 in its place has won.
+/// One whose moment came is not used again, because the answer it also waited for has still to come.
 /// </remarks>
-internal sealed class HedgeTimer : IValueTaskSource<bool>
+internal sealed class HedgeTimer : AnswerContinuation
 {
-    private const int Idle = 0;
-    private const int Waiting = 1;
-    private const int Decided = 2;
-
-    private readonly TimeProvider _time;
     private readonly Pool _pool;
     private readonly ITimer _timer;
-    private readonly Action _onAnswer;
-    private ManualResetValueTaskSourceCore<bool> _source;
     private long _dueAt;
-    private int _state;
+    private long _callsBackAt = long.MaxValue;
 
-    private HedgeTimer(TimeProvider time, Pool pool)
+    private HedgeTimer(Pool pool)
     {
-        _time = time;
         _pool = pool;
-        _onAnswer = () => Decide(fired: false);
-        _timer = time.CreateTimer(static state => ((HedgeTimer)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = pool.Time.CreateTimer(static state => ((HedgeTimer)state!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public bool GetResult(short token)
+    protected override void OnAnswer()
     {
-        var fired = _source.GetResult(token);
-        if (fired)
+        if (Interlocked.Exchange(ref _dueAt, 0) != 0)
         {
-            _timer.Dispose();
+            RunAsApp(static state => ((HedgeTimer)state!).TellAnswered());
         }
-        else
-        {
-            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _source.Reset();
-            Volatile.Write(ref _state, Idle);
-            _pool.Return(this);
-        }
-
-        return fired;
     }
 
-    public ValueTaskSourceStatus GetStatus(short token) => _source.GetStatus(token);
-
-    public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _source.OnCompleted(continuation, state, token, flags);
-
-    private ValueTask<bool> WaitAsync(Task answer, TimeSpan delay)
+    private void Await(OutboundAttempt attempt, Task<HttpResponseMessage> sending, TimeSpan delay)
     {
-        var now = _time.GetTimestamp();
-        Volatile.Write(ref _dueAt, now + (long)(delay.TotalSeconds * _time.TimestampFrequency));
-        Volatile.Write(ref _state, Waiting);
-        _timer.Change(delay, Timeout.InfiniteTimeSpan);
-        answer.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_onAnswer);
-        return new ValueTask<bool>(this, _source.Version);
+        Set(attempt, sending);
+        var dueAt = attempt.StartedAt + (long)(delay.TotalSeconds * _pool.Time.TimestampFrequency);
+        // Before the other word is read, as the timer writes that one before it reads this.
+        Interlocked.Exchange(ref _dueAt, dueAt);
+        if (dueAt < Volatile.Read(ref _callsBackAt))
+        {
+            SetTimer(dueAt, delay);
+        }
+
+        Listen(sending);
     }
 
     private void OnTimer()
     {
-        if (Volatile.Read(ref _state) != Waiting)
+        Interlocked.Exchange(ref _callsBackAt, long.MaxValue);
+        var dueAt = Volatile.Read(ref _dueAt);
+        if (dueAt == 0)
         {
             return;
         }
 
-        var left = _time.GetElapsedTime(_time.GetTimestamp(), Volatile.Read(ref _dueAt));
+        var left = _pool.Time.GetElapsedTime(_pool.Time.GetTimestamp(), dueAt);
         if (left > TimeSpan.Zero)
         {
             // At least a millisecond, as timers count in these.
-            _timer.Change(left < HedgingSettings.LeastDelay ? HedgingSettings.LeastDelay : left, Timeout.InfiniteTimeSpan);
-            return;
+            SetTimer(dueAt, left < HedgingSettings.LeastDelay ? HedgingSettings.LeastDelay : left);
         }
-
-        Decide(fired: true);
+        else if (Interlocked.CompareExchange(ref _dueAt, 0, dueAt) == dueAt)
+        {
+            _timer.Dispose();
+            RunAsApp(static state => ((HedgeTimer)state!).TellDue());
+        }
     }
 
-    private void Decide(bool fired)
+    private void SetTimer(long dueAt, TimeSpan delay)
     {
-        if (Interlocked.CompareExchange(ref _state, Decided, Waiting) == Waiting)
+        Volatile.Write(ref _callsBackAt, dueAt);
+        _timer.Change(delay, Timeout.InfiniteTimeSpan);
+    }
+
+    // Given back before the pipeline is told, since what follows may make the next call at once, on the same thread.
+    private void TellAnswered()
+    {
+        var (attempt, sending) = Take();
+        if (!_pool.Spares.TryKeep(this))
         {
-            _source.SetResult(fired);
+            _timer.Dispose();
         }
+
+        _pool.Answered(attempt, sending);
+    }
+
+    private void TellDue()
+    {
+        var (attempt, sending) = Take();
+        _pool.Due(attempt, sending);
     }
 
     /// <summary>Keeps timers for use again.</summary>
-    internal sealed class Pool(TimeProvider time)
+    /// <param name="time">The clock.</param>
+    /// <param name="answered">Told when the answer is there, or the attempt has failed.</param>
+    /// <param name="due">Told when it is not, and the moment has come.</param>
+    internal sealed class Pool(
+        TimeProvider time, Action<OutboundAttempt, Task<HttpResponseMessage>> answered, Action<OutboundAttempt, Task<HttpResponseMessage>> due)
     {
         private const int MaxKept = 256;
 
-        private readonly Spares<HedgeTimer> _spares = new(MaxKept);
+        public TimeProvider Time { get; } = time;
 
-        /// <summary>Waits for an answer, for no longer than the delay.</summary>
-        /// <returns>True: the delay is over, and the answer is not there.</returns>
-        public ValueTask<bool> FiresFirstAsync(Task answer, TimeSpan delay) =>
-            (_spares.TryTake() ?? new HedgeTimer(time, this)).WaitAsync(answer, delay);
+        public Action<OutboundAttempt, Task<HttpResponseMessage>> Answered { get; } = answered;
 
-        public void Return(HedgeTimer timer)
-        {
-            if (!_spares.TryKeep(timer))
-            {
-                timer._timer.Dispose();
-            }
-        }
+        public Action<OutboundAttempt, Task<HttpResponseMessage>> Due { get; } = due;
+
+        public Spares<HedgeTimer> Spares { get; } = new(MaxKept);
+
+        /// <summary>Waits for an answer, for no longer than the delay since the attempt began.</summary>
+        public void Await(OutboundAttempt attempt, Task<HttpResponseMessage> sending, TimeSpan delay) =>
+            (Spares.TryTake() ?? new HedgeTimer(this)).Await(attempt, sending, delay);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using MeshClient.Dialing;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
@@ -71,6 +72,8 @@ internal static class Repeatability
     {
         var request = call.Request;
         return IsIdempotent(request.Method)
+            // A connection that is open and was not used has done nothing.
+            || request is DialRequest
             || request.Headers.NonValidated.Contains(IdempotencyKeyHeader)
             || (request.Options.TryGetValue(MeshRequestOptions.Idempotent, out var marked) && marked)
             || call.Destination.Service.Settings.Retry.IsRepeatable(request);

@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using MeshClient.Forwarding;
 using MeshClient.Outbound;
+using MeshClient.Telemetry;
 
 namespace MeshClient.Resilience;
 
@@ -52,27 +52,8 @@ internal static class RequestCopy
     }
 
     // What is left of the deadline, what only instances of the mesh are given, and the span: each attempt has its own.
-    private static bool IsOfTheAttempt(OutboundAttempt first, string header)
-    {
-        if (string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase)
-            || HeaderForwarding.IsOfTheAttempt(first, header))
-        {
-            return true;
-        }
-
-        if (first.Activity is null || first.AppSetTrace)
-        {
-            return false;
-        }
-
-        foreach (var field in DistributedContextPropagator.Current.Fields)
-        {
-            if (string.Equals(header, field, StringComparison.OrdinalIgnoreCase))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    private static bool IsOfTheAttempt(OutboundAttempt first, string header) =>
+        string.Equals(header, first.TimeoutHeader, StringComparison.OrdinalIgnoreCase)
+        || HeaderForwarding.IsOfTheAttempt(first, header)
+        || (first.IsTraced && !first.AppSetTrace && TraceHeaders.Include(header));
 }

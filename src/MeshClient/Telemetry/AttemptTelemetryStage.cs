@@ -3,16 +3,28 @@ using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
 
-/// <summary>One span and one figure per attempt, naming the instance. Told when <see cref="TelemetryStage"/> tells of a call.</summary>
+/// <summary>
+/// One figure per attempt, naming the instance, and one span per attempt after the first, whose span is the call's. Told when
+/// <see cref="TelemetryStage"/> tells of a call.
+/// </summary>
 internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptStage("AttemptTelemetry", StageScope.Attempt)
 {
     public override void Enter(OutboundAttempt attempt)
     {
-        if (attempt.Call.Activity is { IsAllDataRequested: true } call)
+        if (attempt.Call.Activity is not { IsAllDataRequested: true } call)
         {
-            // Named by its parent, because an earlier attempt's span may still be the current one.
-            attempt.Activity = telemetry.Source.StartActivity("attempt", ActivityKind.Client, call.Context);
-            attempt.AppSetTrace = HasTrace(attempt.Request);
+            return;
+        }
+
+        if (attempt.Number > 1)
+        {
+            // Named by its parent, because another span may be the current one.
+            attempt.Activity = telemetry.Source.StartActivity(attempt.Request.Method.Method, ActivityKind.Client, call.Context);
+        }
+
+        if (TraceHeaders.AreIn(attempt.Request))
+        {
+            attempt.AppSetTrace = true;
         }
     }
 
@@ -23,9 +35,11 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
             Tell(attempt);
         }
 
-        if (attempt.Activity is not null && !attempt.AppSetTrace)
+        // The runtime writes the present span into a request unless one stands there already: this attempt's must not stay for the
+        // next.
+        if (attempt.IsTraced && !attempt.AppSetTrace)
         {
-            ForgetTrace(attempt.Request);
+            TraceHeaders.Remove(attempt.Request);
         }
     }
 
@@ -37,66 +51,58 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         }
     }
 
+    /// <summary>What the figures of an attempt are told by.</summary>
+    public static TagList Tags(OutboundAttempt attempt, in Outcome outcome)
+    {
+        var tags = new TagList { { MeshTelemetry.ServiceTag, attempt.Call.Destination.Name.Service.Value } };
+        if (attempt.Instance is { } instance)
+        {
+            tags.Add(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
+            tags.Add(MeshTelemetry.AddressTag, instance.Endpoint.Host);
+            tags.Add(MeshTelemetry.PortTag, instance.BoxedPort);
+        }
+
+        outcome.AddTo(ref tags);
+        return tags;
+    }
+
+    /// <summary>Says in a span what was called and what came of it.</summary>
+    /// <param name="activity">The span.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="attempt">The attempt the span is of, or whose answer is the call's; null: there was none.</param>
+    /// <param name="outcome">What came of it.</param>
+    public static void Describe(Activity activity, OutboundCall call, OutboundAttempt? attempt, in Outcome outcome)
+    {
+        activity.AddTag(MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value);
+        activity.AddTag(MeshTelemetry.MethodTag, call.Request.Method.Method);
+        if (attempt?.Instance is { } instance)
+        {
+            activity.AddTag(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
+            activity.AddTag(MeshTelemetry.AddressTag, instance.Endpoint.Host);
+            activity.AddTag(MeshTelemetry.PortTag, instance.BoxedPort);
+        }
+
+        outcome.AddTo(activity);
+    }
+
     private void Tell(OutboundAttempt attempt)
     {
-        var instance = attempt.Instance;
         if (attempt.Activity is null && !telemetry.AttemptDuration.Enabled)
         {
             return;
         }
 
-        // In the words of the call's own failures: a time limit of ours is no cancellation.
-        var outcome = attempt.Failure is null
-            ? new Outcome(null, (int)attempt.Response!.StatusCode, attempt.Outcome)
-            : new Outcome(CallFailure.Describe(attempt), 0, attempt.Outcome);
-        if (telemetry.AttemptDuration.Enabled && instance is not null)
+        var outcome = Outcome.Of(attempt);
+        if (telemetry.AttemptDuration.Enabled && attempt.Instance is not null)
         {
-            var tags = new TagList
-            {
-                { MeshTelemetry.ServiceTag, instance.Description.Service.Value },
-                { MeshTelemetry.InstanceTag, instance.Description.Id.Value },
-                { MeshTelemetry.AddressTag, instance.Endpoint.Host },
-                { MeshTelemetry.PortTag, instance.BoxedPort },
-            };
-            outcome.AddTo(ref tags);
-            telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), tags);
+            telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), Tags(attempt, outcome));
         }
 
         if (attempt.Activity is { } activity)
         {
-            activity.SetTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(attempt.Number - 1));
-            if (instance is not null)
-            {
-                activity.SetTag(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
-                activity.SetTag(MeshTelemetry.AddressTag, instance.Endpoint.Host);
-                activity.SetTag(MeshTelemetry.PortTag, instance.BoxedPort);
-            }
-
-            outcome.SetOn(activity);
+            Describe(activity, attempt.Call, attempt, outcome);
+            activity.AddTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(attempt.Number - 1));
             activity.Stop();
-        }
-    }
-
-    private static bool HasTrace(HttpRequestMessage request)
-    {
-        foreach (var field in DistributedContextPropagator.Current.Fields)
-        {
-            if (request.Headers.NonValidated.Contains(field))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    // The runtime writes the present span into a request unless one stands there already: this attempt's must not stay for the
-    // next.
-    private static void ForgetTrace(HttpRequestMessage request)
-    {
-        foreach (var field in DistributedContextPropagator.Current.Fields)
-        {
-            request.Headers.Remove(field);
         }
     }
 }

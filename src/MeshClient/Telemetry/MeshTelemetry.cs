@@ -29,6 +29,8 @@ internal sealed class MeshTelemetry : IDisposable
     public const string ErrorTag = "error.type";
     public const string AddressTag = "server.address";
     public const string PortTag = "server.port";
+    public const string ProtocolTag = "network.protocol.version";
+    public const string DurationTag = "meshclient.duration";
 
     // The boundaries OpenTelemetry advises for http.client.request.duration, in seconds.
     private static readonly InstrumentAdvice<double> Buckets = new()
@@ -73,8 +75,11 @@ internal sealed class MeshTelemetry : IDisposable
 
     public Counter<long> Fallbacks { get; }
 
-    /// <summary>The time between two timestamps, in seconds.</summary>
-    public double Seconds(long from, long to) => _time.GetElapsedTime(from, to).TotalSeconds;
+    /// <summary>The time between two timestamps.</summary>
+    public TimeSpan Elapsed(long from, long to) => _time.GetElapsedTime(from, to);
+
+    /// <summary>The same, in seconds.</summary>
+    public double Seconds(long from, long to) => Elapsed(from, to).TotalSeconds;
 
     /// <summary>A number as an object, without making a new one each time.</summary>
     public static object Box(int number) => (uint)number < (uint)Boxed.Length ? Boxed[number] : number;

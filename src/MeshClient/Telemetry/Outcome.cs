@@ -7,9 +7,9 @@ namespace MeshClient.Telemetry;
 
 /// <summary>How a result is told in tags.</summary>
 /// <param name="Failure">Why there is no answer; null when there is one.</param>
-/// <param name="Status">The answer's HTTP status; 0 without one.</param>
+/// <param name="Response">The answer; null without one.</param>
 /// <param name="Judgement">What came of the attempt the result is of; nothing when there was none.</param>
-internal readonly record struct Outcome(Exception? Failure, int Status, AttemptOutcome Judgement)
+internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage? Response, AttemptOutcome Judgement)
 {
     private const string Successful = "success";
     private const string Failed = "failure";
@@ -25,10 +25,16 @@ internal readonly record struct Outcome(Exception? Failure, int Status, AttemptO
         "UNAUTHENTICATED",
     ];
 
-    /// <summary>The result in one word.</summary>
+    /// <summary>What came of an attempt, in the words of the call's own failures: a time limit of ours is no cancellation.</summary>
+    public static Outcome Of(OutboundAttempt attempt) =>
+        new(attempt.Failure is null ? null : CallFailure.Describe(attempt), attempt.Response, attempt.Outcome);
+
+    private int Status => (int?)Response?.StatusCode ?? 0;
+
+    /// <summary>The result in one word. Without an answer or a failure it was not waited for.</summary>
     private string Word =>
         Judgement.Verdict == AttemptVerdict.AppFailed ? AppFailed
-        : Failure is OperationCanceledException ? Cancelled
+        : Failure is OperationCanceledException || (Failure is null && Response is null) ? Cancelled
         : Failure is not null || Judgement.IsInstanceFailure ? Failed
         : Judgement.IsOverload ? Throttled
         : Successful;
@@ -62,21 +68,22 @@ internal readonly record struct Outcome(Exception? Failure, int Status, AttemptO
         }
     }
 
-    public void SetOn(Activity activity)
+    public void AddTo(Activity activity)
     {
-        if (Status != 0)
+        if (Response is not null)
         {
-            activity.SetTag(MeshTelemetry.StatusTag, MeshTelemetry.Box(Status));
+            activity.AddTag(MeshTelemetry.StatusTag, MeshTelemetry.Box(Status));
+            activity.AddTag(MeshTelemetry.ProtocolTag, Response.Version.Major >= 2 ? "2" : "1.1");
         }
 
         if (Judgement.GrpcStatus is { } grpc)
         {
-            activity.SetTag(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
+            activity.AddTag(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
         }
 
         if (ErrorType is { } error)
         {
-            activity.SetTag(MeshTelemetry.ErrorTag, error);
+            activity.AddTag(MeshTelemetry.ErrorTag, error);
             activity.SetStatus(ActivityStatusCode.Error, Failure?.Message);
         }
     }

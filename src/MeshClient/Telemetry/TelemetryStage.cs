@@ -7,6 +7,11 @@ namespace MeshClient.Telemetry;
 /// One span and one figure per call, covering all its attempts. Told when the head of the answer is there; of a gRPC call whose
 /// status comes after its body, when that is there. The duration is to the head in any case.
 /// </summary>
+/// <remarks>
+/// OpenTelemetry's conventions for HTTP clients. The span is the first attempt's as well, since nearly all calls have no other: it
+/// names the instance that answered. Further attempts have spans of their own beneath it
+/// (<see cref="AttemptTelemetryStage"/>), and what came of the first is then an event of this one.
+/// </remarks>
 internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telemetry")
 {
     public override ValueTask EnterAsync(OutboundCall call)
@@ -14,14 +19,18 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         if (telemetry.Source.HasListeners())
         {
             call.Activity = telemetry.Source.StartActivity(call.Request.Method.Method, ActivityKind.Client);
-            if (call.Activity is { IsAllDataRequested: true } activity)
-            {
-                activity.SetTag(MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value);
-                activity.SetTag(MeshTelemetry.MethodTag, call.Request.Method.Method);
-            }
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>What the app does from now on is not part of the call.</summary>
+    public static void Leave(OutboundCall call)
+    {
+        if (call.Activity is { } activity)
+        {
+            Activity.Current = activity.Parent;
+        }
     }
 
     public override void Responded(OutboundCall call)
@@ -48,8 +57,8 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         }
 
         var outcome = call.Failure is null
-            ? new Outcome(null, (int)call.Attempt!.Response!.StatusCode, call.Attempt.Outcome)
-            : new Outcome(call.Failure, 0, call.Attempt is { Outcome.Verdict: AttemptVerdict.AppFailed } attempt ? attempt.Outcome : default);
+            ? Outcome.Of(call.Attempt!)
+            : new Outcome(call.Failure, null, call.Attempt is { Outcome.Verdict: AttemptVerdict.AppFailed } attempt ? attempt.Outcome : default);
         if (telemetry.CallDuration.Enabled)
         {
             var tags = new TagList
@@ -66,11 +75,34 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         {
             if (activity.IsAllDataRequested)
             {
-                activity.SetTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)));
-                outcome.SetOn(activity);
+                Describe(call, activity, outcome);
             }
 
+            activity.SetEndTime(activity.StartTimeUtc + telemetry.Elapsed(call.StartedAt, call.RespondedAt));
             activity.Stop();
         }
+    }
+
+    private void Describe(OutboundCall call, Activity activity, in Outcome outcome)
+    {
+        if (call.First is { } first)
+        {
+            activity.AddEvent(AttemptEvent(call, first, activity.StartTimeUtc));
+        }
+
+        AttemptTelemetryStage.Describe(activity, call, call.Attempt, outcome);
+        if (call.Attempts > 1)
+        {
+            activity.AddTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(call.Attempts - 1));
+        }
+    }
+
+    private ActivityEvent AttemptEvent(OutboundCall call, OutboundAttempt attempt, DateTime begun)
+    {
+        // One that lost to another may still be on its way.
+        var end = attempt.RespondedAt != 0 ? attempt.RespondedAt : call.RespondedAt;
+        var tags = AttemptTelemetryStage.Tags(attempt, Outcome.Of(attempt));
+        tags.Add(MeshTelemetry.DurationTag, telemetry.Seconds(attempt.StartedAt, end));
+        return new ActivityEvent("attempt", begun + telemetry.Elapsed(call.StartedAt, end), new ActivityTagsCollection(tags));
     }
 }

@@ -53,13 +53,19 @@ internal sealed partial class InstanceConnector
         ConnectAsync(cancellationToken);
 
     /// <summary>Opens a connection.</summary>
-    public async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken)
+    public async ValueTask<Stream> ConnectAsync(CancellationToken cancellationToken) =>
+        (await OpenBoundedAsync(isRaw: false, cancellationToken).ConfigureAwait(false)).Stream;
+
+    /// <summary>Opens a connection for any protocol: each direction ends by itself, and TLS is done here in any case.</summary>
+    public ValueTask<OpenedConnection> DialAsync(CancellationToken cancellationToken) => OpenBoundedAsync(isRaw: true, cancellationToken);
+
+    private async ValueTask<OpenedConnection> OpenBoundedAsync(bool isRaw, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(_timeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await OpenAsync(both.Token).ConfigureAwait(false);
+            return await OpenAsync(isRaw, both.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -69,17 +75,38 @@ internal sealed partial class InstanceConnector
 
     public void LogAborted(string why) => LogAborted(_logger, _instance.Id.Value, Endpoint.Host, Endpoint.Port, why);
 
-    private async Task<Stream> OpenAsync(CancellationToken cancellationToken)
+    private async Task<OpenedConnection> OpenAsync(bool isRaw, CancellationToken cancellationToken)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         Stream? stream = null;
         try
         {
+            if (isRaw)
+            {
+                KeepAlive.Ask(socket);
+            }
+
             await socket.ConnectAsync(Endpoint.Host, Endpoint.Port, cancellationToken).ConfigureAwait(false);
             stream = new NetworkStream(socket, ownsSocket: true);
-            return Endpoint.Security == InstanceSecurity.Mesh
-                ? await AuthenticateAsync(socket, stream, cancellationToken).ConfigureAwait(false)
-                : stream;
+            var turns = new TlsTurns();
+            if (isRaw && Endpoint.Security != InstanceSecurity.Plaintext)
+            {
+                stream = new TlsTurnStream(stream, turns);
+            }
+
+            SpiffeId? peer = null;
+            if (Endpoint.Security == InstanceSecurity.Mesh)
+            {
+                (stream, peer) = await AuthenticateAsync(socket, stream, cancellationToken).ConfigureAwait(false);
+            }
+            else if (isRaw && Endpoint.Security == InstanceSecurity.Tls)
+            {
+                stream = await AuthenticateByHostAsync(stream, Endpoint.Host, cancellationToken).ConfigureAwait(false);
+            }
+
+            // The handshake has read as well, and nobody reads now.
+            turns.Leave();
+            return new OpenedConnection(stream, socket, turns, Endpoint, peer);
         }
         catch
         {
@@ -93,7 +120,23 @@ internal sealed partial class InstanceConnector
         }
     }
 
-    private async Task<Stream> AuthenticateAsync(Socket socket, Stream transport, CancellationToken cancellationToken)
+    private static async Task<Stream> AuthenticateByHostAsync(Stream transport, string host, CancellationToken cancellationToken)
+    {
+        var tls = new SslStream(transport, leaveInnerStreamOpen: false);
+        try
+        {
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions { TargetHost = host }, cancellationToken).ConfigureAwait(false);
+            return tls;
+        }
+        catch
+        {
+            await tls.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<(Stream Stream, SpiffeId Peer)> AuthenticateAsync(Socket socket, Stream transport, CancellationToken cancellationToken)
     {
         // The newest identity at each handshake: a renewal needs no new pool to be used.
         var identity = await _identity.GetAsync(cancellationToken).ConfigureAwait(false);
@@ -124,7 +167,7 @@ internal sealed partial class InstanceConnector
                 cancellationToken).ConfigureAwait(false);
             // Without a verdict there is no peer, whatever the stream says.
             tls.Begin(connection => _leases.Begin(connection, identity.Leaf, peer ?? throw new AuthenticationException("The peer was not verified.")));
-            return tls;
+            return (tls, expected);
         }
         catch (Exception e)
         {

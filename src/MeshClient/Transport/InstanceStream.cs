@@ -12,6 +12,10 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     : SslStream(transport, leaveInnerStreamOpen: false), ILeasedConnection
 {
     private ConnectionLease? _lease;
+    private volatile string? _endedBecause;
+
+    /// <summary>Why this process has ended the connection; null while it has not.</summary>
+    public string? EndedBecause => _endedBecause;
 
     /// <summary>Begins to watch how long the connection may live.</summary>
     public void Begin(Func<ILeasedConnection, ConnectionLease> lease) => _lease = lease(this);
@@ -21,6 +25,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     public void Abort(string why)
     {
         connector.LogAborted(why);
+        _endedBecause = why;
         // With a reset: there is nobody to wait for, and what is under way has to notice.
         socket.Close(0);
     }

@@ -57,6 +57,10 @@ internal sealed class InstanceTransport : IDisposable
         _factory.CreateConnector(_instance, _endpoint, _connectTimeout, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11])
             .ConnectAsync(cancellationToken);
 
+    /// <summary>Opens a connection of its own for any protocol.</summary>
+    public ValueTask<OpenedConnection> DialAsync(CancellationToken cancellationToken) =>
+        _factory.CreateConnector(_instance, _endpoint, _connectTimeout, protocols: null).DialAsync(cancellationToken);
+
     /// <summary>Lets the present connections end with their calls; the next call opens new ones.</summary>
     public void Renew()
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Security;
 using MeshClient.Core.Discovery;
 using MeshClient.Identity;
+using MeshClient.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Transport;
@@ -118,6 +119,7 @@ internal sealed class TransportFactory : IDisposable
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false,
+            ActivityHeadersPropagator = RecordedSpanPropagator.Instance,
             // The connector has a limit of its own, which tells "never sent" from "no answer".
             ConnectTimeout = Timeout.InfiniteTimeSpan,
             EnableMultipleHttp2Connections = true,

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Forwarding;
 using MeshClient.Outbound;
@@ -28,6 +29,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public override void Enter(OutboundAttempt attempt)
     {
+        if (attempt.Call.Request is DialRequest)
+        {
+            // Has a connection of its own, which is opened when it is sent.
+            return;
+        }
+
         try
         {
             Prepare(attempt);
@@ -43,8 +50,12 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
 
     public static Task<HttpResponseMessage> SendAsync(OutboundAttempt attempt)
     {
+        if (attempt.Pool is not { } pool)
+        {
+            return InstanceDial.OpenAsync(attempt);
+        }
+
         var request = attempt.Request;
-        var pool = attempt.Pool!;
         var invoker = request.Version.Major >= 2 ? pool : pool.Http11Invoker;
         return invoker.SendAsync(request, attempt.Timer!.Token);
     }

@@ -97,7 +97,7 @@ internal static class SidecarBenchmark
     {
         using var self = Process.GetCurrentProcess();
         var cpu = Cpu();
-        var load = await TransportBenchmark.LoadAsync(way.Invoker, new Uri(way.Address, bytes.ToString(CultureInfo.InvariantCulture)), way.Version, callers, seconds);
+        var load = await TransportBenchmark.LoadAsync(way.Invoker, new Uri(way.Address, bytes.ToString(CultureInfo.InvariantCulture)), way.Version, callers, TimeSpan.FromSeconds(seconds));
         return new Figures(load.PerSecond, load.P50, load.P99, (Cpu() - cpu).TotalMilliseconds / (load.PerSecond * seconds) * 1000);
 
         TimeSpan Cpu()

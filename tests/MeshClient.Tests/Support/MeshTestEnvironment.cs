@@ -89,9 +89,9 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
     }
 
     /// <summary>Starts a mesh instance that does to its connections what it is told, and lists it.</summary>
-    public RawPeer StartRaw(string service, Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls = null)
+    public RawPeer StartRaw(string service, Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls = null, PeerEnd end = default)
     {
-        var peer = Own(RawPeer.Start(serve, tls ?? PeerTls.For(Authority, service)));
+        var peer = Own(RawPeer.Start(serve, tls ?? PeerTls.For(Authority, service), end: end));
         ControlPlane.AddInstance(ServiceName.Parse(service), "127.0.0.1", peer.Port);
         return peer;
     }

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.Core.Identity;
@@ -17,6 +18,7 @@ internal sealed class PeerTls
     private volatile SslStreamCertificateContext _context;
     private volatile SpiffeId? _lastCaller;
     private volatile string? _lastCallerSerial;
+    private SslProtocols _protocols;
     private int _handshakes;
 
     public PeerTls(TestCertificateAuthority authority, X509Certificate2 certificate, IReadOnlyList<X509Certificate2> intermediates)
@@ -43,6 +45,13 @@ internal sealed class PeerTls
     public static PeerTls For(TestCertificateAuthority authority, IssuedCertificate leaf) =>
         new(authority, leaf.Certificate, leaf.Intermediates);
 
+    /// <summary>Takes one version of TLS only.</summary>
+    public PeerTls Only(SslProtocols protocol)
+    {
+        _protocols = protocol;
+        return this;
+    }
+
     /// <summary>Shows another leaf from the next connection on.</summary>
     public void Renew(LeafCertificate leaf) =>
         _context = SslStreamCertificateContext.Create(leaf.Certificate, [.. leaf.Intermediates], offline: true);
@@ -65,6 +74,7 @@ internal sealed class PeerTls
         {
             ServerCertificateContext = _context,
             ClientCertificateRequired = true,
+            EnabledSslProtocols = _protocols,
             CertificateChainPolicy = policy,
             RemoteCertificateValidationCallback = Accept,
             ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],

@@ -5,6 +5,19 @@ using System.Text;
 
 namespace MeshClient.Tests.Support;
 
+/// <summary>How a server ends a connection.</summary>
+internal enum PeerEnd
+{
+    /// <summary>With an end and a reset right after it: which of them is seen, chance decides.</summary>
+    Abrupt,
+
+    /// <summary>So that what was sent is delivered.</summary>
+    Orderly,
+
+    /// <summary>With a reset only, as of a process that was killed with something unread.</summary>
+    Reset,
+}
+
 /// <summary>A server that does to its connections what a test says, HTTP or not.</summary>
 internal sealed class RawPeer : IAsyncDisposable
 {
@@ -13,15 +26,17 @@ internal sealed class RawPeer : IAsyncDisposable
     private readonly Func<Stream, int, CancellationToken, Task> _serve;
     private readonly PeerTls? _tls;
     private readonly SslApplicationProtocol _protocol;
+    private readonly PeerEnd _end;
     private readonly Task _accepting;
     private readonly int _port;
     private int _connections;
 
-    private RawPeer(Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls, SslApplicationProtocol protocol)
+    private RawPeer(Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls, SslApplicationProtocol protocol, PeerEnd end)
     {
         _serve = serve;
         _tls = tls;
         _protocol = protocol;
+        _end = end;
         _listener.Start();
         _port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _accepting = AcceptAsync();
@@ -34,9 +49,14 @@ internal sealed class RawPeer : IAsyncDisposable
     /// <param name="serve">What is done with a connection; the number is 1 for the first. At its end the connection is closed.</param>
     /// <param name="tls">Mutual TLS; null for none.</param>
     /// <param name="protocol">What is agreed on in TLS. Default: HTTP/1.1.</param>
+    /// <param name="end">How a connection ends when it has been served.</param>
     public static RawPeer Start(
-        Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls = null, SslApplicationProtocol? protocol = null) =>
-        new(serve, tls, protocol ?? SslApplicationProtocol.Http11);
+        Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls = null, SslApplicationProtocol? protocol = null, PeerEnd end = default) =>
+        new(serve, tls, protocol ?? SslApplicationProtocol.Http11, end);
+
+    /// <summary>Does nothing until the test is over.</summary>
+    public static Task StayAsync(CancellationToken cancellationToken) =>
+        Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
 
     /// <summary>A port nobody listens on.</summary>
     public static int ClosedPort()
@@ -98,10 +118,12 @@ internal sealed class RawPeer : IAsyncDisposable
     private async Task ServeAsync(Socket socket, int number)
     {
         // A reset instead of an ordinary end, as of a process that was killed.
-        socket.LingerState = new LingerOption(true, 0);
+        socket.LingerState = new LingerOption(_end != PeerEnd.Orderly, 0);
         try
         {
             await using var plain = new NetworkStream(socket, ownsSocket: true);
+            // Ends before the stream, which would say goodbye first.
+            using var reset = _end == PeerEnd.Reset ? socket : null;
             if (_tls is null)
             {
                 await _serve(plain, number, _stop.Token);

@@ -10,7 +10,38 @@ public sealed class SpansTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task Spans_RetriedCall_OneParentWithAChildPerAttemptAndTheServersAreUnderThem()
+    public async Task Spans_OneAttempt_IsOneSpanAndTheServersIsUnderIt()
+    {
+        using var spans = new SpanRecorder();
+        await using var env = new MeshTestEnvironment();
+        string? parent = null;
+        await env.StartAsync("orders", context =>
+        {
+            parent = context.Request.Headers.TraceParent;
+            return Task.CompletedTask;
+        });
+
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+        using var response = await env.Client().SendAsync(request, Token);
+
+        Assert.Same(spans.Root, Activity.Current);
+        var call = Assert.Single(spans.Spans);
+        Assert.Equal((spans.Root.SpanId, ActivityKind.Client, "GET"), (call.ParentSpanId, call.Kind, call.DisplayName));
+        Assert.Equal(call.Id, parent);
+        Assert.False(request.Headers.Contains("traceparent"));
+        Assert.Equal(
+            ["http.request.method", "http.response.status_code", "meshclient.instance", "meshclient.service", "network.protocol.version", "server.address", "server.port"],
+            call.TagObjects.Select(tag => tag.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(("orders", "GET", 200, "127.0.0.1"), (call.GetTagItem("meshclient.service"), call.GetTagItem("http.request.method"),
+            call.GetTagItem("http.response.status_code"), call.GetTagItem("server.address")));
+        Assert.Equal(response.Version.Major == 2 ? "2" : "1.1", call.GetTagItem("network.protocol.version"));
+        Assert.IsType<int>(call.GetTagItem("server.port"));
+        Assert.Empty(call.Events);
+        Assert.True(call.Duration > TimeSpan.Zero);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Spans_RetriedCall_SecondAttemptIsAChildAndTheFirstAnEvent()
     {
         using var spans = new SpanRecorder();
         await using var env = new MeshTestEnvironment();
@@ -28,21 +59,103 @@ public sealed class SpansTests
         using var response = await env.Client().GetAsync("http://orders/", Token);
 
         Assert.Same(spans.Root, Activity.Current);
-        Assert.Equal(3, spans.Spans.Count);
-        var (call, first, second) = (spans.Spans[0], spans.Spans[1], spans.Spans[2]);
+        Assert.Equal(2, spans.Spans.Count);
+        var (call, second) = (spans.Spans[0], spans.Spans[1]);
         Assert.Equal((spans.Root.SpanId, ActivityKind.Client, "GET"), (call.ParentSpanId, call.Kind, call.DisplayName));
-        Assert.Equal((call.SpanId, call.SpanId), (first.ParentSpanId, second.ParentSpanId));
-        Assert.Equal(("orders", "GET", 200, 1), (call.GetTagItem("meshclient.service"), call.GetTagItem("http.request.method"),
-            call.GetTagItem("http.response.status_code"), call.GetTagItem("http.request.resend_count")));
-        Assert.Equal(ActivityStatusCode.Unset, call.Status);
-        Assert.Equal((503, "503", 0, ActivityStatusCode.Error), (first.GetTagItem("http.response.status_code"), first.GetTagItem("error.type"),
-            first.GetTagItem("http.request.resend_count"), first.Status));
-        Assert.Equal((200, 1), (second.GetTagItem("http.response.status_code"), second.GetTagItem("http.request.resend_count")));
-        Assert.NotEqual(first.GetTagItem("meshclient.instance"), second.GetTagItem("meshclient.instance"));
-        Assert.Equal("127.0.0.1", second.GetTagItem("server.address"));
-        Assert.IsType<int>(second.GetTagItem("server.port"));
-        Assert.All(parents, parent => Assert.StartsWith($"00-{spans.Root.TraceId}-", parent, StringComparison.Ordinal));
-        Assert.Equal(2, parents.Distinct().Count());
+        Assert.Equal((call.SpanId, ActivityKind.Client, "GET"), (second.ParentSpanId, second.Kind, second.DisplayName));
+        Assert.Equal(("orders", 200, 1, ActivityStatusCode.Unset), (call.GetTagItem("meshclient.service"), call.GetTagItem("http.response.status_code"),
+            call.GetTagItem("http.request.resend_count"), call.Status));
+        Assert.Equal(("orders", 200, 1), (second.GetTagItem("meshclient.service"), second.GetTagItem("http.response.status_code"),
+            second.GetTagItem("http.request.resend_count")));
+        Assert.Equal(second.GetTagItem("meshclient.instance"), call.GetTagItem("meshclient.instance"));
+        var first = Assert.Single(call.Events);
+        var told = first.Tags.ToDictionary();
+        Assert.Equal("attempt", first.Name);
+        Assert.Equal(("orders", "failure", 503, "503"), (told["meshclient.service"], told["meshclient.outcome"], told["http.response.status_code"], told["error.type"]));
+        Assert.NotEqual(told["meshclient.instance"], second.GetTagItem("meshclient.instance"));
+        Assert.InRange(Assert.IsType<double>(told["meshclient.duration"]), 1e-9, call.Duration.TotalSeconds);
+        Assert.InRange(first.Timestamp.UtcDateTime, call.StartTimeUtc, call.StartTimeUtc + call.Duration);
+        Assert.Equal([call.Id, second.Id], parents);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Spans_HedgedCall_TheSlowFirstIsAnEventThoughItNeverEnded()
+    {
+        using var spans = new SpanRecorder();
+        await using var env = new MeshTestEnvironment(options =>
+            options.Defaults.Hedging = new() { Enabled = true, Delay = TimeSpan.FromMilliseconds(5), BudgetRatio = 1 });
+        var parents = new List<string?>();
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                bool isFirst;
+                lock (parents)
+                {
+                    parents.Add(context.Request.Headers.TraceParent);
+                    isFirst = parents.Count == 1;
+                }
+
+                if (isFirst)
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+            });
+        }
+
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+
+        await Eventually.HoldsAsync(() => spans.Spans.Count == 2);
+        var (call, hedge) = (spans.Spans[0], spans.Spans[1]);
+        Assert.Equal((call.SpanId, 1), (hedge.ParentSpanId, hedge.GetTagItem("http.request.resend_count")));
+        var first = Assert.Single(call.Events).Tags.ToDictionary();
+        Assert.Equal("cancelled", first["meshclient.outcome"]);
+        Assert.NotEqual(first["meshclient.instance"], hedge.GetTagItem("meshclient.instance"));
+        Assert.Equal([call.Id, hedge.Id], parents);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Spans_CallsByABareInvoker_AreNotUnderOneAnother()
+    {
+        using var spans = new SpanRecorder();
+        await using var env = new MeshTestEnvironment();
+        await env.StartAsync("orders", _ => Task.CompletedTask);
+        using var invoker = new HttpMessageInvoker(env.Handlers.Create());
+        for (var i = 0; i < 3; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+            var sending = invoker.SendAsync(request, Token);
+            Assert.Same(spans.Root, Activity.Current);
+            (await sending).Dispose();
+            Assert.Same(spans.Root, Activity.Current);
+        }
+
+        Assert.Equal(3, spans.Spans.Count);
+        Assert.All(spans.Spans, span => Assert.Equal(spans.Root.SpanId, span.ParentSpanId));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task TraceParent_RuntimesOwnSpanIsRecorded_IsThatOne()
+    {
+        using var spans = new SpanRecorder();
+        var runtimes = new List<string?>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == "System.Net.Http",
+            Sample = (ref ActivityCreationOptions<ActivityContext> options) =>
+                options.Parent.TraceId == spans.Root.TraceId ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
+            ActivityStarted = span => runtimes.Add(span.Id),
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var env = new MeshTestEnvironment();
+        string? parent = null;
+        await env.StartAsync("orders", context =>
+        {
+            parent = context.Request.Headers.TraceParent;
+            return Task.CompletedTask;
+        });
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal(parent, Assert.Single(runtimes));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -70,8 +183,9 @@ public sealed class SpansTests
         await using var env = new MeshTestEnvironment(options => options.Defaults.MaxRetries = 0);
         env.List("orders", RawPeer.ClosedPort());
         await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
-        Assert.Equal(2, spans.Spans.Count);
-        Assert.All(spans.Spans, span => Assert.Equal(("ConnectFailed", ActivityStatusCode.Error), (span.GetTagItem("error.type"), span.Status)));
+        var call = Assert.Single(spans.Spans);
+        Assert.Equal(("ConnectFailed", ActivityStatusCode.Error), (call.GetTagItem("error.type"), call.Status));
+        Assert.NotNull(call.GetTagItem("meshclient.instance"));
         Assert.Same(spans.Root, Activity.Current);
     }
 
