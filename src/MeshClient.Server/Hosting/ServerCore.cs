@@ -63,7 +63,7 @@ internal sealed class ServerCore : IDisposable
             var resolver = new TokenResolver(Store, options, agentTokens, time);
             Routes = MapRoutes(authority, options, time);
             new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
-            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
+            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, options, time, logs.CreateLogger<LoginService>())).Map(Routes);
             _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {
