@@ -162,27 +162,13 @@ internal sealed class MixedLoad : IAsyncDisposable
 
     private async Task DialAsync()
     {
-        await using var connection = await _dialer.ConnectAsync(RotatingMesh.Orders);
-        // The listener serves HTTP; what is upgraded is nothing but bytes.
-        await connection.WriteAsync("GET /raw HTTP/1.1\r\nHost: orders\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"u8.ToArray());
-        var buffer = new byte[1024];
-        var head = new StringBuilder();
-        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
-        {
-            var count = await connection.ReadAsync(buffer);
-            head.Append(count > 0 ? Encoding.ASCII.GetString(buffer, 0, count) : throw new EndOfStreamException(head.ToString()));
-        }
-
-        if (!head.ToString().StartsWith("HTTP/1.1 101", StringComparison.Ordinal))
-        {
-            throw new InvalidDataException(head.ToString());
-        }
-
+        await using var connection = await _dialer.ConnectAsync(RotatingMesh.RawOrders);
+        var buffer = new byte[Ping.Length];
         for (var i = 0; i < _lines; i++)
         {
             await connection.WriteAsync(Ping);
-            await connection.ReadExactlyAsync(buffer.AsMemory(0, Ping.Length));
-            Check(buffer.AsSpan(0, Ping.Length));
+            await connection.ReadExactlyAsync(buffer);
+            Check(buffer);
             await Task.Delay(RotatingMesh.Beat, TimeProvider.System);
         }
 

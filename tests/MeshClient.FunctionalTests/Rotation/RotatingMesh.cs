@@ -1,13 +1,14 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.WebSockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using MeshClient.Core.ControlPlane;
-using MeshClient.Dialing;
 using MeshClient.Server;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -19,7 +20,11 @@ namespace MeshClient.FunctionalTests.Rotation;
 internal sealed class RotatingMesh : IAsyncDisposable
 {
     public const string Orders = "orders";
+
+    /// <summary>What takes raw connections.</summary>
+    public const string RawOrders = $"_{Raw}.{Orders}";
     private const string Web = "web";
+    private const string Raw = "raw";
     private const int Instances = 2;
 
     /// <summary>How far apart the lines of a stream are.</summary>
@@ -134,12 +139,13 @@ internal sealed class RotatingMesh : IAsyncDisposable
             [KeyValuePair.Create<string, string?>("Mesh:Inbound:Address", "127.0.0.1:0")]);
         builder.Services.AddSingleton<ILeafCertificateSource>(NewSource());
         builder.Services.AddMeshInbound();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
+            IPAddress.Loopback, 0, listener => listener.UseMesh(Raw).UseConnectionHandler<EchoHandler>()));
         var app = builder.Build();
         app.UseWebSockets();
         app.MapPost("/echo", (HttpContext context) => context.Request.Body.CopyToAsync(context.Response.Body, context.RequestAborted));
         app.MapGet("/stream/{lines:int}", StreamAsync);
         app.Map("/socket", EchoMessagesAsync);
-        app.Map("/raw", EchoBytesAsync);
         _orders.Add(app);
         await app.StartAsync(MeshHosts.Cancellation);
     }
@@ -181,9 +187,9 @@ internal sealed class RotatingMesh : IAsyncDisposable
         await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, context.RequestAborted);
     }
 
-    private static async Task EchoBytesAsync(HttpContext context)
+    private sealed class EchoHandler : ConnectionHandler
     {
-        await using var stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
-        await stream.CopyToAsync(stream, context.RequestAborted);
+        public override Task OnConnectedAsync(ConnectionContext connection) =>
+            connection.Transport.Input.CopyToAsync(connection.Transport.Output, connection.ConnectionClosed);
     }
 }

@@ -15,9 +15,12 @@ public sealed class Alone;
 public sealed class RotationSoakTests
 {
     private const int Rotations = 10;
+
+    // Of each server the one in force, the one coming, and one that a handshake was the last to use.
+    private const int MostLeaves = 6;
     private static readonly bool IsLong = Environment.GetEnvironmentVariable("MESHCLIENT_LONG") == "1";
     private static readonly TimeSpan LeafInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LeafLifetime = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LeafLifetime = IsLong ? TimeSpan.FromSeconds(15) : TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RootInterval = IsLong ? TimeSpan.FromSeconds(12) : TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan StreamLength = IsLong ? TimeSpan.FromSeconds(10) : TimeSpan.FromSeconds(3);
 
@@ -47,10 +50,11 @@ public sealed class RotationSoakTests
         Assert.Equal(6, done.Count);
         Assert.Equal(0, handshakes.Failed);
         Assert.True(after.Sockets <= before.Sockets, $"{before.Sockets} sockets before, {after.Sockets} after.");
-        Assert.True(after.Handles <= before.Handles + 2, $"{before.Handles} handles before, {after.Handles} after.");
-        Assert.True(after.HeapBytes < before.HeapBytes + (4 << 20), $"{before} before, {after} after.");
-        // The one in force of each server, its predecessor where a handshake was the last to use it, and the one just coming.
-        Assert.True(mesh.LeavesAlive <= 9, $"{mesh.LeavesAlive} certificates are held.");
+        // Assemblies are files, too, and some are loaded late.
+        Assert.True(after.Handles <= before.Handles + 8, $"{before.Handles} handles before, {after.Handles} after.");
+        // The pools of buffers of the runtime and the server keep what a peak needed.
+        Assert.True(after.HeapBytes < before.HeapBytes + (16 << 20), $"Before: {before}. After: {after}.");
+        Assert.True(mesh.LeavesAlive <= MostLeaves, $"{mesh.LeavesAlive} certificates are held.");
     }
 
     private static async Task<(IReadOnlyDictionary<string, int> Done, int Failed, IReadOnlyCollection<string> Failures)> RunAsync(
@@ -76,7 +80,7 @@ public sealed class RotationSoakTests
         var counts = ProcessCounts.Take();
         var limit = TimeProvider.System.GetTimestamp();
         while (TimeProvider.System.GetElapsedTime(limit) < TimeSpan.FromSeconds(bound is null ? 3 : 10)
-            && (bound is null || counts.Sockets > bound.Sockets || counts.HeapBytes > bound.HeapBytes || mesh.LeavesAlive > 9))
+            && (bound is null || counts.Sockets > bound.Sockets || mesh.LeavesAlive > MostLeaves))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, MeshHosts.Cancellation);
             counts = ProcessCounts.Take();
