@@ -1,5 +1,6 @@
 using MeshClient.AspNetCore.Authorization;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Diagnostics;
 using MeshClient.AspNetCore.Endpoints;
@@ -102,6 +103,9 @@ public static class MeshInboundServiceCollectionExtensions
     {
         services.AddSingleton<MeshTlsPolicy>();
         services.AddSingleton<MeshListener>();
+        services.AddSingleton<ConnectionMetrics>();
+        services.AddSingleton<ConnectionGuard>();
+        services.AddSingleton<RawListeners>();
         services.AddSingleton<ConfiguredUrls>();
         // In front of the app's own configuration of Kestrel: see there.
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(

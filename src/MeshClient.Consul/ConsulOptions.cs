@@ -1,4 +1,4 @@
-using MeshClient.Consul.Wire;
+using MeshClient.Core.Identity;
 
 namespace MeshClient.Consul;
 

@@ -9,7 +9,9 @@ namespace MeshClient.Testing;
 /// <summary>The instances the in-memory control plane knows. Everything here needs the gate's lock.</summary>
 internal sealed class InMemoryCatalog(IndexCounter counter)
 {
+    // In the order they came, which is the order they are read in.
     private readonly List<Entry> _entries = [];
+    private readonly Dictionary<InstanceId, Entry> _byId = [];
     private readonly Dictionary<ServiceName, Topic> _topics = [];
     private readonly Dictionary<ServiceName, ServiceSnapshot> _published = [];
 
@@ -26,34 +28,25 @@ internal sealed class InMemoryCatalog(IndexCounter counter)
     public ServiceSnapshot Read(ServiceName service) =>
         new(service, EquatableArray.From(_entries.Where(entry => entry.Instance.Service == service).Select(entry => entry.Published)));
 
-    public bool Contains(InstanceId id) => _entries.Exists(entry => entry.Instance.Id == id);
+    public bool Contains(InstanceId id) => _byId.ContainsKey(id);
 
     public void Set(ServiceName service, IReadOnlyList<ServiceInstance> instances)
     {
-        _entries.RemoveAll(entry => entry.Instance.Service == service);
+        _entries.RemoveAll(entry => entry.Instance.Service == service && _byId.Remove(entry.Instance.Id));
+        var touched = new HashSet<ServiceName> { service };
         foreach (var instance in instances)
         {
-            Put(instance);
+            PutUnpublished(instance, touched);
         }
 
-        Publish(service);
+        Publish(touched);
     }
 
     public void Put(ServiceInstance instance)
     {
-        var entry = _entries.Find(entry => entry.Instance.Id == instance.Id);
-        if (entry is null)
-        {
-            _entries.Add(new Entry { Instance = instance });
-            Publish(instance.Service);
-            return;
-        }
-
-        var before = entry.Instance.Service;
-        entry.Instance = instance;
-        entry.IsExpired = false;
-        Publish(before);
-        Publish(instance.Service);
+        var touched = new HashSet<ServiceName>();
+        PutUnpublished(instance, touched);
+        Publish(touched);
     }
 
     // Health that a test has set stays: a registration renews only its own check.
@@ -68,12 +61,12 @@ internal sealed class InMemoryCatalog(IndexCounter counter)
         Weight = registration.Weight,
         Tags = registration.Tags,
         Meta = registration.Meta,
-        Health = _entries.Find(entry => entry.Instance.Id == registration.Id)?.Instance.Health ?? InstanceHealth.Passing,
+        Health = _byId.GetValueOrDefault(registration.Id)?.Instance.Health ?? InstanceHealth.Passing,
     });
 
     public bool Change(InstanceId id, Action<Entry> change)
     {
-        if (_entries.Find(entry => entry.Instance.Id == id) is not { } entry)
+        if (!_byId.TryGetValue(id, out var entry))
         {
             return false;
         }
@@ -85,7 +78,7 @@ internal sealed class InMemoryCatalog(IndexCounter counter)
 
     public bool Remove(InstanceId id)
     {
-        if (_entries.Find(entry => entry.Instance.Id == id) is not { } entry)
+        if (!_byId.Remove(id, out var entry))
         {
             return false;
         }
@@ -99,6 +92,27 @@ internal sealed class InMemoryCatalog(IndexCounter counter)
     {
         var services = _entries.Select(entry => entry.Instance.Service).ToHashSet();
         _entries.Clear();
+        _byId.Clear();
+        Publish(services);
+    }
+
+    private void PutUnpublished(ServiceInstance instance, HashSet<ServiceName> touched)
+    {
+        touched.Add(instance.Service);
+        if (!_byId.TryGetValue(instance.Id, out var entry))
+        {
+            _byId.Add(instance.Id, entry = new Entry { Instance = instance });
+            _entries.Add(entry);
+            return;
+        }
+
+        touched.Add(entry.Instance.Service);
+        entry.Instance = instance;
+        entry.IsExpired = false;
+    }
+
+    private void Publish(IEnumerable<ServiceName> services)
+    {
         foreach (var service in services)
         {
             Publish(service);

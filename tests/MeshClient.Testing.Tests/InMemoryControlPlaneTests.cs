@@ -45,6 +45,26 @@ public sealed class InMemoryControlPlaneTests : IDisposable
         Assert.Equal(2, _plane.InstanceReads(Orders));
     }
 
+    [Fact(Timeout = 30_000)]
+    public async Task SetInstances_Many_IsOneChange()
+    {
+        const int many = 20_000;
+        var before = await _plane.ReadInstancesAsync(Orders, 0, Cancellation);
+        var moving = _plane.AddInstance(Web, "127.0.0.1", 1);
+        var middle = await _plane.ReadInstancesAsync(Web, 0, Cancellation);
+        var instances = Enumerable.Range(0, many).Select(i => moving with { Id = new InstanceId($"orders-{i}"), Service = Orders, ExpectedService = Orders })
+            .Append(moving with { Service = Orders }).ToArray();
+
+        _plane.SetInstances(Orders, instances);
+
+        var after = await _plane.ReadInstancesAsync(Orders, before.Index, Cancellation);
+        var left = await _plane.ReadInstancesAsync(Web, middle.Index, Cancellation);
+        Assert.Equal(many + 1, after.Value.Instances.Count);
+        Assert.Empty(left.Value.Instances);
+        // One for each of the two services it is about.
+        Assert.Equal(middle.Index + 2, Math.Max(after.Index, left.Index));
+    }
+
     [Fact]
     public async Task ReadInstancesAsync_WithAnOlderOrForeignIndex_AnswersAtOnce()
     {

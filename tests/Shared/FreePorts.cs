@@ -15,4 +15,19 @@ internal static class FreePorts
         listeners.ForEach(listener => listener.Dispose());
         return ports;
     }
+
+    /// <summary>Whether somebody listens on a port.</summary>
+    public static async Task<bool> IsListenedOnAsync(int port, CancellationToken cancellationToken)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port, cancellationToken);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
 }

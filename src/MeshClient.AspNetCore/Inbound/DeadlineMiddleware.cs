@@ -51,7 +51,7 @@ internal sealed class DeadlineMiddleware(
             shortest = left;
         }
 
-        if (Refusal.IsGrpc(http.ContentType) && http.Headers.TryGetValue(TimeoutHeader.Grpc, out var grpc)
+        if (GrpcContentType.IsOfAnyForm(http.ContentType) && http.Headers.TryGetValue(TimeoutHeader.Grpc, out var grpc)
             && TimeoutHeader.TryParseGrpc(grpc.ToString(), out left) && !(shortest <= left))
         {
             shortest = left;

@@ -1,4 +1,5 @@
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Registration;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,8 +36,11 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
         return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken) =>
-        services.GetRequiredService<MeshRegistration>().EndAsync(cancellationToken);
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        await services.GetRequiredService<MeshRegistration>().EndAsync(cancellationToken).ConfigureAwait(false);
+        await services.GetRequiredService<ConnectionGuard>().EndAllAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using MeshClient.Outbound;
 using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.AspNetCore.Inbound;
@@ -19,14 +20,6 @@ namespace MeshClient.AspNetCore.Inbound;
 internal sealed record Refusal(
     int Status, string GrpcStatus, string Type, string Title, string Detail, string Source, string Destination, string Rule)
 {
-    private const string GrpcContentType = "application/grpc";
-
-    /// <summary>Whether a content type is that of a gRPC call.</summary>
-    public static bool IsGrpc(string? contentType) =>
-        contentType is not null
-        && contentType.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase)
-        && (contentType.Length == GrpcContentType.Length || contentType[GrpcContentType.Length] is '+' or '-' or ';' or ' ');
-
     /// <summary>Writes the answer. What was written before, headers included, is gone.</summary>
     /// <param name="context">The request.</param>
     /// <param name="headers">More headers for it.</param>
@@ -39,11 +32,11 @@ internal sealed record Refusal(
             response.Headers[name] = value;
         }
 
-        if (IsGrpc(context.Request.ContentType))
+        if (GrpcContentType.IsOfAnyForm(context.Request.ContentType))
         {
             response.StatusCode = StatusCodes.Status200OK;
-            response.ContentType = GrpcContentType;
-            response.Headers["grpc-status"] = GrpcStatus;
+            response.ContentType = GrpcContentType.Name;
+            response.Headers[OutcomeClassifier.GrpcStatusHeader] = GrpcStatus;
             response.Headers["grpc-message"] = Uri.EscapeDataString(Detail);
             return;
         }

@@ -53,6 +53,7 @@ internal sealed partial class MeshTlsPolicy(
     {
         listener.Protocols = HttpProtocols.Http1AndHttp2;
         Use(listener, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11]);
+        listener.Use(next => new SpokenProtocolMiddleware(next, listener.KestrelServerOptions.Limits.KeepAliveTimeout, time).OnConnectionAsync);
     }
 
     /// <summary>Protects a listener.</summary>
@@ -68,7 +69,6 @@ internal sealed partial class MeshTlsPolicy(
             OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection, protocols)),
         });
         listener.Use(next => connection => ServeAsync(connection, next));
-        listener.Use(next => new SpokenProtocolMiddleware(next, listener.KestrelServerOptions.Limits.KeepAliveTimeout, time).OnConnectionAsync);
     }
 
     public void Dispose() => _leases.Dispose();

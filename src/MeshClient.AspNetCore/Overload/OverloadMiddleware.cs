@@ -112,7 +112,7 @@ internal sealed class OverloadMiddleware : IDisposable
 
     private static bool IsFailure(HttpContext context) =>
         context.Response.StatusCode >= StatusCodes.Status500InternalServerError
-        || (Refusal.IsGrpc(context.Response.ContentType) && GrpcStatusOf(context) is "2" or "4" or "8" or "13" or "14" or "15");
+        || (GrpcContentType.IsOfAnyForm(context.Response.ContentType) && GrpcStatusOf(context) is "2" or "4" or "8" or "13" or "14" or "15");
 
     // gRPC tells in its trailers, or in the head of an answer that has nothing else, as most failures have.
     private static string? GrpcStatusOf(HttpContext context) =>

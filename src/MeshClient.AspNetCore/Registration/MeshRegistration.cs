@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Listener;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
@@ -28,6 +30,7 @@ namespace MeshClient.AspNetCore.Registration;
 internal sealed partial class MeshRegistration(
     RegistrationHeartbeatFactory heartbeats,
     MeshListener listener,
+    RawListeners raw,
     MeshIdentity identity,
     MeshControlPlane controlPlane,
     InboundDrain drain,
@@ -64,7 +67,7 @@ internal sealed partial class MeshRegistration(
             var registrar = controlPlane.Registrar ?? throw new InvalidOperationException(
                 "There is no registry to register at: set Mesh:ControlPlane:Address, or Mesh:Registration:Enabled to false.");
             var registration = Describe(
-                options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address), options.Value.Port ?? endPoint.Port);
+                Advertised(endPoint), options.Value.Port ?? endPoint.Port);
             fleet.Identify(registration.Id);
             _heartbeat = heartbeats(registrar, registration);
             _heartbeat.Start();
@@ -93,6 +96,7 @@ internal sealed partial class MeshRegistration(
                 await Task.Delay(options.Value.DrainDelay, time, cancellationToken).ConfigureAwait(false);
             }
 
+            drain.AskToEnd();
             await WaitUntilIdleAsync(cancellationToken).ConfigureAwait(false);
             await heartbeat.LeaveAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -135,6 +139,8 @@ internal sealed partial class MeshRegistration(
         }
     }
 
+    private string Advertised(IPEndPoint endPoint) => options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address);
+
     private InstanceRegistration Describe(string host, int port)
     {
         var service = identity.Service;
@@ -144,7 +150,9 @@ internal sealed partial class MeshRegistration(
         {
             Id = new InstanceId(id),
             Service = service,
-            Endpoints = [new InstanceEndpoint(null, host, port, InstanceSecurity.Mesh)],
+            Endpoints = EquatableArray.From(raw.Named
+                .Select(one => new InstanceEndpoint(one.Endpoint, Advertised(one.EndPoint), one.EndPoint.Port, InstanceSecurity.Mesh))
+                .Prepend(new InstanceEndpoint(null, host, port, InstanceSecurity.Mesh))),
             TimeToLive = options.Value.TimeToLive,
             DeregisterAfter = options.Value.DeregisterAfter > TimeSpan.Zero ? options.Value.DeregisterAfter : null,
             Weight = options.Value.Weight,

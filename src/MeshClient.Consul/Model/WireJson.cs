@@ -21,7 +21,6 @@ namespace MeshClient.Consul.Model;
 [JsonSerializable(typeof(RootDocument))]
 [JsonSerializable(typeof(RootsDocument))]
 [JsonSerializable(typeof(Dictionary<string, IntentionDocument?[]?>))]
-[JsonSerializable(typeof(JwtDocument))]
 [JsonSerializable(typeof(RegistrationDocument))]
 internal sealed partial class WireJson : JsonSerializerContext
 {

@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using MeshClient.Core.ControlPlane;
+using MeshClient.Core.Identity;
 using MeshClient.Core.Intentions;
 
 namespace MeshClient.Consul.Wire;

@@ -13,4 +13,13 @@ internal sealed class Jitter(Random random)
             return span * random.NextDouble();
         }
     }
+
+    /// <summary>Puts things into a random order.</summary>
+    public void Shuffle<T>(T[] things)
+    {
+        lock (_gate)
+        {
+            random.Shuffle(things);
+        }
+    }
 }

@@ -8,13 +8,11 @@ using MeshClient.Server.State;
 namespace MeshClient.Server.Api;
 
 /// <summary>Prepared queries and their execution.</summary>
-internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options, Random random)
+internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, MeshServerOptions options, Jitter jitter)
 {
     private const string DecodePrefix = "Request decode failed: ";
     private const string LookUpFailed = "failed prepared query lookup: index error: UUID must be 36 characters";
     private const int IdLength = 36;
-
-    private readonly Lock _shuffling = new();
 
     public void Map(RouteTable routes)
     {
@@ -132,7 +130,8 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
         var group = (connect || query.Connect ? catalog.Connect : catalog.Services).GetValueOrDefault(query.Service);
         var found = (group?.Instances ?? []).Where(instance => Fits(query, catalog, instance)
             && request.Access.ShowsInstance(instance.Node, instance.Name)).ToArray();
-        Shuffle(found);
+        // So that clients that take the first spread over all.
+        jitter.Shuffle(found);
         SetHeaders(request);
         return request.AnswerJsonAsync(writer =>
         {
@@ -186,15 +185,6 @@ internal sealed class QueryHandlers(StateStore store, BlockingQuery queries, Mes
     private PreparedQuery ExistingOf(ApiRequest request) => request.Rest.Length == IdLength
         ? QueryNames.Existing(store.Current.Queries, request.Rest)
         : throw RequestRefusedException.Invalid($"Prepared Query lookup failed: {LookUpFailed}");
-
-    // So that clients that take the first spread over all.
-    private void Shuffle(InstanceRecord[] instances)
-    {
-        lock (_shuffling)
-        {
-            random.Shuffle(instances);
-        }
-    }
 
     private static bool Fits(PreparedQuery query, CatalogState catalog, InstanceRecord instance)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using MeshClient.Core.Identity;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api;
 using MeshClient.Server.Hosting;
@@ -202,9 +203,7 @@ internal sealed class DatacenterForwarder : IDisposable
             };
             if (roots is not null)
             {
-                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
-                policy.CustomTrustStore.AddRange(roots);
-                handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
+                handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = TrustedRoots.CreatePolicy(roots) };
             }
 
             return handler;

@@ -27,6 +27,7 @@ internal sealed class ServerCore : IDisposable
     private readonly LogTap _tap;
     private readonly HealthMonitor _monitor;
     private readonly Reaper _reaper;
+    private readonly Jitter _jitter = new(new Random());
     private readonly BlockingQuery _queries;
     private readonly DatacenterForwarder _forwarder;
     private readonly SessionClocks _sessions;
@@ -45,12 +46,12 @@ internal sealed class ServerCore : IDisposable
         {
             Store = new StateStore(LoadState(options, time.GetUtcNow()), _storage, new WatchHub(), time);
             Store.Apply(new BeginRun());
-            _queries = new BlockingQuery(Store, time, new Jitter(new Random()));
+            _queries = new BlockingQuery(Store, time, _jitter);
             _sessions = new SessionClocks(Store, time);
             var beats = new TtlMonitor(
                 Store, time, options.SelfPreservation ? new SelfPreservation(options.SelfPreservationThreshold) : null, _metrics,
                 logs.CreateLogger<TtlMonitor>());
-            _monitor = new HealthMonitor(beats, new CheckRunner(Store, new Jitter(new Random()), time, _metrics, logs.CreateLogger<CheckRunner>()));
+            _monitor = new HealthMonitor(beats, new CheckRunner(Store, _jitter, time, _metrics, logs.CreateLogger<CheckRunner>()));
             _metrics.Observe(Store, beats);
             _reaper = new Reaper(Store, _monitor, _metrics, time, logs.CreateLogger<Reaper>());
             var authority = new Authority(Store, options, time, logs.CreateLogger<Authority>());
@@ -197,7 +198,7 @@ internal sealed class ServerCore : IDisposable
         new AuthorityHandlers(Store, _queries, authority, options, time).Map(routes);
         new ConfigHandlers(Store, _queries, options, time).Map(routes);
         new ChainHandlers(Store, _queries, options).Map(routes);
-        new QueryHandlers(Store, _queries, options, new Random()).Map(routes);
+        new QueryHandlers(Store, _queries, options, _jitter).Map(routes);
         new KeyHandlers(Store, _queries, options, time).Map(routes);
         new SessionHandlers(Store, _queries, _sessions, options, time).Map(routes);
         new TransactionHandlers(Store, _monitor, options, time).Map(routes);

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
+using MeshClient.Core.Identity;
 
 namespace MeshClient.Tool.Registry;
 
@@ -129,27 +129,9 @@ internal sealed class RegistryConnection : IDisposable
 
     private static Uri Base(Uri address) => address.AbsolutePath.EndsWith('/') ? address : new Uri(address + "/");
 
-    private static X509ChainPolicy TrustOnly(string file)
-    {
-        var policy = new X509ChainPolicy
-        {
-            TrustMode = X509ChainTrustMode.CustomRootTrust,
-            RevocationMode = X509RevocationMode.NoCheck,
-            DisableCertificateDownloads = true,
-        };
-        try
-        {
-            policy.CustomTrustStore.ImportFromPemFile(file);
-        }
-        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
-        {
-            throw new ToolException(ExitCodes.Usage, $"The roots in '{file}' cannot be read: {e.Message}", e);
-        }
-
-        return policy.CustomTrustStore.Count > 0
-            ? policy
-            : throw new ToolException(ExitCodes.Usage, $"'{file}' holds no certificate.");
-    }
+    private static X509ChainPolicy TrustOnly(string file) => TrustedRoots.FindProblem(file) is { } problem
+        ? throw new ToolException(ExitCodes.Usage, $"The roots of the registry cannot be used: {problem}.")
+        : TrustedRoots.CreatePolicy(file);
 
     private async Task<RegistryAnswer> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellationToken) =>
         Checked(await TrySendAsync(method, path, content, Settings.Timeout, cancellationToken).ConfigureAwait(false), method, path);

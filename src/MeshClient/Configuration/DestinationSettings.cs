@@ -38,6 +38,9 @@ internal sealed record DestinationSettings
     /// <summary>Null: a failed call is just that.</summary>
     public required MeshFallback? Fallback { get; init; }
 
+    /// <summary>0: no limit.</summary>
+    public required TimeSpan FallbackTimeout { get; init; }
+
     public required OverloadSettings Overload { get; init; }
 
     public required BalancingSettings Balancing { get; init; }
@@ -68,6 +71,7 @@ internal sealed record DestinationSettings
             CircuitBreaker = CircuitBreakerSettings.For(own?.CircuitBreaker, common.CircuitBreaker),
             Forward = ForwardSettings.For(own?.Forward, common.Forward),
             Fallback = own?.Fallback ?? common.Fallback,
+            FallbackTimeout = own?.FallbackTimeout ?? common.FallbackTimeout ?? MeshDefaults.FallbackTimeout,
             Overload = OverloadSettings.For(own?.Overload, common.Overload),
             Balancing = BalancingSettings.For(own?.Balancing, common.Balancing),
             Health = HealthSettings.For(own?.Health, common.Health),

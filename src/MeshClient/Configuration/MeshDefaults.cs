@@ -21,6 +21,9 @@ public static class MeshDefaults
     /// <summary>1 s: a fifth of an attempt's own limit, so that a call that has waited still has time to be made.</summary>
     public static readonly TimeSpan QueueTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>1 s: a fifth of an attempt's limit. A fallback answers from what it has at hand, and its caller has waited already.</summary>
+    public static readonly TimeSpan FallbackTimeout = TimeSpan.FromSeconds(1);
+
     /// <summary>20: where a learned limit begins (Netflix concurrency-limits, all algorithms).</summary>
     public const int InitialLimit = 20;
 
@@ -227,6 +230,21 @@ public static class MeshDefaults
 
     /// <summary>10 s: over what time connections with an old certificate are replaced; a third of the spread of Consul's leaf renewals.</summary>
     public static readonly TimeSpan RotationSpread = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// 72 h: the life of a certificate of Consul's built-in authority (LeafCertTTL). Who has been away for longer has to prove itself
+    /// anew anyway.
+    /// </summary>
+    public static readonly TimeSpan StateFileMaxAge = TimeSpan.FromHours(72);
+
+    /// <summary>10 s: little enough to lose, and a file written that often costs a disk nothing to speak of.</summary>
+    public static readonly TimeSpan StateFileWriteInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// 2 s: how long the control plane may be silent after a start before the state file is gone by; less than half of
+    /// <see cref="DiscoveryTimeout"/>, so that a first call still has time. Doubled for each time it was silent again.
+    /// </summary>
+    public static readonly TimeSpan StateFilePatience = TimeSpan.FromSeconds(2);
 
     /// <summary>1 min: how far Consul dates certificates back; what is over for longer is over by anybody's clock.</summary>
     public static readonly TimeSpan ExpiryGrace = TimeSpan.FromMinutes(1);

@@ -81,7 +81,15 @@ public sealed class MeshDestinationOptions
 
     /// <summary>
     /// What answers in place of a call that failed: with an exception other than its caller's cancellation, or by an answer that
-    /// says the service is broken (5xx, or a gRPC failure of the instance). Set in code. Null: nothing does. Default: null.
+    /// says the service is broken (5xx, or a gRPC failure of the instance). Not asked where the app's own request broke. Set in code.
+    /// Null: nothing does. Default: null.
     /// </summary>
     public MeshFallback? Fallback { get; set; }
+
+    /// <summary>
+    /// How long <see cref="Fallback"/> may take, from when the call has failed: time of its own, since the call's may be over by then.
+    /// After that the call fails with <see cref="Outbound.MeshFailureReason.FallbackTimeout"/>, and what the fallback still brings is disposed. 1 ms to 1
+    /// day; 0: no limit. Default: <see cref="MeshDefaults.FallbackTimeout"/>.
+    /// </summary>
+    public TimeSpan? FallbackTimeout { get; set; }
 }

@@ -24,6 +24,9 @@ public sealed class MeshOptions
     /// <summary>Where the registry and certificate authority are.</summary>
     public MeshControlPlaneOptions ControlPlane { get; set; } = new();
 
+    /// <summary>The file that lets the app be restarted while the control plane is away. Default: none.</summary>
+    public MeshStateFileOptions StateFile { get; set; } = new();
+
     /// <summary>What happens to calls to hosts the mesh does not know. Default: <see cref="OutboundTrafficPolicy.AllowAny"/>.</summary>
     public OutboundTrafficPolicy OutboundTraffic { get; set; } = OutboundTrafficPolicy.AllowAny;
 

@@ -1,13 +1,16 @@
 using MeshClient.Consul;
 using MeshClient.Core.Naming;
 using MeshClient.Resilience;
+using MeshClient.Restart;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.Configuration;
 
 /// <summary>Checks the options at start and reports everything that is wrong with them at once.</summary>
-internal sealed class MeshOptionsValidator(IConfiguration? configuration = null, IEnumerable<MeshSubsection>? subsections = null)
+internal sealed class MeshOptionsValidator(
+    IConfiguration? configuration = null, IEnumerable<MeshSubsection>? subsections = null, IServiceProviderIsService? registered = null)
     : IValidateOptions<MeshOptions>
 {
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
@@ -28,6 +31,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         }
 
         CheckControlPlane(checks, options.ControlPlane);
+        StateFileChecks.Check(checks, options.StateFile, registered?.IsService(typeof(IStateProtector)) ?? false);
         checks.OneOf("OutboundTraffic", options.OutboundTraffic);
         checks.Range("WatchIdleTimeout", options.WatchIdleTimeout, TimeSpan.FromSeconds(1), Day);
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
@@ -77,6 +81,7 @@ internal sealed class MeshOptionsValidator(IConfiguration? configuration = null,
         checks.Range($"{key}:CallTimeout", options.CallTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:AttemptTimeout", options.AttemptTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:ConnectTimeout", options.ConnectTimeout, Millisecond, TimeSpan.FromMinutes(5));
+        checks.Range($"{key}:FallbackTimeout", options.FallbackTimeout, Millisecond, Day, zeroAllowed: true);
         checks.Range($"{key}:MaxConcurrency", options.MaxConcurrency, 1, 1_000_000);
         checks.Range($"{key}:MaxRetries", options.MaxRetries, 0, 10);
         checks.Range($"{key}:RetryBudgetRatio", options.RetryBudgetRatio, 0, 10);

@@ -1,6 +1,8 @@
+using System.Diagnostics.Metrics;
 using MeshClient.Configuration;
 using MeshClient.Consul;
 using MeshClient.Core.ControlPlane;
+using MeshClient.Restart;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -9,11 +11,12 @@ namespace MeshClient.ControlPlane;
 
 /// <summary>
 /// The ports of the control plane in force: those an app registered itself come first, then those of the configured
-/// registry; a port that nobody provides is null.
+/// registry; a port that nobody provides is null. Behind those that are read is the state file, if there is one.
 /// </summary>
 internal sealed class MeshControlPlane : IDisposable
 {
     private readonly ConsulControlPlane? _consul;
+    private readonly RestartState? _restart;
 
     public MeshControlPlane(IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, ILoggerFactory loggers)
     {
@@ -28,6 +31,17 @@ internal sealed class MeshControlPlane : IDisposable
         TrustBundles = services.GetService<ITrustBundleSource>() ?? _consul;
         Leaves = services.GetService<ILeafCertificateSource>() ?? _consul;
         Registrar = services.GetService<IServiceRegistrar>() ?? _consul;
+        if (options.Value.StateFile is { Path: not null } file)
+        {
+            var logger = loggers.CreateLogger<RestartState>();
+            _restart = new RestartState(
+                file, options.Value.Service ?? string.Empty, ProtectorOf(services, file), time, services.GetRequiredService<IMeterFactory>(), logger);
+            var sources = new RestartSources(_restart, file.IncludeCertificate, time, logger);
+            Instances = Instances is null ? null : sources.Wrap(Instances);
+            Intentions = Intentions is null ? null : sources.Wrap(Intentions);
+            TrustBundles = TrustBundles is null ? null : sources.Wrap(TrustBundles);
+            Leaves = Leaves is null ? null : sources.Wrap(Leaves);
+        }
     }
 
     public IInstanceSource? Instances { get; }
@@ -40,5 +54,16 @@ internal sealed class MeshControlPlane : IDisposable
 
     public IServiceRegistrar? Registrar { get; }
 
-    public void Dispose() => _consul?.Dispose();
+    /// <summary>Writes the state file for the last time: the container disposes whoever reads the ports before it disposes this.</summary>
+    public void Dispose()
+    {
+        _restart?.Dispose();
+        _consul?.Dispose();
+    }
+
+    private static IStateProtector ProtectorOf(IServiceProvider services, MeshStateFileOptions file) =>
+        services.GetService<IStateProtector>()
+        ?? (AesStateProtector.TryCreate(file, out var protector, out var problem)
+            ? protector
+            : throw new InvalidOperationException($"Mesh:StateFile:{problem}"));
 }

@@ -148,37 +148,33 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
         var refilledAt = _time.GetTimestamp();
         while (!stop.IsCancellationRequested)
         {
+            Exception failure;
             try
             {
                 var read = await _read(index, stop).ConfigureAwait(false);
-                if (!read.Value.Equals(_current))
+                TakeIn(read.Value, read.Remembered?.Age ?? TimeSpan.Zero, onlyIfFirst: read.Remembered is not null);
+                if (read.Remembered is null)
                 {
-                    // Before the value can be seen: whoever waits for it acts on what this puts in force.
-                    _changed(read.Value);
-                    _current = read.Value;
-                }
-                else if (!ReferenceEquals(read.Value, _current))
-                {
-                    // Nobody has seen it. A value that is replaced is not disposed: whoever took it may still use it.
-                    (read.Value as IDisposable)?.Dispose();
+                    index = read.Index;
+                    if (failures > 0)
+                    {
+                        failures = 0;
+                        _lastFailure = null;
+                        LogRecovered(_logger, Kind, Subject);
+                    }
+
+                    SignalProgress();
+                    tokens = Math.Min(Burst, tokens + (_time.GetElapsedTime(refilledAt) / Refill)) - 1;
+                    refilledAt = _time.GetTimestamp();
+                    if (tokens < 0)
+                    {
+                        await Task.Delay(Refill * -tokens, _time, stop).ConfigureAwait(false);
+                    }
+
+                    continue;
                 }
 
-                index = read.Index;
-                Volatile.Write(ref _confirmedAt, _time.GetTimestamp());
-                if (failures > 0)
-                {
-                    failures = 0;
-                    _lastFailure = null;
-                    LogRecovered(_logger, Kind, Subject);
-                }
-
-                SignalProgress();
-                tokens = Math.Min(Burst, tokens + (_time.GetElapsedTime(refilledAt) / Refill)) - 1;
-                refilledAt = _time.GetTimestamp();
-                if (tokens < 0)
-                {
-                    await Task.Delay(Refill * -tokens, _time, stop).ConfigureAwait(false);
-                }
+                failure = read.Remembered.Failure;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -186,29 +182,52 @@ internal sealed partial class Watch<T> : IWatch, IAsyncDisposable
             }
             catch (Exception e)
             {
-                index = 0;
-                _lastFailure = e;
-                if (failures == 0)
-                {
-                    LogFailed(_logger, Kind, Subject, e.Message);
-                }
+                failure = e;
+            }
 
-                SignalProgress();
-                var pause = _random.NextDouble() * Math.Min(
-                    LongestPause.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failures, MaxDoublings)));
-                var asked = (e as ControlPlaneException)?.RetryAfter ?? TimeSpan.Zero;
-                pause = Math.Max(pause, Math.Min(asked.TotalMilliseconds, LongestAskedPause.TotalMilliseconds));
-                failures++;
-                try
-                {
-                    await Task.Delay(TimeSpan.FromMilliseconds(pause), _time, stop).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException)
-                {
-                    return;
-                }
+            index = 0;
+            _lastFailure = failure;
+            if (failures == 0)
+            {
+                LogFailed(_logger, Kind, Subject, failure.Message);
+            }
+
+            SignalProgress();
+            var pause = _random.NextDouble() * Math.Min(
+                LongestPause.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failures, MaxDoublings)));
+            var asked = (failure as ControlPlaneException)?.RetryAfter ?? TimeSpan.Zero;
+            pause = Math.Max(pause, Math.Min(asked.TotalMilliseconds, LongestAskedPause.TotalMilliseconds));
+            failures++;
+            try
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(pause), _time, stop).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
             }
         }
+    }
+
+    private void TakeIn(T value, TimeSpan age, bool onlyIfFirst)
+    {
+        if (onlyIfFirst ? _current is null : !value.Equals(_current))
+        {
+            // Before the value can be seen: whoever waits for it acts on what this puts in force.
+            _changed(value);
+            _current = value;
+        }
+        else if (!ReferenceEquals(value, _current))
+        {
+            // Nobody has seen it. A value that is replaced is not disposed: whoever took it may still use it.
+            (value as IDisposable)?.Dispose();
+            if (onlyIfFirst)
+            {
+                return;
+            }
+        }
+
+        Volatile.Write(ref _confirmedAt, _time.GetTimestamp() - (long)(age.TotalSeconds * _time.TimestampFrequency));
     }
 
     private void SignalProgress()

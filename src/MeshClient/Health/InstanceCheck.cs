@@ -62,7 +62,7 @@ internal static class InstanceCheck
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = new ByteArrayContent(GrpcHealthCheck.Request(settings.GrpcService)),
         };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue(GrpcContentType.Name);
         request.Headers.TE.Add(new TransferCodingWithQualityHeaderValue("trailers"));
         return request;
     }

@@ -52,6 +52,12 @@ public enum MeshFailureReason
 
     /// <summary>Too many calls to the service failed, or it was isolated by hand. The request was not sent.</summary>
     CircuitOpen,
+
+    /// <summary>
+    /// The call failed, and the app's own <see cref="Configuration.MeshDestinationOptions.Fallback"/> did not answer in time. Why the call failed
+    /// stands in the inner exception, when it was an exception.
+    /// </summary>
+    FallbackTimeout,
 }
 
 /// <summary>

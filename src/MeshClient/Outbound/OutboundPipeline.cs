@@ -34,7 +34,7 @@ internal sealed class OutboundPipeline
     public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
-        _fallback = new FallbackStage(telemetry);
+        _fallback = new FallbackStage(telemetry, time);
         _retry = new RetryStage(time, random, telemetry);
         _hedge = new HedgeStage(this, time, telemetry);
         _attemptAsync = AttemptAsync;

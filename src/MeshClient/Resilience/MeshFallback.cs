@@ -2,6 +2,10 @@ namespace MeshClient.Resilience;
 
 /// <summary>Answers in place of a call that failed. See <see cref="Configuration.MeshDestinationOptions.Fallback"/>.</summary>
 /// <param name="arguments">What happened.</param>
+/// <remarks>
+/// Called on the thread of the call, so it must not block: what it does asynchronously is limited by
+/// <see cref="Configuration.MeshDestinationOptions.FallbackTimeout"/>.
+/// </remarks>
 /// <returns>The answer the app gets. Null: there is none, and the app is told of the failure.</returns>
 public delegate ValueTask<HttpResponseMessage?> MeshFallback(MeshFallbackArguments arguments);
 
@@ -26,6 +30,6 @@ public readonly struct MeshFallbackArguments
     /// <summary>What the call failed with. Null: there was an answer.</summary>
     public Exception? Failure { get; }
 
-    /// <summary>What the app cancels with.</summary>
+    /// <summary>Cancelled when the app gives up, or the fallback's time is over.</summary>
     public CancellationToken CancellationToken { get; }
 }

@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using MeshClient.FunctionalTests.Grpc;
 using MeshClient.Server;
 using MeshClient.TestSupport;
@@ -88,34 +85,17 @@ internal sealed class ChaosMesh : IAsyncDisposable
             _owned.Add(relay);
         }
 
-        var built = new DirectoryInfo(AppContext.BaseDirectory);
-        var program = Path.Combine(built.Parent!.Parent!.FullName, "MeshClient.ChaosService", built.Name, "MeshClient.ChaosService.dll");
-        var start = new ProcessStartInfo("dotnet");
-        string[] foreign = ["ASPNETCORE_", "DOTNET_URLS", "DOTNET_HTTP_PORTS", "MESH__", "CONSUL_"];
-        foreach (var name in start.Environment.Keys.Where(name =>
-            foreign.Any(prefix => name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))).ToList())
+        var process = ChaosService.Start(new Dictionary<string, string?>
         {
-            start.Environment.Remove(name);
-        }
-
-        string[] arguments =
-        [
-            program,
-            "--Mesh:Service", _orders,
-            "--Mesh:ControlPlane:Address", _server.Address!.ToString(),
-            "--Mesh:Inbound:Address", $"127.0.0.1:{port}",
-            "--Mesh:Inbound:DefaultAction", "Allow",
-            "--Mesh:Registration:Address", "127.0.0.1",
-            "--Mesh:Registration:Port", $"{relay?.Port ?? port}",
+            ["Mesh:Service"] = _orders,
+            ["Mesh:ControlPlane:Address"] = _server.Address!.ToString(),
+            ["Mesh:Inbound:Address"] = $"127.0.0.1:{port}",
+            ["Mesh:Inbound:DefaultAction"] = "Allow",
+            ["Mesh:Registration:Address"] = "127.0.0.1",
+            ["Mesh:Registration:Port"] = $"{relay?.Port ?? port}",
             // So that the registry is no help: what is shown is what the calls themselves find out.
-            "--Mesh:Registration:TimeToLive", "00:10:00",
-        ];
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        var process = PeerProcess.Start(start);
+            ["Mesh:Registration:TimeToLive"] = "00:10:00",
+        });
         _owned.Add(process);
         await process.HearAsync("ready");
         Services.Add((process, relay, relay?.Port ?? port));

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using MeshClient.TestSupport;
 
 namespace MeshClient.FunctionalTests.ConnectProxy;
@@ -31,7 +29,7 @@ internal sealed class ProxyProcess : IAsyncDisposable
             await MeshHosts.WaitUntilAsync(async () =>
             {
                 Assert.False(proxy._process.HasExited, $"The proxy has ended: {string.Join(Environment.NewLine, proxy._log)}");
-                return await ListensAsync(port);
+                return await FreePorts.IsListenedOnAsync(port, MeshHosts.Cancellation);
             });
             return proxy;
         }
@@ -48,19 +46,5 @@ internal sealed class ProxyProcess : IAsyncDisposable
         using var limit = new CancellationTokenSource(EndLimit, TimeProvider.System);
         await _process.WaitForExitAsync(limit.Token);
         _process.Dispose();
-    }
-
-    private static async Task<bool> ListensAsync(int port)
-    {
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync(IPAddress.Loopback, port, MeshHosts.Cancellation);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 }

@@ -24,6 +24,7 @@ public sealed class DestinationSettingsTests
     {
         var settings = DestinationSettings.For(new MeshOptions(), "orders");
         Assert.Equal((null, null, null), (settings.Hedging, settings.CircuitBreaker, settings.Fallback));
+        Assert.Equal(TimeSpan.FromSeconds(1), settings.FallbackTimeout);
         Assert.False(settings.Retry.ReplayStreams);
         Assert.Equal((MeshDefaults.MaxReplayBytes, MeshDefaults.RetryBaseDelay), (settings.Retry.MaxReplayBytes, settings.Retry.BaseDelay));
     }
@@ -33,7 +34,7 @@ public sealed class DestinationSettingsTests
     {
         var options = new MeshOptions
         {
-            Defaults = { CallTimeout = TimeSpan.FromSeconds(7), ConnectTimeout = TimeSpan.FromSeconds(3), MaxConcurrency = 500 },
+            Defaults = { CallTimeout = TimeSpan.FromSeconds(7), ConnectTimeout = TimeSpan.FromSeconds(3), MaxConcurrency = 500, FallbackTimeout = TimeSpan.Zero },
         };
         options.Destinations["orders"] = new MeshDestinationOptions
         {
@@ -45,6 +46,7 @@ public sealed class DestinationSettingsTests
         Assert.Equal(
             (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(3), 40),
             (settings.CallTimeout, settings.ConnectTimeout, settings.MaxConcurrency));
+        Assert.Equal(TimeSpan.Zero, settings.FallbackTimeout);
         Assert.Equal((6, 0.5), (settings.CircuitBreaker!.MinimumThroughput, settings.CircuitBreaker.FailureRatio));
         Assert.Equal(TimeSpan.FromSeconds(7), DestinationSettings.For(options, "payments").CallTimeout);
     }

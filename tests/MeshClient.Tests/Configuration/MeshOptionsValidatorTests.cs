@@ -29,6 +29,7 @@ public sealed class MeshOptionsValidatorTests
                 CallTimeout = TimeSpan.FromDays(2),
                 AttemptTimeout = TimeSpan.FromTicks(1),
                 ConnectTimeout = TimeSpan.Zero,
+                FallbackTimeout = TimeSpan.FromTicks(1),
                 MaxConcurrency = 0,
                 MaxRetries = 11,
                 RetryBudgetRatio = double.NaN,
@@ -41,7 +42,7 @@ public sealed class MeshOptionsValidatorTests
         [
             "Mesh:Service ", "Mesh:ControlPlane:Address ", "Mesh:ControlPlane:MaxParkedQueries ", "Mesh:OutboundTraffic ", "Mesh:WatchIdleTimeout ",
             "Mesh:DiscoveryTimeout ", "Mesh:RotationSpread ", "Mesh:Defaults:CallTimeout ", "Mesh:Defaults:AttemptTimeout ",
-            "Mesh:Defaults:ConnectTimeout ", "Mesh:Defaults:MaxConcurrency ", "Mesh:Defaults:MaxRetries ", "Mesh:Defaults:RetryBudgetRatio ",
+            "Mesh:Defaults:ConnectTimeout ", "Mesh:Defaults:FallbackTimeout ", "Mesh:Defaults:MaxConcurrency ", "Mesh:Defaults:MaxRetries ", "Mesh:Defaults:RetryBudgetRatio ",
             "Mesh:Defaults:RetryBudgetPerSecond ", "Mesh:Destinations:bad name ", "Mesh:Destinations:bad name:AttemptTimeout ",
         ];
         Assert.Equal(keys.Length, failures.Count);

@@ -241,6 +241,43 @@ public sealed class WatchTests : IAsyncDisposable
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadAsync_RememberedAnswer_IsInForceButTheReadHasFailed()
+    {
+        var failure = new ControlPlaneException(ControlPlaneFailure.Unreachable, "gone");
+        _watch.Start();
+        (await _source.NextAsync()).Remember("old", TimeSpan.FromMinutes(3), failure);
+
+        Assert.Equal("old", await _watch.FirstAsync(Token).BoundedAsync());
+        await _time.WaitForTimersAsync(1, cancellationToken: Token);
+        Assert.Same(failure, _watch.LastFailure);
+        Assert.Equal(TimeSpan.FromMinutes(3), _watch.Age);
+        Assert.Single(_logs.Lines);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var next = await _source.NextAsync();
+        Assert.Equal(0UL, next.Index);
+        next.Answer("new", 5);
+        await Eventually.HoldsAsync(() => _watch.Current == "new");
+        await Eventually.HoldsAsync(() => _watch.LastFailure is null);
+        Assert.Equal(["old", "new"], _applied);
+        Assert.Equal(TimeSpan.Zero, _watch.Age);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadAsync_RememberedAnswerAfterATrueOne_ChangesNothing()
+    {
+        _watch.Start();
+        (await _source.NextAsync()).Answer("new", 5);
+        (await _source.NextAsync()).Remember("old", TimeSpan.FromMinutes(3), new ControlPlaneException(ControlPlaneFailure.Unreachable, "gone"));
+        await _time.WaitForTimersAsync(1, cancellationToken: Token);
+
+        Assert.Equal("new", _watch.Current);
+        Assert.Equal(["new"], _applied);
+        Assert.Equal(TimeSpan.Zero, _watch.Age);
+        Assert.NotNull(_watch.LastFailure);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task Age_SinceLastConfirmation_GrowsThroughFailures()
     {
         _watch.Start();
@@ -372,6 +409,9 @@ public sealed class WatchTests : IAsyncDisposable
         public Task<Watched<string>> Task => _answer.Task;
 
         public void Answer(string value, ulong index) => _answer.SetResult(new Watched<string>(value, index));
+
+        public void Remember(string value, TimeSpan age, Exception failure) =>
+            _answer.SetResult(new Watched<string>(value, 0) { Remembered = new RememberedAnswer(age, failure) });
 
         public void Fail(Exception failure) => _answer.SetException(failure);
 

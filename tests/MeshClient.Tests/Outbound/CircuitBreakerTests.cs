@@ -336,6 +336,101 @@ public sealed class CircuitBreakerTests
         Assert.Equal(0, env.State("orders").InFlight);
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true, 500)]
+    [InlineData(false, 500)]
+    [InlineData(true, 0)]
+    [InlineData(false, 0)]
+    public async Task SendAsync_FallbackHangs_CallFailsWhenItsTimeIsOver(bool listens, int status)
+    {
+        var time = new FakeTimeProvider();
+        var asked = new TaskCompletionSource<MeshFallbackArguments>();
+        var late = new TaskCompletionSource<HttpResponseMessage?>();
+        await using var env = Make(time, options => options.Defaults.Fallback = arguments =>
+        {
+            asked.SetResult(arguments);
+            return new(listens ? late.Task.WaitAsync(arguments.CancellationToken) : late.Task);
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = status;
+            return context.Response.WriteAsync("broken");
+        });
+        if (status == 0)
+        {
+            await Breakers(env).IsolateAsync("orders", Token);
+        }
+
+        var call = env.Client().GetAsync("http://orders/", Token);
+        var arguments = await asked.Task.WaitAsync(Token);
+        time.Advance(MeshDefaults.FallbackTimeout - TimeSpan.FromTicks(1));
+        Assert.False(arguments.CancellationToken.IsCancellationRequested);
+        time.Advance(TimeSpan.FromTicks(1));
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call);
+        Assert.Equal((MeshFailureReason.FallbackTimeout, "Fallback", "orders"), (failure.Reason, failure.Stage, failure.Service));
+        Assert.Contains("FallbackTimeout", failure.Message, StringComparison.Ordinal);
+        Assert.Same(arguments.Failure, failure.InnerException);
+        Assert.Equal(status == 0, arguments.Failure is MeshCallException { Reason: MeshFailureReason.CircuitOpen });
+        Assert.Equal(0, env.State("orders").InFlight);
+        if (!listens)
+        {
+            using var content = new WatchedContent();
+            late.SetResult(new HttpResponseMessage { Content = content });
+            await Eventually.HoldsAsync(() => content.IsDisposed, "the late answer to be thrown away");
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FallbackHangsAndItsCallerGivesUp_IsCancelled()
+    {
+        var asked = new TaskCompletionSource();
+        await using var env = Make(new FakeTimeProvider(), options => options.Defaults.Fallback = _ =>
+        {
+            asked.SetResult();
+            return new(new TaskCompletionSource<HttpResponseMessage?>().Task);
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var call = env.Client().GetAsync("http://orders/", caller.Token);
+        await asked.Task.WaitAsync(Token);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FallbackWithoutALimit_TakesItsTime()
+    {
+        var time = new FakeTimeProvider();
+        var asked = new TaskCompletionSource<MeshFallbackArguments>();
+        var answer = new TaskCompletionSource<HttpResponseMessage?>();
+        await using var env = Make(time, options =>
+        {
+            options.Defaults.FallbackTimeout = TimeSpan.Zero;
+            options.Defaults.Fallback = arguments =>
+            {
+                asked.SetResult(arguments);
+                return new(answer.Task);
+            };
+        });
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        var call = env.Client().GetAsync("http://orders/", Token);
+        var arguments = await asked.Task.WaitAsync(Token);
+        time.Advance(TimeSpan.FromHours(1));
+        Assert.False(arguments.CancellationToken.IsCancellationRequested);
+        answer.SetResult(new HttpResponseMessage(HttpStatusCode.NonAuthoritativeInformation));
+        using var response = await call;
+        Assert.Equal(HttpStatusCode.NonAuthoritativeInformation, response.StatusCode);
+    }
+
     private static MeshCircuitBreakers Breakers(MeshTestEnvironment env) => env.Services.GetRequiredService<MeshCircuitBreakers>();
 
     // Half of at least 10 calls in 10 s; opens for 5 s.
@@ -353,4 +448,15 @@ public sealed class CircuitBreakerTests
             services.AddSingleton<TimeProvider>(time);
             meters?.Attach(services);
         });
+
+    private sealed class WatchedContent() : ByteArrayContent([])
+    {
+        public bool IsDisposed { get; private set; }
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
+    }
 }

@@ -1,9 +1,9 @@
 using System.Text.Json;
 
-namespace MeshClient.Consul.Model;
+namespace MeshClient.Core.Intentions;
 
-/// <summary>Whether a part of an answer says anything: Go writes parts that are not set as null, "", false, 0, [] or {}.</summary>
-internal static class WireContent
+/// <summary>Whether a part of a document says anything: Go writes parts that are not set as null, "", false, 0, [] or {}.</summary>
+internal static class JsonContent
 {
     public static bool IsAny(JsonElement? element) => element is { } value && value.ValueKind switch
     {

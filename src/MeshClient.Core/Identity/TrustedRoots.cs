@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace MeshClient.Consul.Wire;
+namespace MeshClient.Core.Identity;
 
-/// <summary>The roots that an <c>https</c> agent is known by, when they are not the machine's.</summary>
+/// <summary>The roots that an <c>https</c> server is known by, when they are not the machine's.</summary>
 internal static class TrustedRoots
 {
     /// <summary>What is wrong with a file of roots, as the end of a sentence; null when it is usable.</summary>
@@ -20,7 +20,10 @@ internal static class TrustedRoots
     }
 
     /// <summary>A policy that trusts these roots and no others. Nothing is looked up elsewhere during a handshake.</summary>
-    public static X509ChainPolicy CreatePolicy(string path)
+    public static X509ChainPolicy CreatePolicy(string path) => CreatePolicy(Read(path));
+
+    /// <inheritdoc cref="CreatePolicy(string)"/>
+    public static X509ChainPolicy CreatePolicy(X509Certificate2Collection roots)
     {
         var policy = new X509ChainPolicy
         {
@@ -28,7 +31,7 @@ internal static class TrustedRoots
             RevocationMode = X509RevocationMode.NoCheck,
             DisableCertificateDownloads = true,
         };
-        policy.CustomTrustStore.AddRange(Read(path));
+        policy.CustomTrustStore.AddRange(roots);
         return policy;
     }
 
