@@ -15,6 +15,9 @@ public static class MeshInboundDefaults
     /// <summary>30 s: the host's own shutdown timeout, taken for its start as well; an orchestrator waits at least that long.</summary>
     public static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
 
+    /// <summary>5 s: as often as an instance beats (a third of its time to live).</summary>
+    public static readonly TimeSpan ExposeCheckInterval = TimeSpan.FromSeconds(5);
+
     /// <summary>1 s: the least <c>Retry-After</c> can say, and the window in which a learned limit changes.</summary>
     public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 }
