@@ -18,6 +18,12 @@ public static class MeshInboundDefaults
     /// <summary>5 s: as often as an instance beats (a third of its time to live).</summary>
     public static readonly TimeSpan ExposeCheckInterval = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// 500 ms: how long a request whose permit has been withdrawn may still take to end by itself. Far more than most need, and with
+    /// what a change takes to get here, a stream ends about a second after it.
+    /// </summary>
+    public static readonly TimeSpan WithdrawalGrace = TimeSpan.FromMilliseconds(500);
+
     /// <summary>1 s: the least <c>Retry-After</c> can say, and the window in which a learned limit changes.</summary>
     public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 }

@@ -61,7 +61,7 @@ public sealed class IntentionEvaluator
         [
             .. snapshot.Intentions
                 .Where(intention => intention.Destination == Intention.Wildcard
-                    || string.Equals(intention.Destination, _destination, StringComparison.Ordinal))
+                    || string.Equals(intention.Destination, _destination, StringComparison.OrdinalIgnoreCase))
                 .OrderByDescending(intention => intention.Precedence)
                 .ThenByDescending(Strictness)
                 .ThenBy(intention => intention.Id, StringComparer.Ordinal)
