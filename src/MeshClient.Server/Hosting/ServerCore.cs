@@ -1,6 +1,15 @@
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.AccessControl;
+using MeshClient.Server.Api.Agent;
+using MeshClient.Server.Api.Catalog;
+using MeshClient.Server.Api.CertificateAuthority;
+using MeshClient.Server.Api.ConfigEntries;
+using MeshClient.Server.Api.KeyValues;
+using MeshClient.Server.Api.Operations;
+using MeshClient.Server.Api.PreparedQueries;
+using MeshClient.Server.Api.Sessions;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
