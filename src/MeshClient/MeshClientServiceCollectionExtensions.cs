@@ -95,7 +95,7 @@ public static class MeshClientServiceCollectionExtensions
         {
             var options = provider.GetRequiredService<IOptions<MeshOptions>>().Value;
             var controlPlane = provider.GetRequiredService<MeshControlPlane>();
-            return new MeshIdentity(
+            var identity = new MeshIdentity(
                 options.Service is null ? default : ServiceName.Parse(options.Service),
                 controlPlane.Leaves,
                 controlPlane.TrustBundles,
@@ -104,6 +104,12 @@ public static class MeshClientServiceCollectionExtensions
                 IdentitySettings.For(options),
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IdentityTelemetry>());
+            if (controlPlane.Requests is { } requests)
+            {
+                identity.RootsChanged += requests.NoteRoots;
+            }
+
+            return identity;
         });
     }
 

@@ -22,6 +22,7 @@ namespace MeshClient.Consul.Model;
 [JsonSerializable(typeof(RootsDocument))]
 [JsonSerializable(typeof(Dictionary<string, IntentionDocument?[]?>))]
 [JsonSerializable(typeof(RegistrationDocument))]
+[JsonSerializable(typeof(SignedDocument))]
 internal sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>Reads a body. An empty list or object in the place of the other, and null, count as nothing.</summary>

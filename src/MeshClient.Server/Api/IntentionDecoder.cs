@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 

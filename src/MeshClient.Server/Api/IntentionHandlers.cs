@@ -1,6 +1,7 @@
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Filters;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.State;

@@ -251,4 +251,7 @@ public static class MeshDefaults
 
     /// <summary>30 s: half of what Consul dates certificates back by, for clocks that are wrong the other way.</summary>
     public static readonly TimeSpan ClockAllowance = TimeSpan.FromSeconds(30);
+
+    /// <summary>10 s: what a changed file may be late; cert-manager renews weeks, csi-driver-spiffe minutes, before the end.</summary>
+    public static readonly TimeSpan FileInterval = TimeSpan.FromSeconds(10);
 }

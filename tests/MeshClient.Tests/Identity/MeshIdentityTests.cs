@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
@@ -92,8 +93,11 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         Assert.Same(before[InstanceSecurity.Plaintext], Pool(transports[InstanceSecurity.Plaintext]));
     }
 
-    private static TrustBundle CopyOf(TrustBundle bundle) => new(
-        bundle.TrustDomain, bundle.Roots.Select(root => System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(root.RawData)));
+    private static TrustBundle CopyOf(TrustBundle bundle)
+    {
+        var roots = bundle.Roots.Select(root => X509CertificateLoader.LoadCertificate(root.RawData)).ToList();
+        return new TrustBundle(bundle.TrustDomain, roots) { SigningRoot = roots[0] };
+    }
 
     private static ConnectionPool Pool(InstanceTransport transport)
     {
