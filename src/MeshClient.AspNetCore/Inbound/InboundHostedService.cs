@@ -23,7 +23,7 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public async Task StartedAsync(CancellationToken cancellationToken)
     {
         services.GetRequiredService<ExemptEndpoints>().WarnOfUnknownNames();
         if (services.GetRequiredService<IOptions<MeshInboundOptions>>().Value.Enabled)
@@ -32,8 +32,9 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
             services.GetRequiredService<EndpointRules>().Validate();
         }
 
+        // Before the registration: nobody is to be sent to a program that is not there.
+        await services.GetRequiredService<ExposedTarget>().StartAsync(cancellationToken).ConfigureAwait(false);
         services.GetRequiredService<MeshRegistration>().Begin();
-        return Task.CompletedTask;
     }
 
     public async Task StoppingAsync(CancellationToken cancellationToken)

@@ -2,8 +2,11 @@ using System.Net;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Inbound;
+using MeshClient.Configuration;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -35,13 +38,13 @@ internal sealed partial class MeshListener(
         }
 
         urls.KeepBesideOtherListeners(server.Features, kestrel.Value);
-        if (raw.HasMain)
+        if (raw.HasMain && options.Value.Expose.Target is null)
         {
             LogRaw(logger);
             return;
         }
 
-        var address = InboundAddress.TryParse(options.Value.Address, out var parsed)
+        var address = ListenAddress.TryParse(options.Value.Address, out var parsed)
             ? parsed
             : throw new InvalidOperationException($"Mesh:Inbound:Address is '{options.Value.Address}', which is not an address.");
         if (address.Address is { } ip)
@@ -56,6 +59,14 @@ internal sealed partial class MeshListener(
 
     private void Configure(ListenOptions listener)
     {
+        if (options.Value.Expose.Target is not null)
+        {
+            raw.Add(listener, endpoint: null);
+            // Asked for late, because it knows the registration, which knows this.
+            listener.Run(connection => listener.ApplicationServices.GetRequiredService<ExposedTarget>().ServeAsync(connection));
+            return;
+        }
+
         _listener = listener;
         pipeline.AddTo(listener);
     }

@@ -45,7 +45,9 @@ internal sealed partial class MeshRegistration(
     // A registry that is well answers within milliseconds; one that is not must not hold up a host that is out of time.
     private static readonly TimeSpan LateLeaveTimeout = TimeSpan.FromSeconds(2);
 
+    private readonly Lock _lock = new();
     private RegistrationHeartbeat? _heartbeat;
+    private string? _unfit;
     private volatile bool _draining;
     private volatile bool _ended;
 
@@ -69,8 +71,31 @@ internal sealed partial class MeshRegistration(
             var registration = Describe(
                 Advertised(endPoint), options.Value.Port ?? endPoint.Port);
             fleet.Identify(registration.Id);
-            _heartbeat = heartbeats(registrar, registration);
-            _heartbeat.Start();
+            var heartbeat = heartbeats(registrar, registration);
+            lock (_lock)
+            {
+                _heartbeat = heartbeat;
+                heartbeat.SetUnfit(_unfit);
+            }
+
+            heartbeat.Start();
+        }
+    }
+
+    /// <summary>
+    /// Says whether this instance can do what it is called for. While it cannot, it is in maintenance, or not registered at all if it
+    /// has not been yet.
+    /// </summary>
+    /// <param name="problem">Why it cannot, in words; null: it can.</param>
+    /// <returns>Whether that is news.</returns>
+    public bool SetUnfit(string? problem)
+    {
+        lock (_lock)
+        {
+            var isNews = _unfit is null != problem is null;
+            _unfit = problem;
+            _heartbeat?.SetUnfit(problem);
+            return isNews;
         }
     }
 

@@ -12,6 +12,12 @@ public static class MeshDefaults
     /// <summary>2 s: Ribbon's connect timeout; below the attempt's, so that a dead address costs a retry, not the call.</summary>
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>1024: Envoy's max_connections of a cluster's circuit breaker.</summary>
+    public const int ForwarderMaxConnections = 1024;
+
+    /// <summary>2 s: how long connections handed on may go on when their process stops; a query takes less, a pool's idle ones never end.</summary>
+    public static readonly TimeSpan ForwarderDrain = TimeSpan.FromSeconds(2);
+
     /// <summary>1024: Envoy's max_requests of a cluster's circuit breaker.</summary>
     public const int MaxConcurrency = 1024;
 

@@ -1,17 +1,17 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 
-namespace MeshClient.AspNetCore.Configuration;
+namespace MeshClient.Configuration;
 
 /// <summary>Where to listen: an address and a port, or every interface and a port.</summary>
 /// <param name="Address">The address; null for every interface.</param>
 /// <param name="Port">0 for a free one.</param>
-internal sealed record InboundAddress(IPAddress? Address, int Port)
+internal sealed record ListenAddress(IPAddress? Address, int Port)
 {
     private const string AnyPrefix = "*:";
     private const string LocalhostPrefix = "localhost:";
 
-    public static bool TryParse(string? text, [NotNullWhen(true)] out InboundAddress? address)
+    public static bool TryParse(string? text, [NotNullWhen(true)] out ListenAddress? address)
     {
         address = null;
         if (text is null)
@@ -22,7 +22,7 @@ internal sealed record InboundAddress(IPAddress? Address, int Port)
         if (text.StartsWith(AnyPrefix, StringComparison.Ordinal))
         {
             // Through the same parser, so that the port is read by one rule.
-            address = IPEndPoint.TryParse($"0.0.0.0:{text[AnyPrefix.Length..]}", out var any) ? new InboundAddress(null, any.Port) : null;
+            address = IPEndPoint.TryParse($"0.0.0.0:{text[AnyPrefix.Length..]}", out var any) ? new ListenAddress(null, any.Port) : null;
             return address is not null;
         }
 
@@ -38,7 +38,7 @@ internal sealed record InboundAddress(IPAddress? Address, int Port)
         }
 
         // The unspecified address of IPv6 takes IPv4 as well; the one of IPv4 does not take IPv6.
-        address = new InboundAddress(endPoint.Address.Equals(IPAddress.IPv6Any) ? null : endPoint.Address, endPoint.Port);
+        address = new ListenAddress(endPoint.Address.Equals(IPAddress.IPv6Any) ? null : endPoint.Address, endPoint.Port);
         return true;
     }
 }
