@@ -3,12 +3,9 @@ using MeshClient.AspNetCore.Denials;
 namespace Tour;
 
 // README: alarm
-internal sealed class Alarm(ILogger<Alarm> logger) : IMeshDenialObserver
+internal sealed class Alarm : IMeshDenialObserver
 {
-    public ValueTask OnDeniedAsync(MeshDenial denial, CancellationToken cancellationToken)
-    {
-        logger.LogWarning("{Source} was refused {Path} by {Rule}", denial.Source, denial.Path, denial.Rule);
-        return ValueTask.CompletedTask;
-    }
+    public async ValueTask OnDeniedAsync(MeshDenial denial, CancellationToken cancellationToken) =>
+        await Console.Error.WriteLineAsync($"{denial.Source} was refused {denial.Path} by {denial.Rule}");
 }
 // README: end
