@@ -15,7 +15,7 @@ public sealed class PeerVerifierTests
         using var authority = new TestCertificateAuthority();
         using var own = authority.IssueLeaf(ServiceName.Parse("web"));
         using var peer = authority.IssueLeaf(ServiceName.Parse("orders"));
-        var identity = new IdentitySnapshot(own, IdentitySnapshot.ContextOf(own), authority.Bundle);
+        var identity = new IdentitySnapshot(own, IdentitySnapshot.ContextOf(own), authority.Bundle, [], new KnownIntermediates());
         using var chain = new X509Chain { ChainPolicy = identity.ClientChainPolicy() };
         Assert.True(chain.Build(peer.Certificate));
 
