@@ -12,7 +12,7 @@ return args switch
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
-    ["pick", ..] => PickBenchmark.Run(),
+    ["pick", ..] => PickBenchmark.Run(args[1..]),
     ["evaluator", ..] => EvaluatorBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
@@ -29,7 +29,7 @@ static int Help()
           dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
 
           overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
-          pick        time of one choice of an instance
+          pick        time of one choice of an instance: [PeakEwma] [LeastRequest] ... (default: by every policy)
           evaluator   time of one decision whether a call may go on
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
