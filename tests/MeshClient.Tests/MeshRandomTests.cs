@@ -63,8 +63,8 @@ public sealed class MeshRandomTests
         for (var i = 0; i < 100; i++)
         {
             var foreseen = new[] { random.ForeseeBits(1), random.ForeseeBits(2), random.ForeseeBits(3) };
-            Assert.Equal(foreseen, [random.NextBits(), random.NextBits(), random.NextBits()]);
-            Assert.Equal(foreseen, [other.NextBits(), other.NextBits(), other.NextBits()]);
+            Assert.Equal(foreseen, new[] { random.NextBits(), random.NextBits(), random.NextBits() });
+            Assert.Equal(foreseen, new[] { other.NextBits(), other.NextBits(), other.NextBits() });
         }
     }
 }
