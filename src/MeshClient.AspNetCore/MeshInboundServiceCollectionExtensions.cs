@@ -1,5 +1,6 @@
 using MeshClient.AspNetCore.Authorization;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Diagnostics;
 using MeshClient.AspNetCore.Endpoints;
@@ -65,6 +66,26 @@ public static class MeshInboundServiceCollectionExtensions
         return services;
     }
 
+    /// <summary>
+    /// Puts a program on this machine that knows nothing of the mesh into it as a service: connections that come over the mesh are
+    /// handed on to it in plain TCP, if the intentions allow them. Includes <see cref="AddMeshInbound"/>; the mesh port is one for raw
+    /// connections then. The process has to be a copy of that service: <c>Mesh:Service</c> is its name. The same is had from the
+    /// configuration: <c>Mesh:Inbound:Expose:Target</c>.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="target">Where the program listens, such as <c>127.0.0.1:5432</c>; see <see cref="MeshExposeOptions.Target"/>.</param>
+    /// <param name="configure">The other options.</param>
+    public static IServiceCollection AddMeshExpose(this IServiceCollection services, string target, Action<MeshExposeOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        return services.AddMeshInbound(inbound =>
+        {
+            inbound.Expose.Target = target;
+            configure?.Invoke(inbound.Expose);
+        });
+    }
+
     private static void AddPipeline(IServiceCollection services)
     {
         services.AddSingleton<InboundMetrics>();
@@ -102,6 +123,10 @@ public static class MeshInboundServiceCollectionExtensions
     {
         services.AddSingleton<MeshTlsPolicy>();
         services.AddSingleton<MeshListener>();
+        services.AddSingleton<ConnectionMetrics>();
+        services.AddSingleton<ConnectionGuard>();
+        services.AddSingleton<RawListeners>();
+        services.AddSingleton<ExposedTarget>();
         services.AddSingleton<ConfiguredUrls>();
         // In front of the app's own configuration of Kestrel: see there.
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<KestrelServerOptions>>(

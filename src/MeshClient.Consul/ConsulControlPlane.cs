@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using MeshClient.Consul.Discovery;
 using MeshClient.Consul.Identity;
 using MeshClient.Consul.Intentions;
@@ -23,13 +24,14 @@ namespace MeshClient.Consul;
 /// <see cref="OperationCanceledException"/>. Its connections are its own: no proxy, no redirects, HTTP/1.1.
 /// </remarks>
 public sealed class ConsulControlPlane
-    : IInstanceSource, IIntentionSource, ITrustBundleSource, ILeafCertificateSource, IServiceRegistrar, IDisposable
+    : IInstanceSource, IIntentionSource, ITrustBundleSource, ILeafCertificateSource, ICertificateSigner, IServiceRegistrar, IDisposable
 {
     private readonly ConsulTransport _transport;
     private readonly InstanceReader _instances;
     private readonly IntentionReader _intentions;
     private readonly TrustBundleReader _trustBundle;
     private readonly LeafReader _leaf;
+    private readonly CertificateSigner _signer;
     private readonly RegistrationWriter _registration;
 
     /// <summary>Makes one; nothing is sent yet.</summary>
@@ -74,6 +76,7 @@ public sealed class ConsulControlPlane
         _intentions = new IntentionReader(_transport, own, log);
         _trustBundle = new TrustBundleReader(_transport, own, log);
         _leaf = new LeafReader(_transport, own);
+        _signer = new CertificateSigner(_transport);
         _registration = new RegistrationWriter(_transport);
     }
 
@@ -93,6 +96,15 @@ public sealed class ConsulControlPlane
     /// <inheritdoc/>
     public Task<Watched<LeafCertificate>> ReadLeafAsync(ServiceName service, ulong index, CancellationToken cancellationToken) =>
         _leaf.ReadAsync(Checked(service), index, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>A MeshClient.Server signs requests; Consul has no such call.</remarks>
+    public Task<IReadOnlyList<X509Certificate2>?> SignAsync(
+        ServiceName service, string requestPem, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(requestPem);
+        return _signer.SignAsync(Checked(service), requestPem, cancellationToken);
+    }
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The registration has no unnamed first endpoint, or a time to live under 1 s.</exception>

@@ -34,6 +34,13 @@ public sealed class MeshServerAccessControlOptions
     /// </summary>
     public ulong? BootstrapResetIndex { get; set; }
 
+    /// <summary>
+    /// How long a token lives that somebody got by logging in with one of an identity provider, where the auth method's own
+    /// <c>MaxTokenTTL</c> is 0. For logins from then on. 1 min to 365 days; 0: for ever, as in Consul. Default:
+    /// <see cref="MeshServerDefaults.LoginTokenLifetime"/>.
+    /// </summary>
+    public TimeSpan LoginTokenLifetime { get; set; } = MeshServerDefaults.LoginTokenLifetime;
+
     /// <summary>Whether nobody gets a private key without a token.</summary>
     internal bool DemandsTokens => Enabled && DefaultPolicy == DefaultAccessPolicy.Deny;
 }

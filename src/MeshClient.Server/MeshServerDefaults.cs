@@ -30,6 +30,12 @@ public static class MeshServerDefaults
     /// </summary>
     public const int MaxLeavesPerSecond = 1000;
 
+    /// <summary>
+    /// 24 h: how long a token lives that somebody got by logging in, where the auth method says nothing. In Consul it then lives for
+    /// ever; this is the longest life Consul allows a token that ends (acl.token_max_expiration_ttl).
+    /// </summary>
+    public static readonly TimeSpan LoginTokenLifetime = TimeSpan.FromHours(24);
+
     /// <summary>The share of TTL checks that has to be beaten for self-preservation not to begin (Eureka's renewal threshold).</summary>
     public const double SelfPreservationThreshold = 0.85;
 }

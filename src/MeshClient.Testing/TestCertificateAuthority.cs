@@ -89,6 +89,35 @@ public sealed class TestCertificateAuthority : IDisposable
         }
     }
 
+    /// <summary>
+    /// Issues a leaf for the key of a certificate request, as the mesh's own authority does for a key that stays with its owner.
+    /// </summary>
+    /// <param name="service">The service it proves.</param>
+    /// <param name="requestPem">The request (PKCS #10) in PEM.</param>
+    /// <param name="datacenter">The datacenter. Default: <c>dc1</c>.</param>
+    /// <param name="lifetime">From its beginning, a minute before the moment of issue, to its end. Default: 72 hours.</param>
+    /// <returns>The leaf and what is sent after it, without a private key; the caller owns them.</returns>
+    /// <exception cref="CryptographicException">It is no request, or not signed by its own key.</exception>
+    public IReadOnlyList<X509Certificate2> Sign(
+        ServiceName service, string requestPem, string datacenter = "dc1", TimeSpan? lifetime = null)
+    {
+        var request = CertificateRequest.LoadSigningRequestPem(requestPem, HashAlgorithmName.SHA256);
+        lock (_lock)
+        {
+            return
+            [
+                CertificateIssuer.IssueLeaf(
+                    request.PublicKey,
+                    IdOf(service, datacenter),
+                    CertificateIssuer.LeafCommonName(service, TrustDomain),
+                    _roots[0].Certificate,
+                    _clock.GetUtcNow(),
+                    lifetime ?? DefaultLeafLifetime),
+                .. CopyOfCrossSigned_NeedsLock(),
+            ];
+        }
+    }
+
     /// <summary>Issues a leaf as described, right or wrong.</summary>
     /// <param name="blueprint">What it is to look like.</param>
     /// <param name="now">The moment of issue. Default: the clock's.</param>
@@ -189,7 +218,7 @@ public sealed class TestCertificateAuthority : IDisposable
     {
         lock (_lock)
         {
-            return new TrustBundle(TrustDomain, _roots.Select(root => WithoutKey(root.Certificate)));
+            return BundleOf(_roots.ConvertAll(root => WithoutKey(root.Certificate)));
         }
     }
 
@@ -220,8 +249,10 @@ public sealed class TestCertificateAuthority : IDisposable
     {
         var certificates = _roots.ConvertAll(root => WithoutKey(root.Certificate));
         _published.AddRange(certificates);
-        return new TrustBundle(TrustDomain, certificates);
+        return BundleOf(certificates);
     }
+
+    private TrustBundle BundleOf(List<X509Certificate2> roots) => new(TrustDomain, roots) { SigningRoot = roots[0] };
 
     private sealed class RootKeyPair : IDisposable
     {

@@ -5,6 +5,7 @@ using MeshClient.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Dialing;
 using MeshClient.Discovery;
+using MeshClient.Forwarders;
 using MeshClient.Health;
 using MeshClient.Identity;
 using MeshClient.Outbound;
@@ -46,6 +47,28 @@ public static class MeshClientServiceCollectionExtensions
         }
 
         return services;
+    }
+
+    /// <summary>
+    /// Opens a port of this machine that leads to a service, for as long as the host runs: for drivers and programs that know nothing
+    /// of the mesh. Includes <see cref="AddMeshClient"/>. The same is had from the configuration: <c>Mesh:Forwards:postgres:Listen</c>.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="service">The service's name, such as <c>postgres</c>.</param>
+    /// <param name="listen">Where to listen, such as <c>127.0.0.1:5432</c>; see <see cref="MeshForwarderOptions.Listen"/>.</param>
+    /// <param name="configure">The other options.</param>
+    public static IServiceCollection AddMeshForwarder(
+        this IServiceCollection services, string service, string listen, Action<MeshForwarderOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(service);
+        ArgumentException.ThrowIfNullOrEmpty(listen);
+        return services.AddMeshClient(mesh =>
+        {
+            mesh.Forwards.TryAdd(service, new MeshForwarderOptions());
+            mesh.Forwards[service].Listen = listen;
+            configure?.Invoke(mesh.Forwards[service]);
+        });
     }
 
     /// <summary>
@@ -95,7 +118,7 @@ public static class MeshClientServiceCollectionExtensions
         {
             var options = provider.GetRequiredService<IOptions<MeshOptions>>().Value;
             var controlPlane = provider.GetRequiredService<MeshControlPlane>();
-            return new MeshIdentity(
+            var identity = new MeshIdentity(
                 options.Service is null ? default : ServiceName.Parse(options.Service),
                 controlPlane.Leaves,
                 controlPlane.TrustBundles,
@@ -104,6 +127,12 @@ public static class MeshClientServiceCollectionExtensions
                 IdentitySettings.For(options),
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<IdentityTelemetry>());
+            if (controlPlane.Requests is { } requests)
+            {
+                identity.RootsChanged += requests.NoteRoots;
+            }
+
+            return identity;
         });
     }
 
@@ -149,6 +178,7 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();
+        services.AddHostedService<ForwarderHostedService>();
         services.TryAddSingleton<DialTelemetry>();
         services.TryAddSingleton<IMeshDialer>(provider =>
         {

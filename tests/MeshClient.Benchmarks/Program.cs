@@ -13,6 +13,7 @@ return args switch
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["pick", ..] => PickBenchmark.Run(),
+    ["evaluator", ..] => EvaluatorBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
     ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
@@ -29,6 +30,7 @@ static int Help()
 
           overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
           pick        time of one choice of an instance
+          evaluator   time of one decision whether a call may go on
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--milliseconds N] of a round (default 500) [--rounds N] (default 15) [--cells VERSION:BYTES:CALLERS,...] (default: all)

@@ -62,6 +62,56 @@ public abstract class MeshContract
     }
 
     [Fact]
+    public async Task Call_IntentionChanges_AreAppliedWithinASecondOfTheirAcknowledgement()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        await mesh.StartOrdersAsync(1);
+        await mesh.WaitForHealthyAsync(1);
+        var client = await mesh.StartWebAsync();
+        await WaitForStatusAsync(client, HttpStatusCode.OK);
+        var connection = await client.GetStringAsync(new Uri("/connection", UriKind.Relative), MeshHosts.Cancellation);
+
+        var times = new List<TimeSpan>();
+        for (var i = 0; i < 6; i++)
+        {
+            var (action, status) = i % 2 == 0 ? ("deny", HttpStatusCode.Forbidden) : ("allow", HttpStatusCode.OK);
+            await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, action);
+            var acknowledged = TimeProvider.System.GetTimestamp();
+            await WaitForStatusAsync(client, status);
+            times.Add(TimeProvider.System.GetElapsedTime(acknowledged));
+        }
+
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", times.Select(time => $"{time.TotalMilliseconds:F0} ms")));
+        // One may meet a machine that is busy with something else.
+        Assert.True(times.Order().ElementAt(times.Count - 2) < TimeSpan.FromSeconds(1), string.Join(", ", times));
+        Assert.Equal(connection, await client.GetStringAsync(new Uri("/connection", UriKind.Relative), MeshHosts.Cancellation));
+    }
+
+    [Fact]
+    public async Task Stream_WhosePermitIsWithdrawn_IsEnded()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        await mesh.StartOrdersAsync(1);
+        await mesh.WaitForHealthyAsync(1);
+        var client = await mesh.StartWebAsync();
+        await WaitForStatusAsync(client, HttpStatusCode.OK);
+        await using var stream = await client.GetStreamAsync(new Uri("/stream", UriKind.Relative), MeshHosts.Cancellation);
+        await stream.ReadExactlyAsync(new byte[8], MeshHosts.Cancellation);
+
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "deny");
+
+        var buffer = new byte[256];
+        await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            while (await stream.ReadAsync(buffer, MeshHosts.Cancellation) > 0)
+            {
+            }
+        }).WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, MeshHosts.Cancellation);
+    }
+
+    [Fact]
     public async Task Call_InstanceStopsUnderLoad_NoCallFailsAndItLeavesTheRegistry()
     {
         await using var mesh = new MeshHosts(Address);

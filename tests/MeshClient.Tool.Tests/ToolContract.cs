@@ -93,6 +93,38 @@ public abstract class ToolContract
     }
 
     [Fact]
+    public async Task IntentionsCheck_SeveralRules_TellsWhatEachDid()
+    {
+        var (web, orders) = (Name("web"), Name("orders"));
+        await RunAsync("intentions", "allow", "*", orders);
+        Assert.Contains("in shadow mode", (await RunAsync("intentions", "deny", web, orders, "--shadow")).Output, StringComparison.Ordinal);
+
+        var text = await RunAsync("intentions", "check", web, orders);
+        var json = (await RunAsync("intentions", "check", web, orders, "--json", "--path", "/a/%2e%2e/b?x=1", "--token-of", "okta:perms.role=admin")).Json!;
+
+        Assert.Equal(ExitCodes.Ok, text.ExitCode);
+        Assert.Contains("allowed, in shadow mode only. In force, this would refuse the call", text.Output, StringComparison.Ordinal);
+        Assert.Contains(text.Lines, line => line.Contains("would decide", StringComparison.Ordinal));
+        Assert.Equal("ShadowDeny", json["Outcome"]!.GetValue<string>());
+        Assert.True(json["Allowed"]!.GetValue<bool>());
+        Assert.Equal(
+            ["WouldDecide", "Decides", "NotApplied"], json["Rules"]!.AsArray().Select(rule => rule!["Effect"]!.GetValue<string>()));
+        Assert.Contains("deny (shadow)", (await RunAsync("intentions", "list", "--service", web)).Output, StringComparison.Ordinal);
+
+        await RunAsync("intentions", "deny", web, orders);
+        Assert.Equal(ExitCodes.Denied, (await RunAsync("intentions", "check", web, orders)).ExitCode);
+    }
+
+    [Fact]
+    public async Task IntentionsCheck_TokenWithoutAForm_EndsWithUsage()
+    {
+        foreach (var token in (string[])[":a=b", "okta:a", "okta:=b"])
+        {
+            Assert.Equal(ExitCodes.Usage, (await RunAsync("intentions", "check", "web", Name("orders"), "--path", "/", "--token-of", token)).ExitCode);
+        }
+    }
+
+    [Fact]
     public async Task IntentionsCheck_NoServiceName_EndsWithUsage() =>
         Assert.Equal(ExitCodes.Usage, (await RunAsync("intentions", "check", "web", "a b")).ExitCode);
 

@@ -84,6 +84,12 @@ public sealed class MeshInboundOptions
     /// <summary>Until when requests are of use to their callers.</summary>
     public MeshInboundDeadlineOptions Deadline { get; set; } = new();
 
+    /// <summary>
+    /// A program on this machine that this process stands in front of. With it the mesh port is one for raw connections, which are
+    /// handed on. Default: none.
+    /// </summary>
+    public MeshExposeOptions Expose { get; set; } = new();
+
     /// <summary>What keeps the app from more requests than it can serve. Default: nothing is limited.</summary>
     public MeshInboundOverloadOptions Overload { get; set; } = new();
 }

@@ -17,7 +17,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
             checks.AddRange(SectionChecks.Find(configuration.GetSection(MeshInboundOptions.SectionName), typeof(MeshInboundOptions)));
         }
 
-        if (!InboundAddress.TryParse(options.Address, out _))
+        if (!ListenAddress.TryParse(options.Address, out _))
         {
             checks.Add(
                 $"Mesh:Inbound:Address is '{options.Address}'; it has to be address:port, such as 10.1.2.3:8443, [::1]:8443, localhost:8443 or *:0.");
@@ -39,6 +39,7 @@ internal sealed class MeshInboundOptionsValidator(IConfiguration? configuration 
             }
         }
 
+        ExposeChecks.Check(checks, options.Expose);
         InboundOverloadChecks.Check(checks, options.Overload);
         InboundRuleChecks.Check(checks, options);
         return checks.Errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(checks.Errors);

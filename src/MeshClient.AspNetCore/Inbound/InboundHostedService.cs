@@ -1,4 +1,5 @@
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Registration;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,7 +23,7 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartedAsync(CancellationToken cancellationToken)
+    public async Task StartedAsync(CancellationToken cancellationToken)
     {
         services.GetRequiredService<ExemptEndpoints>().WarnOfUnknownNames();
         if (services.GetRequiredService<IOptions<MeshInboundOptions>>().Value.Enabled)
@@ -31,12 +32,16 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
             services.GetRequiredService<EndpointRules>().Validate();
         }
 
+        // Before the registration: nobody is to be sent to a program that is not there.
+        await services.GetRequiredService<ExposedTarget>().StartAsync(cancellationToken).ConfigureAwait(false);
         services.GetRequiredService<MeshRegistration>().Begin();
-        return Task.CompletedTask;
     }
 
-    public Task StoppingAsync(CancellationToken cancellationToken) =>
-        services.GetRequiredService<MeshRegistration>().EndAsync(cancellationToken);
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        await services.GetRequiredService<MeshRegistration>().EndAsync(cancellationToken).ConfigureAwait(false);
+        await services.GetRequiredService<ConnectionGuard>().EndAllAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

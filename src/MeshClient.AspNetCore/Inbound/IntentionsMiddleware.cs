@@ -13,9 +13,9 @@ namespace MeshClient.AspNetCore.Inbound;
 /// for the next request on an open connection.
 /// </summary>
 /// <remarks>
-/// What is matched is what the app sees: the path as the server has decoded it, with dot segments resolved and an encoded
-/// slash left encoded. What the app makes of it later is not known yet: with <c>UsePathBase("/app")</c> both <c>/admin</c>
-/// and <c>/app/admin</c> lead to the endpoint <c>/admin</c>, and a denial holds only for the paths it names.
+/// What is matched is what the app sees: see <see cref="MeshClient.Core.Intentions.RequestPath"/>. What the app makes of it later
+/// is not known yet: with <c>UsePathBase("/app")</c> both <c>/admin</c> and <c>/app/admin</c> lead to the endpoint <c>/admin</c>,
+/// and a denial holds only for the paths it names.
 /// A request without a peer never reaches an app's middleware unless the path is exempt or routing, asked beforehand,
 /// leads to an exempt endpoint. Then it may only be answered by such an endpoint: the app's own routing confirms it
 /// (<see cref="ExemptEndpointMatcherPolicy"/>), and an answer that begins unconfirmed is torn down.

@@ -12,6 +12,11 @@ internal static class PeerIdentityMiddleware
         var request = context.Features.GetRequiredFeature<InboundRequest>();
         if (request.Peer is not null)
         {
+            if (request.Peer.IsDraining)
+            {
+                context.Response.Headers.Connection = "close";
+            }
+
             if (context.Features.Get<IHttpAuthenticationFeature>()?.User?.Identity is not { IsAuthenticated: true })
             {
                 // What the app's own authentication finds later replaces it.

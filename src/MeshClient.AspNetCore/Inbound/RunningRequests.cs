@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Endpoints;
 using MeshClient.AspNetCore.Intentions;
@@ -7,6 +8,7 @@ using MeshClient.AspNetCore.Peers;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.AspNetCore.Inbound;
 
@@ -17,21 +19,30 @@ namespace MeshClient.AspNetCore.Inbound;
 /// <remarks>
 /// Decided on what the request was when it was let in: its path, method and tokens, and its headers as they are. A token is not
 /// asked for again. A request is ended by resetting its stream, or by closing the connection where it is the only one there.
+/// Only after a grace (<see cref="MeshInboundDefaults.WithdrawalGrace"/>), for most have their answer nearly out: to break it off
+/// would look like a broken instance to the caller, and be no safer.
 /// </remarks>
-internal sealed class RunningRequests
+internal sealed partial class RunningRequests : IDisposable
 {
     private readonly ConcurrentDictionary<RequestOrigin, byte> _origins = new();
     private readonly EndpointGuard _guard;
     private readonly InboundIntentions _intentions;
     private readonly DenialReporter _denials;
+    private readonly ILogger<RunningRequests> _logger;
+    private readonly ITimer _afterGrace;
+    private int _isDue;
 
-    public RunningRequests(InboundIntentions intentions, EndpointGuard guard, DenialReporter denials)
+    public RunningRequests(
+        InboundIntentions intentions, EndpointGuard guard, DenialReporter denials, TimeProvider time, ILogger<RunningRequests> logger)
     {
         _intentions = intentions;
         _guard = guard;
         _denials = denials;
+        _logger = logger;
         WithoutPeer = new RequestOrigin(null, guard);
-        intentions.Changed += EndDenied;
+        _afterGrace = time.CreateTimer(
+            static running => ((RunningRequests)running!).EndDenied(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        intentions.Changed += OnChanged;
     }
 
     /// <summary>What requests come over that have no peer.</summary>
@@ -61,15 +72,39 @@ internal sealed class RunningRequests
         }
     }
 
+    public void Dispose()
+    {
+        _intentions.Changed -= OnChanged;
+        _afterGrace.Dispose();
+    }
+
+    private void OnChanged()
+    {
+        // Those that change meanwhile are looked at with it, so that changes without end put nothing off.
+        if (Interlocked.Exchange(ref _isDue, 1) == 0)
+        {
+            _afterGrace.Change(MeshInboundDefaults.WithdrawalGrace, Timeout.InfiniteTimeSpan);
+        }
+    }
+
     private void EndDenied()
     {
+        Volatile.Write(ref _isDue, 0);
         var ended = new List<(DeniedCall Call, MeshPeer Peer, InboundVerdict Verdict)>();
         foreach (var (origin, _) in _origins)
         {
             var peer = origin.Peer!;
-            origin.EndDenied(
-                running => Decide(peer, running),
-                (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)));
+            try
+            {
+                origin.EndDenied(
+                    running => Decide(peer, running),
+                    (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)));
+            }
+            catch (Exception e)
+            {
+                // On a timer's thread it would end the process. The others have to be looked at all the same.
+                LogNotEnded(_logger, e, peer.Source);
+            }
         }
 
         // Only now: to write a log line may take long, and requests are waiting to be counted out.
@@ -88,4 +123,7 @@ internal sealed class RunningRequests
                 new HeaderLookup(running.Context.Features.GetRequiredFeature<IHttpRequestFeature>().Headers),
                 new PassportLookup(running.Request, mayAsk: false)))
             : InboundRules.WithoutIntentions;
+
+    [LoggerMessage(137, LogLevel.Error, "The requests of {Source} that are being served could not be looked at after the intentions had changed.")]
+    private static partial void LogNotEnded(ILogger logger, Exception exception, string source);
 }

@@ -1,8 +1,12 @@
 using System.Net;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Inbound;
+using MeshClient.Configuration;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -12,6 +16,7 @@ namespace MeshClient.AspNetCore.Listener;
 internal sealed partial class MeshListener(
     IServer server,
     InboundPipeline pipeline,
+    RawListeners raw,
     ConfiguredUrls urls,
     IOptions<MeshInboundOptions> options,
     IOptions<KestrelServerOptions> kestrel,
@@ -20,7 +25,7 @@ internal sealed partial class MeshListener(
     private ListenOptions? _listener;
 
     /// <summary>Where the listener really listens; null before the server has bound, or when there is no listener.</summary>
-    public IPEndPoint? EndPoint => _listener?.IPEndPoint is { Port: > 0 } endPoint ? endPoint : null;
+    public IPEndPoint? EndPoint => _listener?.IPEndPoint is { Port: > 0 } endPoint ? endPoint : raw.MainEndPoint;
 
     /// <summary>Adds it. Called once, when the server's other addresses are known and it has not bound yet.</summary>
     public void Add()
@@ -33,7 +38,13 @@ internal sealed partial class MeshListener(
         }
 
         urls.KeepBesideOtherListeners(server.Features, kestrel.Value);
-        var address = InboundAddress.TryParse(options.Value.Address, out var parsed)
+        if (raw.HasMain && options.Value.Expose.Target is null)
+        {
+            LogRaw(logger);
+            return;
+        }
+
+        var address = ListenAddress.TryParse(options.Value.Address, out var parsed)
             ? parsed
             : throw new InvalidOperationException($"Mesh:Inbound:Address is '{options.Value.Address}', which is not an address.");
         if (address.Address is { } ip)
@@ -48,6 +59,14 @@ internal sealed partial class MeshListener(
 
     private void Configure(ListenOptions listener)
     {
+        if (options.Value.Expose.Target is not null)
+        {
+            raw.Add(listener, endpoint: null);
+            // Asked for late, because it knows the registration, which knows this.
+            listener.Run(connection => listener.ApplicationServices.GetRequiredService<ExposedTarget>().ServeAsync(connection));
+            return;
+        }
+
         _listener = listener;
         pipeline.AddTo(listener);
     }
@@ -55,4 +74,8 @@ internal sealed partial class MeshListener(
     [LoggerMessage(
         104, LogLevel.Warning, "The server is {Server}, not Kestrel: there is no mesh listener, this instance is not registered, and only exempt endpoints answer.")]
     private static partial void LogNoListener(ILogger logger, string server);
+
+    [LoggerMessage(
+        110, LogLevel.Information, "Callers reach a raw listener of this app by the service's own name (UseMesh()), so there is no mesh listener for HTTP.")]
+    private static partial void LogRaw(ILogger logger);
 }

@@ -13,6 +13,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -58,7 +59,7 @@ internal sealed partial class MeshTlsPolicy(
 
     /// <summary>Protects a listener.</summary>
     /// <param name="listener">The listener.</param>
-    /// <param name="protocols">What may be negotiated; null for nothing.</param>
+    /// <param name="protocols">What of HTTP may be negotiated; null for a protocol that is none.</param>
     public void Use(ListenOptions listener, List<SslApplicationProtocol>? protocols)
     {
         // Around TLS: only from outside can be seen that a handshake came to nothing.
@@ -68,7 +69,7 @@ internal sealed partial class MeshTlsPolicy(
             HandshakeTimeout = options.Value.HandshakeTimeout,
             OnConnection = context => ValueTask.FromResult(CreateOptions(context.Connection, protocols)),
         });
-        listener.Use(next => connection => ServeAsync(connection, next));
+        listener.Use(next => connection => ServeAsync(connection, next, isHttp: protocols is not null));
     }
 
     public void Dispose() => _leases.Dispose();
@@ -154,7 +155,7 @@ internal sealed partial class MeshTlsPolicy(
         }
     }
 
-    private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
+    private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next, bool isHttp)
     {
         var handshake = connection.Features.Get<Handshake>();
         if (handshake is not { Peer: { } peer, Verified: { } verified, Own: { } own })
@@ -166,7 +167,7 @@ internal sealed partial class MeshTlsPolicy(
         handshake.IsDone = true;
         connection.Features.Set(peer);
         connection.Features.Set<IMeshPeerFeature>(peer);
-        using var lease = _leases.Begin(new InboundConnection(connection, peer, logger), own, verified);
+        using var lease = _leases.Begin(new InboundConnection(connection, peer, isHttp, logger), own, verified);
         await next(connection).ConfigureAwait(false);
     }
 
@@ -179,9 +180,21 @@ internal sealed partial class MeshTlsPolicy(
     private static partial void LogHandshakeFailed(ILogger logger, LogLevel level, EndPoint? remote, string problem, int suppressed);
 
     /// <summary>A connection as its lease sees it.</summary>
-    private sealed class InboundConnection(ConnectionContext connection, MeshPeer peer, ILogger logger) : ILeasedConnection
+    private sealed class InboundConnection(ConnectionContext connection, MeshPeer peer, bool isHttp, ILogger logger) : ILeasedConnection
     {
-        public void Drain() => connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        public void Drain()
+        {
+            // HTTP/2 says goodbye and names the last request it takes; HTTP/1.1 can only in an answer.
+            var negotiated = connection.Features.Get<ITlsApplicationProtocolFeature>()?.ApplicationProtocol ?? default;
+            if (isHttp && !negotiated.Span.SequenceEqual(SslApplicationProtocol.Http2.Protocol.Span))
+            {
+                peer.IsDraining = true;
+            }
+            else
+            {
+                connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+            }
+        }
 
         public void Abort(string why)
         {

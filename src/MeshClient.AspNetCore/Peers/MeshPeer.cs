@@ -10,6 +10,18 @@ namespace MeshClient.AspNetCore.Peers;
 /// <param name="isForeign">Whether it belongs to another trust domain than this service.</param>
 internal sealed class MeshPeer(SpiffeId id, SpiffeService service, DateTimeOffset notAfter, bool isForeign = false) : IMeshPeerFeature
 {
+    private volatile bool _isDraining;
+
+    /// <summary>
+    /// Whether answers over HTTP/1.1 tell the caller to make a new connection. Closing one that is idle could cross a request on its
+    /// way, which would be lost.
+    /// </summary>
+    public bool IsDraining
+    {
+        get => _isDraining;
+        set => _isDraining = value;
+    }
+
     public SpiffeId Id => id;
 
     public ServiceName Service => service.Name;

@@ -4,13 +4,14 @@ using Microsoft.AspNetCore.Http.Features;
 namespace MeshClient.AspNetCore.Registration;
 
 /// <summary>
-/// Counts the requests under way and tells when there are none. From the beginning of a drain, each connection that still
+/// Counts the requests and raw connections under way and tells when there are none. From the beginning of a drain, each connection that still
 /// brings a request is asked to end after it (GOAWAY, or Connection: close), so that callers do not find it cut later.
 /// </summary>
-internal sealed class InboundDrain
+internal sealed class InboundDrain(TimeProvider time)
 {
     private TaskCompletionSource? _idle;
     private int _active;
+    private long _beganAt;
     private volatile bool _draining;
 
     /// <summary>How many requests are under way.</summary>
@@ -33,8 +34,21 @@ internal sealed class InboundDrain
         }
     }
 
+    /// <summary>When it began, as a timestamp; null before.</summary>
+    public long? BeganAt => _draining ? Volatile.Read(ref _beganAt) : null;
+
     /// <summary>Begins to ask connections to end.</summary>
-    public void Begin() => _draining = true;
+    public void Begin()
+    {
+        Volatile.Write(ref _beganAt, time.GetTimestamp());
+        _draining = true;
+    }
+
+    /// <summary>Raised when callers have heard that this instance stops, and what would stay open by itself has to end.</summary>
+    public event Action? Ending;
+
+    /// <summary>Asks what would stay open to end.</summary>
+    public void AskToEnd() => Ending?.Invoke();
 
     /// <summary>
     /// Waits until no request is under way; one that comes later is not waited for. Only moments from the call on count:

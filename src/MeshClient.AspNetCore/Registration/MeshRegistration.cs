@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Listener;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
@@ -28,6 +30,7 @@ namespace MeshClient.AspNetCore.Registration;
 internal sealed partial class MeshRegistration(
     RegistrationHeartbeatFactory heartbeats,
     MeshListener listener,
+    RawListeners raw,
     MeshIdentity identity,
     MeshControlPlane controlPlane,
     InboundDrain drain,
@@ -42,7 +45,9 @@ internal sealed partial class MeshRegistration(
     // A registry that is well answers within milliseconds; one that is not must not hold up a host that is out of time.
     private static readonly TimeSpan LateLeaveTimeout = TimeSpan.FromSeconds(2);
 
+    private readonly Lock _lock = new();
     private RegistrationHeartbeat? _heartbeat;
+    private string? _unfit;
     private volatile bool _draining;
     private volatile bool _ended;
 
@@ -64,10 +69,33 @@ internal sealed partial class MeshRegistration(
             var registrar = controlPlane.Registrar ?? throw new InvalidOperationException(
                 "There is no registry to register at: set Mesh:ControlPlane:Address, or Mesh:Registration:Enabled to false.");
             var registration = Describe(
-                options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address), options.Value.Port ?? endPoint.Port);
+                Advertised(endPoint), options.Value.Port ?? endPoint.Port);
             fleet.Identify(registration.Id);
-            _heartbeat = heartbeats(registrar, registration);
-            _heartbeat.Start();
+            var heartbeat = heartbeats(registrar, registration);
+            lock (_lock)
+            {
+                _heartbeat = heartbeat;
+                heartbeat.SetUnfit(_unfit);
+            }
+
+            heartbeat.Start();
+        }
+    }
+
+    /// <summary>
+    /// Says whether this instance can do what it is called for. While it cannot, it is in maintenance, or not registered at all if it
+    /// has not been yet.
+    /// </summary>
+    /// <param name="problem">Why it cannot, in words; null: it can.</param>
+    /// <returns>Whether that is news.</returns>
+    public bool SetUnfit(string? problem)
+    {
+        lock (_lock)
+        {
+            var isNews = _unfit is null != problem is null;
+            _unfit = problem;
+            _heartbeat?.SetUnfit(problem);
+            return isNews;
         }
     }
 
@@ -93,6 +121,7 @@ internal sealed partial class MeshRegistration(
                 await Task.Delay(options.Value.DrainDelay, time, cancellationToken).ConfigureAwait(false);
             }
 
+            drain.AskToEnd();
             await WaitUntilIdleAsync(cancellationToken).ConfigureAwait(false);
             await heartbeat.LeaveAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -135,6 +164,8 @@ internal sealed partial class MeshRegistration(
         }
     }
 
+    private string Advertised(IPEndPoint endPoint) => options.Value.Address ?? AdvertisedAddress.Of(endPoint.Address);
+
     private InstanceRegistration Describe(string host, int port)
     {
         var service = identity.Service;
@@ -144,7 +175,9 @@ internal sealed partial class MeshRegistration(
         {
             Id = new InstanceId(id),
             Service = service,
-            Endpoints = [new InstanceEndpoint(null, host, port, InstanceSecurity.Mesh)],
+            Endpoints = EquatableArray.From(raw.Named
+                .Select(one => new InstanceEndpoint(one.Endpoint, Advertised(one.EndPoint), one.EndPoint.Port, InstanceSecurity.Mesh))
+                .Prepend(new InstanceEndpoint(null, host, port, InstanceSecurity.Mesh))),
             TimeToLive = options.Value.TimeToLive,
             DeregisterAfter = options.Value.DeregisterAfter > TimeSpan.Zero ? options.Value.DeregisterAfter : null,
             Weight = options.Value.Weight,

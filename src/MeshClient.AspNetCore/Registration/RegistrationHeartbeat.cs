@@ -34,6 +34,9 @@ internal sealed partial class RegistrationHeartbeat(
 
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile string? _unfit;
+    private string? _toldUnfit;
     private volatile bool _registered;
 
     public InstanceRegistration Registration => registration;
@@ -49,6 +52,14 @@ internal sealed partial class RegistrationHeartbeat(
         {
             _loop = Task.Run(() => RunAsync(_stop.Token));
         }
+    }
+
+    /// <summary>Says whether the instance can do what it is called for; the registry hears of it at once.</summary>
+    /// <param name="problem">Why it cannot; null: it can.</param>
+    public void SetUnfit(string? problem)
+    {
+        _unfit = problem;
+        Volatile.Read(ref _changed).TrySetResult();
     }
 
     /// <summary>Ends the beats. The instance stays registered.</summary>
@@ -88,6 +99,9 @@ internal sealed partial class RegistrationHeartbeat(
         while (!stop.IsCancellationRequested)
         {
             TimeSpan pause;
+            // What changes from here on is not lost.
+            var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Volatile.Write(ref _changed, changed);
             try
             {
                 await RegisterOrBeatAsync(stop).ConfigureAwait(false);
@@ -103,38 +117,48 @@ internal sealed partial class RegistrationHeartbeat(
                 pause = Failed(e, failures++);
             }
 
-            try
-            {
-                await Task.Delay(pause, time, stop).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+            await changed.Task.WaitAsync(pause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     private async Task RegisterOrBeatAsync(CancellationToken stop)
     {
-        if (_registered)
+        var unfit = _unfit;
+        if (_registered && !await IsKnownAsync(stop).ConfigureAwait(false))
         {
-            var result = HeartbeatResult.UnknownInstance;
-            await BoundedAsync(
-                async token => result = await registrar.BeatAsync(registration.Id, string.Empty, token).ConfigureAwait(false),
-                stop).ConfigureAwait(false);
-            if (result == HeartbeatResult.Accepted)
-            {
-                return;
-            }
-
             _registered = false;
             LogForgotten(logger, registration.Id.Value);
         }
 
-        await BoundedAsync(token => registrar.RegisterAsync(registration, token), stop).ConfigureAwait(false);
-        _registered = true;
-        var endpoint = registration.Endpoints[0];
-        LogRegistered(logger, registration.Service.Value, registration.Id.Value, endpoint.Host, endpoint.Port);
+        if (!_registered)
+        {
+            if (unfit is not null)
+            {
+                return;
+            }
+
+            await BoundedAsync(token => registrar.RegisterAsync(registration, token), stop).ConfigureAwait(false);
+            _registered = true;
+            _toldUnfit = null;
+            var endpoint = registration.Endpoints[0];
+            LogRegistered(logger, registration.Service.Value, registration.Id.Value, endpoint.Host, endpoint.Port);
+        }
+
+        if (unfit != _toldUnfit)
+        {
+            await BoundedAsync(
+                token => registrar.SetMaintenanceAsync(registration.Id, unfit is not null, unfit ?? string.Empty, token), stop).ConfigureAwait(false);
+            _toldUnfit = unfit;
+        }
+    }
+
+    private async Task<bool> IsKnownAsync(CancellationToken stop)
+    {
+        var result = HeartbeatResult.UnknownInstance;
+        await BoundedAsync(
+            async token => result = await registrar.BeatAsync(registration.Id, string.Empty, token).ConfigureAwait(false),
+            stop).ConfigureAwait(false);
+        return result == HeartbeatResult.Accepted;
     }
 
     private TimeSpan Failed(Exception e, int failuresBefore)

@@ -94,25 +94,14 @@ internal sealed class LeafReader(ConsulTransport transport, ConsulOptions option
 
     private static LeafCertificate Join(ServiceName service, string certificates, ReadOnlySpan<char> key)
     {
-        var chain = PemReader.ReadCertificates(certificates).ToList();
-        try
+        var leaf = PemReader.JoinLeaf(PemReader.ReadCertificates(certificates), key);
+        if (leaf.Id.TryGetService(out var owner) && owner.Name == service)
         {
-            if (chain.Count == 0)
-            {
-                throw new FormatException("There is no certificate in it.");
-            }
+            return leaf;
+        }
 
-            chain[0] = PemReader.Join(chain[0], key);
-            var leaf = new LeafCertificate(chain[0], chain.Skip(1));
-            return leaf.Id.TryGetService(out var owner) && owner.Name == service
-                ? leaf
-                : throw new FormatException($"It is the certificate of {leaf.Id}, not of service {service}.");
-        }
-        catch
-        {
-            PemReader.Dispose(chain);
-            throw;
-        }
+        leaf.Dispose();
+        throw new FormatException($"It is the certificate of {leaf.Id}, not of service {service}.");
     }
 
     private static void Clear(char[]? key)

@@ -37,11 +37,13 @@ internal sealed class TrustBundleReader(ConsulTransport transport, ConsulOptions
         }
 
         var roots = new List<X509Certificate2>();
+        X509Certificate2? signing = null;
         foreach (var root in document.Roots)
         {
             if (TryRead(root.RootCert) is { } certificate)
             {
                 roots.Add(certificate);
+                signing = root.ID is not null && root.ID == document.ActiveRootID ? certificate : signing;
             }
             else
             {
@@ -50,7 +52,7 @@ internal sealed class TrustBundleReader(ConsulTransport transport, ConsulOptions
         }
 
         return roots.Count > 0
-            ? new TrustBundle(document.TrustDomain.ToLowerInvariant(), roots)
+            ? new TrustBundle(document.TrustDomain.ToLowerInvariant(), roots) { SigningRoot = signing }
             : throw new ControlPlaneException(ControlPlaneFailure.Malformed, $"{answer.Call} was answered with roots that cannot be read.");
     }
 

@@ -42,7 +42,7 @@ internal static class IntentionMapper
         }
 
         // In a mode that is not known it may be meant to be in force or not: it allows nothing, in force.
-        var isUnderstood = JwtMapper.TryMap(document.Jwt, out var jwt)
+        var isUnderstood = JwtRequirementJson.TryRead(document.Jwt, out var jwt)
             & IntentionModeMeta.TryParse(document.Meta?.GetValueOrDefault(IntentionModeMeta.Key), out var mode);
         return new Intention
         {
@@ -73,9 +73,9 @@ internal static class IntentionMapper
 
         var http = document.Http;
         var headers = http?.Header ?? [];
-        var unsupported = !JwtMapper.TryMap(document.Jwt, out var jwt)
-            || WireContent.IsAny(document.Unknown)
-            || WireContent.IsAny(http?.Unknown)
+        var unsupported = !JwtRequirementJson.TryRead(document.Jwt, out var jwt)
+            || JsonContent.IsAny(document.Unknown)
+            || JsonContent.IsAny(http?.Unknown)
             || new[] { http?.PathExact, http?.PathPrefix, http?.PathRegex }.Count(path => !string.IsNullOrEmpty(path)) > 1
             || headers.Any(header => header is null || !IsUnderstood(header));
         return new IntentionPermission
@@ -98,7 +98,7 @@ internal static class IntentionMapper
     }
 
     private static bool IsUnderstood(HeaderDocument document) =>
-        !string.IsNullOrEmpty(document.Name) && !WireContent.IsAny(document.Unknown) && Matchers(document).Count() == 1;
+        !string.IsNullOrEmpty(document.Name) && !JsonContent.IsAny(document.Unknown) && Matchers(document).Count() == 1;
 
     private static IEnumerable<(HeaderMatchKind Kind, string Value)> Matchers(HeaderDocument document)
     {

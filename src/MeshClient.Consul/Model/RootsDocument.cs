@@ -7,6 +7,8 @@ internal sealed class RootsDocument
 {
     public string? TrustDomain { get; set; }
 
+    public string? ActiveRootID { get; set; }
+
     [JsonConverter(typeof(LenientListConverter<RootDocument>))]
     public IReadOnlyList<RootDocument> Roots { get; set; } = [];
 }

@@ -21,8 +21,8 @@ namespace MeshClient.Consul.Model;
 [JsonSerializable(typeof(RootDocument))]
 [JsonSerializable(typeof(RootsDocument))]
 [JsonSerializable(typeof(Dictionary<string, IntentionDocument?[]?>))]
-[JsonSerializable(typeof(JwtDocument))]
 [JsonSerializable(typeof(RegistrationDocument))]
+[JsonSerializable(typeof(SignedDocument))]
 internal sealed partial class WireJson : JsonSerializerContext
 {
     /// <summary>Reads a body. An empty list or object in the place of the other, and null, count as nothing.</summary>

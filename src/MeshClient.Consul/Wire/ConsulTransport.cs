@@ -66,6 +66,17 @@ internal sealed class ConsulTransport : IDisposable
         return answer is not null;
     }
 
+    /// <summary>Makes a call that not every server has.</summary>
+    /// <param name="path">Path and query.</param>
+    /// <param name="body">What is sent.</param>
+    /// <param name="contentType">What that is.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The answer; null when the server does not have the call.</returns>
+    public Task<ConsulAnswer?> TryPostAsync(string path, ReadOnlyMemory<byte> body, string contentType, CancellationToken cancellationToken) =>
+        TrySendAsync(
+            new ConsulRequest(HttpMethod.Post, path, _options.RequestTimeout) { Body = body, ContentType = contentType, LostTexts = [] },
+            cancellationToken);
+
     /// <summary>Reads when there is something newer than an index, or at the end of a wait.</summary>
     /// <param name="path">Path and query, without index and wait.</param>
     /// <param name="index">The index, 1 or more.</param>
@@ -195,7 +206,7 @@ internal sealed class ConsulTransport : IDisposable
         if (request.Body is { } bytes)
         {
             message.Content = new ReadOnlyMemoryContent(bytes);
-            message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            message.Content.Headers.ContentType = new MediaTypeHeaderValue(request.ContentType);
         }
 
         return message;

@@ -47,6 +47,17 @@ public sealed class LeafCertificate : IEquatable<LeafCertificate>, IDisposable
     /// <summary>Until when it is valid.</summary>
     public DateTimeOffset NotAfter { get; }
 
+    /// <summary>
+    /// Whether it, or one of its intermediates, names a root as its issuer, by key identifier; what cannot be told counts as yes.
+    /// </summary>
+    internal bool IsUnder(X509Certificate2 root)
+    {
+        var identifier = root.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault()?.SubjectKeyIdentifierBytes;
+        var issuers = Intermediates.Prepend(Certificate)
+            .Select(one => one.Extensions.OfType<X509AuthorityKeyIdentifierExtension>().FirstOrDefault()?.KeyIdentifier).ToList();
+        return identifier is null || issuers.Exists(issuer => issuer is null || issuer.Value.Span.SequenceEqual(identifier.Value.Span));
+    }
+
     /// <summary>Whether the other holds the same certificates.</summary>
     public bool Equals(LeafCertificate? other) =>
         other is not null

@@ -9,6 +9,8 @@ namespace MeshClient.Core.Identity;
 /// </summary>
 public sealed class TrustBundle : IEquatable<TrustBundle>, IDisposable
 {
+    private readonly X509Certificate2? _signingRoot;
+
     /// <summary>Makes a bundle.</summary>
     /// <param name="trustDomain">The trust domain the roots vouch for, such as <c>9f579be9-….consul</c>.</param>
     /// <param name="roots">The root certificates, without private keys; at least one.</param>
@@ -33,10 +35,24 @@ public sealed class TrustBundle : IEquatable<TrustBundle>, IDisposable
     /// <summary>The root certificates.</summary>
     public IReadOnlyList<X509Certificate2> Roots { get; }
 
+    /// <summary>
+    /// Which of the roots new certificates are issued under now; null when the source does not tell. A certificate under another
+    /// one is renewed soon, where this process sees to that itself. Default: null.
+    /// </summary>
+    /// <exception cref="ArgumentException">It is none of the roots.</exception>
+    public X509Certificate2? SigningRoot
+    {
+        get => _signingRoot;
+        init => _signingRoot = value is null || Roots.Contains(value)
+            ? value
+            : throw new ArgumentException("The signing root is none of the roots.", nameof(value));
+    }
+
     /// <summary>Whether the other bundle trusts the same roots for the same trust domain.</summary>
     public bool Equals(TrustBundle? other) =>
         other is not null
         && string.Equals(TrustDomain, other.TrustDomain, StringComparison.Ordinal)
+        && ByteArrayComparer.Instance.Equals(SigningRoot?.RawData, other.SigningRoot?.RawData)
         && Roots.Select(root => root.RawData).SequenceEqual(other.Roots.Select(root => root.RawData), ByteArrayComparer.Instance);
 
     /// <inheritdoc/>

@@ -25,7 +25,10 @@ public sealed record Intention
     /// <summary>The calling service's exact name, or <see cref="Wildcard"/>. Compared with case.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The called service's exact name, or <see cref="Wildcard"/>.</summary>
+    /// <summary>
+    /// The called service's name, or <see cref="Wildcard"/>. Compared without case: registries keep one service under all
+    /// spellings of its name.
+    /// </summary>
     public required string Destination { get; init; }
 
     /// <summary>The verdict, for a rule without permissions.</summary>
@@ -50,7 +53,9 @@ public sealed record Intention
     /// Which rule decides when several match: the highest. Consul's table (agent/structs/config_entry_intentions.go, as in the
     /// public intentions docs): exact to exact 9, any to exact 8, exact to any 6, any to any 5; the destination weighs more.
     /// </summary>
-    public int Precedence => (Source == Wildcard, Destination == Wildcard) switch
+    public int Precedence => PrecedenceOf(Source, Destination);
+
+    internal static int PrecedenceOf(string source, string destination) => (source == Wildcard, destination == Wildcard) switch
     {
         (false, false) => 9,
         (true, false) => 8,

@@ -30,6 +30,9 @@ internal sealed partial class LinearExpression
         ? _start.MayBeginIgnoringCase(text) && _regex.IsMatch(text)
         : _start.Settle(text) ?? _regex.IsMatch(text);
 
+    /// <summary>Whether nothing that begins with the text can match.</summary>
+    public bool RulesOut(ReadOnlySpan<char> beginning) => _start.RulesOut(beginning, _ignoreCase);
+
     /// <summary>Compiles an expression; false when it is not one.</summary>
     public static bool TryCompile(string pattern, bool ignoreCase, [NotNullWhen(true)] out LinearExpression? expression)
     {

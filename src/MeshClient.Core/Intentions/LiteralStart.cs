@@ -6,12 +6,14 @@ namespace MeshClient.Core.Intentions;
 internal readonly struct LiteralStart
 {
     private readonly string _text;
+    private readonly bool _isAscii;
     private readonly bool _isAll;
     private readonly bool _takesAnyRest;
 
     private LiteralStart(string text, string rest)
     {
         _text = text;
+        _isAscii = Ascii.IsValid(text);
         _isAll = rest is "" or "$";
         _takesAnyRest = rest is ".*" or ".*$";
     }
@@ -47,8 +49,12 @@ internal readonly struct LiteralStart
         }
 
         // Expressions take more for the same letter than comparisons of text do (the Kelvin sign for a k), but nothing in ASCII.
-        return !Ascii.IsValid(text) || !Ascii.IsValid(_text);
+        return !_isAscii || !Ascii.IsValid(text[..Math.Min(text.Length, _text.Length)]);
     }
+
+    /// <summary>Whether nothing that begins with a text matches, by that beginning.</summary>
+    public bool RulesOut(ReadOnlySpan<char> beginning, bool ignoreCase) => beginning.Length >= _text.Length
+        && !(ignoreCase ? MayBeginIgnoringCase(beginning) : beginning.StartsWith(_text, StringComparison.Ordinal));
 
     // One that no quantifier follows: a repeated one need not be there.
     private static bool TryReadLiteral(string pattern, int at, out char literal, out int length)

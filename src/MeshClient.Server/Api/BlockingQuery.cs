@@ -1,4 +1,5 @@
 using System.Globalization;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Api;

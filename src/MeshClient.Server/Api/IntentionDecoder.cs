@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Core.Intentions;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 
@@ -35,6 +36,10 @@ internal sealed class IntentionInput
 /// <summary>Reads intentions, with permissions on requests as service-intentions entries have them.</summary>
 internal static class IntentionDecoder
 {
+    /// <summary>What is wrong with metadata that name a mode there is none of.</summary>
+    public const string WrongMode =
+        $"Meta.{IntentionModeMeta.Key} must be '{IntentionModeMeta.Enforce}' or '{IntentionModeMeta.Shadow}'";
+
     private const string PartialWildcard = "wildcard character '*' cannot be used with partial values";
 
     public static IntentionInput Decode(JsonElement element)
@@ -173,6 +178,16 @@ internal static class IntentionDecoder
             yield return "SourceType must be set to 'consul'";
         }
 
+        if (!IntentionModeMeta.TryParse(input.Meta.FirstOrDefault(pair => pair.Key == IntentionModeMeta.Key).Value, out _))
+        {
+            yield return WrongMode;
+        }
+
+        foreach (var problem in IntentionSize.FindProblems(input.Permissions, input.JwtJson))
+        {
+            yield return problem;
+        }
+
         foreach (var problem in input.Unsupported.Concat(input.PermissionProblems))
         {
             yield return problem;
@@ -200,13 +215,7 @@ internal static class IntentionDecoder
             input.PermissionProblems.Add("Permissions: Action must be set to 'allow' or 'deny'");
         }
 
-        return new StoredPermission(
-            rule with
-            {
-                Action = action == "allow" ? IntentionAction.Allow : IntentionAction.Deny,
-                HasUnsupportedRequirement = jwt is not null,
-            },
-            jwt);
+        return StoredPermission.Create(rule with { Action = action == "allow" ? IntentionAction.Allow : IntentionAction.Deny }, jwt);
     }
 
     private static IntentionPermission DecodeHttp(JsonField http, IntentionInput input)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshClient.Core;
+using MeshClient.Core.Intentions;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 
@@ -26,6 +27,12 @@ internal static class IntentionEntryDecoder
             throw RequestRefusedException.Invalid("At least one source is required");
         }
 
+        var meta = MapOf(entry, "Meta");
+        if (!IntentionModeMeta.TryParse(meta.FirstOrDefault(pair => pair.Key == IntentionModeMeta.Key).Value, out _))
+        {
+            throw RequestRefusedException.Invalid(IntentionDecoder.WrongMode);
+        }
+
         var seen = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < sources.Count; i++)
         {
@@ -41,7 +48,7 @@ internal static class IntentionEntryDecoder
                 .. sources.Select(source => IntentionDecoder.ToIntention(
                     IntentionDecoder.DecodeSource(source, name, entry.Json("JWT")), Guid.NewGuid().ToString(), now)),
             ],
-            MapOf(entry, "Meta"));
+            meta);
     }
 
     /// <summary>A map of texts that is in its one form already.</summary>

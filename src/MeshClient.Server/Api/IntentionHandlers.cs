@@ -1,6 +1,7 @@
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
 using MeshClient.Server.AccessControl;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Filters;
 using MeshClient.Server.Intentions;
 using MeshClient.Server.State;
@@ -13,6 +14,8 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     private const string CreatePrefix = "Failed to decode request body: ";
     private const string PutPrefix = "Bad request: Request decode failed: ";
     private const int IdLength = 36;
+
+    private volatile CompiledIntentions? _compiled;
 
     private IntentionAction DefaultAction =>
         options.DefaultIntentionPolicy == DefaultIntentionPolicy.Allow ? IntentionAction.Allow : IntentionAction.Deny;
@@ -133,7 +136,8 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
             throw RequestRefusedException.Invalid("Bad request: failed intention lookup: index error: UUID must be 36 characters");
         }
 
-        return AnswerOneAsync(request, store.Current.Intentions.ById.GetValueOrDefault(request.Rest));
+        var table = store.Current.Intentions;
+        return AnswerOneAsync(request, table, table.ById.GetValueOrDefault(request.Rest));
     }
 
     private async Task ReplaceAsync(ApiRequest request)
@@ -159,7 +163,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
     {
         var (source, destination) = PairOf(request);
         var table = await ReadTableAsync(request).ConfigureAwait(false);
-        await AnswerOneAsync(request, table.Find(source, destination)).ConfigureAwait(false);
+        await AnswerOneAsync(request, table, table.Find(source, destination)).ConfigureAwait(false);
     }
 
     private async Task PutExactAsync(ApiRequest request)
@@ -223,9 +227,14 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
 
     private IntentionVerdict Decide(string source, string destination)
     {
-        // A name that is none, a wildcard included, is nobody's: it is decided as one that only wildcards speak about.
-        var name = ServiceName.TryParse(destination, out var known) ? known : default;
-        return store.Current.Intentions.Evaluator(name, DefaultAction).EvaluateConnection(source);
+        var compiled = _compiled;
+        var table = store.Current.Intentions;
+        if (compiled is null || !ReferenceEquals(compiled.Table, table))
+        {
+            _compiled = compiled = new CompiledIntentions(table, DefaultAction);
+        }
+
+        return compiled.To(destination).EvaluateConnection(source);
     }
 
     private (bool Authorized, string Reason) Explain(IntentionVerdict verdict)
@@ -235,6 +244,11 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
             return (verdict.IsAllowed, verdict.IsAllowed && !options.AccessControl.Enabled
                 ? "ACLs disabled, access is allowed by default"
                 : "Default behavior configured by ACLs");
+        }
+
+        if (verdict.Outcome == IntentionOutcome.ShadowDeny)
+        {
+            return (true, verdict.Reason);
         }
 
         return (verdict.IsAllowed, store.Current.Intentions.ById.TryGetValue(verdict.Rule, out var intention)
@@ -268,7 +282,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         return (target, uri);
     }
 
-    private static Task AnswerOneAsync(ApiRequest request, StoredIntention? intention)
+    private static Task AnswerOneAsync(ApiRequest request, IntentionTable table, StoredIntention? intention)
     {
         if (intention is null)
         {
@@ -276,7 +290,7 @@ internal sealed class IntentionHandlers(StateStore store, BlockingQuery queries,
         }
 
         request.Access.Demand(ResourceKind.Intention, intention.Destination, AccessLevel.Read);
-        return request.AnswerJsonAsync(writer => writer.WriteIntention(intention));
+        return request.AnswerJsonAsync(writer => writer.WriteIntention(table.Shown(intention)));
     }
 
     // The command itself refuses one that is not there.

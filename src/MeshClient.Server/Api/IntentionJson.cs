@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using MeshClient.Core.Intentions;
+using MeshClient.Server.Api.Catalog;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.Intentions;
 

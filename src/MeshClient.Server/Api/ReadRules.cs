@@ -1,3 +1,4 @@
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.Filters;
 

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using MeshClient.Core.Identity;
 using MeshClient.Core.Naming;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
 using Microsoft.Extensions.Logging;

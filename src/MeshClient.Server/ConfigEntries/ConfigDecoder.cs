@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 
 namespace MeshClient.Server.ConfigEntries;
 

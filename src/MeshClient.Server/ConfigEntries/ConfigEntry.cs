@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 
 namespace MeshClient.Server.ConfigEntries;
 

@@ -1,4 +1,5 @@
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 
 namespace MeshClient.Server.ConfigEntries;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Filters;
 
 namespace MeshClient.Server.ConfigEntries;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.State;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 
 namespace MeshClient.Server.DiscoveryChains;

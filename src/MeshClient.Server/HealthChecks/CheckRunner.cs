@@ -1,3 +1,4 @@
+using System.Net;
 using MeshClient.Server.Api;
 using MeshClient.Server.Hosting;
 using MeshClient.Server.State;
@@ -22,6 +23,7 @@ internal sealed class CheckRunner(
     private static readonly TimeSpan AliasWait = TimeSpan.FromHours(1);
 
     private readonly Dictionary<string, Loop> _loops = new(StringComparer.Ordinal);
+    private readonly NameLookUp _names = new(Dns.GetHostAddresses);
     private readonly Lock _gate = new();
     private bool _stopped;
 
@@ -114,7 +116,7 @@ internal sealed class CheckRunner(
 
     private async Task AskTargetAsync(Loop loop)
     {
-        using var prober = Prober.Create(loop.Probe);
+        using var prober = Prober.Create(loop.Probe, _names);
         var threshold = new ProbeThreshold(loop.Probe);
         await Task.Delay(jitter.PartOf(loop.Probe.Interval), time, loop.Stopping).ConfigureAwait(false);
         while (true)

@@ -20,10 +20,10 @@ internal sealed class GrpcProber : Prober
     private readonly string _authority;
     private readonly byte[] _request;
 
-    public GrpcProber(ProbeDefinition probe)
+    public GrpcProber(ProbeDefinition probe, NameLookUp names)
     {
         _probe = probe;
-        _http = new HttpMessageInvoker(HttpProber.CreateHandler(probe));
+        _http = new HttpMessageInvoker(HttpProber.CreateHandler(probe, names));
         (_authority, var service) = Split(probe.Target);
         _method = new Uri($"{(probe.UseTls ? Uri.UriSchemeHttps : Uri.UriSchemeHttp)}://{_authority}/grpc.health.v1.Health/Check");
         _request = Encode(service);

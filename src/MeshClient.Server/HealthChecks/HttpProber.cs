@@ -1,14 +1,15 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Text;
 
 namespace MeshClient.Server.HealthChecks;
 
 /// <summary>Sends a request: 2xx is passing, 429 is warning, everything else critical.</summary>
-internal sealed class HttpProber(ProbeDefinition probe) : Prober
+internal sealed class HttpProber(ProbeDefinition probe, NameLookUp names) : Prober
 {
-    private readonly HttpMessageInvoker _http = new(CreateHandler(probe));
+    private readonly HttpMessageInvoker _http = new(CreateHandler(probe, names));
     private readonly Uri _target = new(probe.Target);
 
     public override async Task<ProbeResult> ProbeAsync(CancellationToken cancellationToken)
@@ -35,7 +36,7 @@ internal sealed class HttpProber(ProbeDefinition probe) : Prober
     public override void Dispose() => _http.Dispose();
 
     /// <summary>A handler that sends what the check says and nothing of this process: no proxy, cookies, credentials or trace.</summary>
-    public static SocketsHttpHandler CreateHandler(ProbeDefinition probe)
+    public static SocketsHttpHandler CreateHandler(ProbeDefinition probe, NameLookUp names)
     {
         const int maxRedirects = 10;
         var handler = new SocketsHttpHandler
@@ -47,6 +48,8 @@ internal sealed class HttpProber(ProbeDefinition probe) : Prober
             ActivityHeadersPropagator = null,
             // A connection of its own for each probe: an old one says nothing of whether a new one would be taken.
             PooledConnectionLifetime = TimeSpan.Zero,
+            ConnectCallback = async (context, token) => new NetworkStream(
+                await names.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token).ConfigureAwait(false), ownsSocket: true),
         };
         if (probe.ServerName.Length > 0)
         {

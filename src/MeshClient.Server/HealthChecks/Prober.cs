@@ -3,11 +3,13 @@ namespace MeshClient.Server.HealthChecks;
 /// <summary>Carries out the probes of one check, one after the other.</summary>
 internal abstract class Prober : IDisposable
 {
-    public static Prober Create(ProbeDefinition probe) => probe.Type switch
+    /// <param name="probe">What is asked.</param>
+    /// <param name="names">Finds the host.</param>
+    public static Prober Create(ProbeDefinition probe, NameLookUp names) => probe.Type switch
     {
-        ProbeDefinition.HttpType => new HttpProber(probe),
-        ProbeDefinition.TcpType => new TcpProber(probe),
-        ProbeDefinition.GrpcType => new GrpcProber(probe),
+        ProbeDefinition.HttpType => new HttpProber(probe, names),
+        ProbeDefinition.TcpType => new TcpProber(probe, names),
+        ProbeDefinition.GrpcType => new GrpcProber(probe, names),
         _ => throw new ArgumentOutOfRangeException(nameof(probe), probe.Type, "Not a kind of check that is carried out."),
     };
 

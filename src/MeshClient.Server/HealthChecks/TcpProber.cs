@@ -5,7 +5,7 @@ using System.Security.Authentication;
 namespace MeshClient.Server.HealthChecks;
 
 /// <summary>Opens a connection, with TLS if asked to, and closes it.</summary>
-internal sealed class TcpProber(ProbeDefinition probe) : Prober
+internal sealed class TcpProber(ProbeDefinition probe, NameLookUp names) : Prober
 {
     private readonly HostPort _target = HostPort.Parse(probe.Target);
 
@@ -13,11 +13,10 @@ internal sealed class TcpProber(ProbeDefinition probe) : Prober
     {
         try
         {
-            using var client = new TcpClient();
-            await client.ConnectAsync(_target.Host, _target.Port, cancellationToken).ConfigureAwait(false);
+            using var socket = await names.ConnectAsync(_target.Host, _target.Port, cancellationToken).ConfigureAwait(false);
             if (probe.UseTls)
             {
-                await HandshakeAsync(client.GetStream(), cancellationToken).ConfigureAwait(false);
+                await HandshakeAsync(new NetworkStream(socket), cancellationToken).ConfigureAwait(false);
             }
 
             return new ProbeResult(CheckStatus.Passing, $"TCP connect {probe.Target}: Success");

@@ -107,6 +107,12 @@ internal sealed class MeshServerOptionsValidator(IConfiguration? configuration =
             yield return "AccessControl:InitialManagementToken has to be a UUID.";
         }
 
+        if (options.LoginTokenLifetime != TimeSpan.Zero
+            && (options.LoginTokenLifetime < TimeSpan.FromMinutes(1) || options.LoginTokenLifetime > TimeSpan.FromDays(365)))
+        {
+            yield return $"AccessControl:LoginTokenLifetime is {options.LoginTokenLifetime}: it has to be from 1 minute to 365 days, or 0 for ever.";
+        }
+
         if (!options.Enabled && options.InitialManagementToken is not null)
         {
             yield return "AccessControl:InitialManagementToken is set, and AccessControl:Enabled is not: nobody would be asked for it.";

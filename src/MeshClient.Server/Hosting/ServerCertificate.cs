@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.Server.CertificateAuthority;
@@ -28,8 +29,11 @@ internal sealed class ServerCertificate : IDisposable
         _shown = options.Https.CertificatePath is null ? null : Read();
     }
 
-    /// <summary>The certificate to show now, with what it was signed by.</summary>
-    public (X509Certificate2 Certificate, X509Certificate2Collection Chain) Current()
+    /// <summary>
+    /// The certificate to show now, with what it was signed by. Made once for each: without one every handshake would put the chain
+    /// together again.
+    /// </summary>
+    public SslStreamCertificateContext Current()
     {
         lock (_gate)
         {
@@ -38,7 +42,7 @@ internal sealed class ServerCertificate : IDisposable
                 _shown = shown = Renew(_shown);
             }
 
-            return (shown.Certificate, shown.Chain);
+            return shown.Context;
         }
     }
 
@@ -102,6 +106,8 @@ internal sealed class ServerCertificate : IDisposable
     private sealed record Shown(
         X509Certificate2 Certificate, X509Certificate2Collection Chain, string? RootId, (DateTime, DateTime) Stamp, DateTimeOffset RenewAt)
     {
+        public SslStreamCertificateContext Context { get; } = SslStreamCertificateContext.Create(Certificate, Chain, offline: true);
+
         public bool IsStale(ServerCertificate owner) => RootId is null
             ? StampOf(owner._options) != Stamp
             : RootId != owner._store.Current.Authority!.Active.Id || RenewAt <= owner._time.GetUtcNow();

@@ -1,6 +1,15 @@
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.AccessControl.Login;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.AccessControl;
+using MeshClient.Server.Api.Agent;
+using MeshClient.Server.Api.Catalog;
+using MeshClient.Server.Api.CertificateAuthority;
+using MeshClient.Server.Api.ConfigEntries;
+using MeshClient.Server.Api.KeyValues;
+using MeshClient.Server.Api.Operations;
+using MeshClient.Server.Api.PreparedQueries;
+using MeshClient.Server.Api.Sessions;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.CertificateAuthority;
 using MeshClient.Server.Events;
@@ -63,7 +72,7 @@ internal sealed class ServerCore : IDisposable
             var resolver = new TokenResolver(Store, options, agentTokens, time);
             Routes = MapRoutes(authority, options, time);
             new AccessHandlers(Store, _queries, resolver, agentTokens, options, time).Map(Routes);
-            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, time, logs.CreateLogger<LoginService>())).Map(Routes);
+            new LoginHandlers(Store, _queries, resolver, new LoginService(Store, options, time, logs.CreateLogger<LoginService>())).Map(Routes);
             _dispatcher = new ApiDispatcher(Routes, Store, resolver, _forwarder, options, _metrics, time, logs.CreateLogger<ApiDispatcher>());
             if (options.DataDirectory is null)
             {

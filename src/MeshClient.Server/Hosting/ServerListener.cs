@@ -105,16 +105,12 @@ internal sealed class ServerListener(ServerCore core, ILoggerFactory logs)
         });
     }
 
-    private SslServerAuthenticationOptions TlsOptions()
+    private SslServerAuthenticationOptions TlsOptions() => new()
     {
-        var (certificate, chain) = core.Certificate.Current();
-        return new SslServerAuthenticationOptions
-        {
-            ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true),
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-        };
-    }
+        ServerCertificateContext = core.Certificate.Current(),
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+    };
 
     // A page of elsewhere whose name was made to lead to this machine is, to its browser, of the same origin, and could read
     // private keys. Its requests still carry that name; those of this machine's programs carry an address or localhost.

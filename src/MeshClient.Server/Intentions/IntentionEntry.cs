@@ -1,6 +1,8 @@
 using System.Text.Json;
 using MeshClient.Core;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Catalog;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 
 namespace MeshClient.Server.Intentions;

@@ -52,7 +52,7 @@ internal sealed class IntentionRows() : JsonRows<StoredIntention, IntentionDocum
             Source = document.Source,
             Destination = document.Destination,
             Action = document.Action,
-            Permissions = EquatableArray.From(document.Permissions.Select(permission => new StoredPermission(
+            Permissions = EquatableArray.From(document.Permissions.Select(permission => StoredPermission.Create(
                 new IntentionPermission
                 {
                     Action = permission.Action,
@@ -61,7 +61,6 @@ internal sealed class IntentionRows() : JsonRows<StoredIntention, IntentionDocum
                     PathRegex = permission.PathRegex,
                     Methods = EquatableArray.From(permission.Methods),
                     Headers = EquatableArray.From(permission.Headers),
-                    HasUnsupportedRequirement = permission.Jwt is not null,
                 },
                 permission.Jwt))),
             JwtJson = document.Jwt,

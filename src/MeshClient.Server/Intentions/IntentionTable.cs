@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
-using MeshClient.Core;
 using MeshClient.Core.Intentions;
-using MeshClient.Core.Naming;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Intentions;
 
-/// <summary>All intentions, best precedence first. Immutable.</summary>
+/// <summary>
+/// All intentions, best precedence first. Immutable. As in Consul, the name of a destination is the same in any case, that of a
+/// source is not.
+/// </summary>
 internal sealed record IntentionTable
 {
     private static readonly Comparison<StoredIntention> ByPrecedence = static (left, right) =>
@@ -31,10 +32,11 @@ internal sealed record IntentionTable
     {
         Index = index,
         ById = ImmutableDictionary.Create<string, StoredIntention>(StringComparer.OrdinalIgnoreCase),
-        ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.Ordinal),
-        Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.Ordinal),
+        ByDestination = ImmutableDictionary.Create<string, ImmutableArray<StoredIntention>>(StringComparer.OrdinalIgnoreCase),
+        Entries = ImmutableSortedDictionary.Create<string, IntentionEntry>(StringComparer.OrdinalIgnoreCase),
     };
 
+    /// <summary>The intention of a pair as it was written; null: none.</summary>
     public StoredIntention? Find(string source, string destination)
     {
         foreach (var intention in ByDestination.GetValueOrDefault(destination, []))
@@ -48,23 +50,26 @@ internal sealed record IntentionTable
         return null;
     }
 
+    /// <summary>An intention as it is shown and evaluated: with the metadata of the entry it is part of.</summary>
+    public StoredIntention Shown(StoredIntention intention) => intention.WithMetaOf(Entries[intention.Destination]);
+
+    /// <summary>All, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> All() => Sorted(ById.Values);
 
-    /// <summary>Those that concern calls to a service.</summary>
+    /// <summary>Those that concern calls to a service, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> ToDestination(string destination)
     {
         var exact = ByDestination.GetValueOrDefault(destination, []);
-        return destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []));
+        return [.. (destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []))).Select(Shown)];
     }
 
-    /// <summary>Those that concern calls of a service.</summary>
+    /// <summary>How many concern calls to a service.</summary>
+    public int CountTo(string destination) =>
+        ByDestination.GetValueOrDefault(destination, []).Length + ByDestination.GetValueOrDefault(Intention.Wildcard, []).Length;
+
+    /// <summary>Those that concern calls of a service, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> FromSource(string source) =>
         Sorted(ById.Values.Where(intention => intention.Source == source || intention.Source == Intention.Wildcard));
-
-    /// <summary>The decision maker for calls to a service.</summary>
-    public IntentionEvaluator Evaluator(ServiceName destination, IntentionAction defaultAction) => new(
-        new IntentionSnapshot(destination, EquatableArray.From(ToDestination(destination.Value).Select(i => i.ToRule())), defaultAction),
-        defaultAction);
 
     public IntentionTable With(StoredIntention intention, StateChange change)
     {
@@ -118,13 +123,13 @@ internal sealed record IntentionTable
             return With(Entries[destination] with { ModifyIndex = change.Index }, change);
         }
 
-        change.Delete(StateTables.IntentionEntries, destination);
+        change.Delete(StateTables.IntentionEntries, Entries[destination].Destination);
         return this with { Entries = Entries.Remove(destination) };
     }
 
-    private static List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)
+    private List<StoredIntention> Sorted(IEnumerable<StoredIntention> intentions)
     {
-        var list = intentions.ToList();
+        var list = intentions.Select(Shown).ToList();
         list.Sort(ByPrecedence);
         return list;
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using MeshClient.Core.Intentions;
 using MeshClient.Tool.CommandLine;
 using MeshClient.Tool.Output;
 using MeshClient.Tool.Registry;
@@ -53,7 +54,9 @@ internal static class IntentionsCommands
     public static string Action(JsonObject intention)
     {
         var permissions = intention.Objects("Permissions").Count();
-        return permissions > 0 ? $"{permissions} permission{(permissions == 1 ? string.Empty : "s")}" : intention.Text("Action");
+        var action = permissions > 0 ? $"{permissions} permission{(permissions == 1 ? string.Empty : "s")}" : intention.Text("Action");
+        var mode = (intention["Meta"] as JsonObject)?.Text(IntentionModeMeta.Key);
+        return IntentionModeMeta.TryParse(mode, out var known) && known == IntentionMode.Shadow ? $"{action} (shadow)" : action;
     }
 
     private static Command Set(SharedOptions shared, string action, string description)
@@ -61,15 +64,23 @@ internal static class IntentionsCommands
         var source = Source();
         var destination = Destination();
         var note = new Option<string?>("--description") { Description = "What it is for.", HelpName = "text" };
+        var shadow = new Option<bool>("--shadow") { Description = "Only tries it: services of MeshClient report what it would refuse, and refuse and open nothing by it. Sidecars enforce it." };
         return Verbs.Create(
-            shared, action, description, [source, destination, note],
+            shared, action, description, [source, destination, note, shadow],
             async (parsed, registry, output, cancellationToken) =>
             {
                 var pair = new IntentionPair(parsed.GetRequiredValue(source), parsed.GetRequiredValue(destination));
-                await new IntentionWriter(registry).SetAsync(pair, action, parsed.GetValue(note), cancellationToken).ConfigureAwait(false);
+                var mode = parsed.GetValue(shadow) ? IntentionMode.Shadow : IntentionMode.Enforce;
+                await new IntentionWriter(registry).SetAsync(pair, action, parsed.GetValue(note), mode, cancellationToken).ConfigureAwait(false);
                 output.Done(
-                    $"{pair}: {action}.",
-                    new JsonObject { ["SourceName"] = pair.Source, ["DestinationName"] = pair.Destination, ["Action"] = action });
+                    $"{pair}: {action}{(mode == IntentionMode.Shadow ? ", in shadow mode" : string.Empty)}.",
+                    new JsonObject
+                    {
+                        ["SourceName"] = pair.Source,
+                        ["DestinationName"] = pair.Destination,
+                        ["Action"] = action,
+                        ["Mode"] = mode == IntentionMode.Shadow ? IntentionModeMeta.Shadow : IntentionModeMeta.Enforce,
+                    });
                 return ExitCodes.Ok;
             });
     }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using MeshClient.Core.Intentions;
 
 namespace MeshClient.Tool.Registry;
 
@@ -11,9 +12,15 @@ internal sealed class IntentionWriter(RegistryConnection registry)
     private const string ById = "v1/connect/intentions";
 
     /// <summary>Makes an intention, or replaces the pair's.</summary>
-    public async Task SetAsync(IntentionPair pair, string action, string? description, CancellationToken cancellationToken)
+    public async Task SetAsync(
+        IntentionPair pair, string action, string? description, IntentionMode mode, CancellationToken cancellationToken)
     {
         var body = new JsonObject { ["SourceType"] = "consul", ["Action"] = action, ["Description"] = description ?? string.Empty };
+        if (mode == IntentionMode.Shadow)
+        {
+            body["Meta"] = new JsonObject { [IntentionModeMeta.Key] = IntentionModeMeta.Shadow };
+        }
+
         if (await TryExactAsync(HttpMethod.Put, pair, body, cancellationToken).ConfigureAwait(false))
         {
             return;

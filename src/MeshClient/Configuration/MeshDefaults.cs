@@ -12,6 +12,12 @@ public static class MeshDefaults
     /// <summary>2 s: Ribbon's connect timeout; below the attempt's, so that a dead address costs a retry, not the call.</summary>
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>1024: Envoy's max_connections of a cluster's circuit breaker.</summary>
+    public const int ForwarderMaxConnections = 1024;
+
+    /// <summary>2 s: how long connections handed on may go on when their process stops; a query takes less, a pool's idle ones never end.</summary>
+    public static readonly TimeSpan ForwarderDrain = TimeSpan.FromSeconds(2);
+
     /// <summary>1024: Envoy's max_requests of a cluster's circuit breaker.</summary>
     public const int MaxConcurrency = 1024;
 
@@ -251,4 +257,7 @@ public static class MeshDefaults
 
     /// <summary>30 s: half of what Consul dates certificates back by, for clocks that are wrong the other way.</summary>
     public static readonly TimeSpan ClockAllowance = TimeSpan.FromSeconds(30);
+
+    /// <summary>10 s: what a changed file may be late; cert-manager renews weeks, csi-driver-spiffe minutes, before the end.</summary>
+    public static readonly TimeSpan FileInterval = TimeSpan.FromSeconds(10);
 }

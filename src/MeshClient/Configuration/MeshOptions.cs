@@ -51,6 +51,12 @@ public sealed class MeshOptions
     /// <summary>How this process gets its certificate and how certificates are treated.</summary>
     public MeshIdentityOptions Identity { get; set; } = new();
 
+    /// <summary>
+    /// Ports of this machine that lead to services, by the service's name (<c>_admin.postgres</c> for a named endpoint), for drivers
+    /// and programs that know nothing of the mesh. Default: none.
+    /// </summary>
+    public Dictionary<string, MeshForwarderOptions> Forwards { get; set; } = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>How calls are made to services without an entry in <see cref="Destinations"/>.</summary>
     public MeshDestinationOptions Defaults { get; set; } = new();
 

@@ -37,6 +37,11 @@ internal sealed class MeshOptionsValidator(
         checks.Range("DiscoveryTimeout", options.DiscoveryTimeout, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(5));
         checks.Range("RotationSpread", options.RotationSpread, TimeSpan.Zero, TimeSpan.FromHours(1));
         IdentityChecks.Check(checks, options.Identity);
+        foreach (var (service, forward) in options.Forwards)
+        {
+            ForwarderChecks.Check(checks, service, forward);
+        }
+
         CheckDestination(checks, "Defaults", options.Defaults, DestinationSettings.For(options, string.Empty));
         foreach (var (service, destination) in options.Destinations)
         {

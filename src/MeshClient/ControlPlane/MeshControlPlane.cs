@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using MeshClient.Configuration;
 using MeshClient.Consul;
 using MeshClient.Core.ControlPlane;
+using MeshClient.Identity;
 using MeshClient.Restart;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -18,7 +19,8 @@ internal sealed class MeshControlPlane : IDisposable
     private readonly ConsulControlPlane? _consul;
     private readonly RestartState? _restart;
 
-    public MeshControlPlane(IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, ILoggerFactory loggers)
+    public MeshControlPlane(
+        IServiceProvider services, IOptions<MeshOptions> options, TimeProvider time, MeshRandom random, ILoggerFactory loggers)
     {
         var settings = options.Value.ControlPlane;
         if (settings.Address is not null)
@@ -28,8 +30,8 @@ internal sealed class MeshControlPlane : IDisposable
 
         Instances = services.GetService<IInstanceSource>() ?? _consul;
         Intentions = services.GetService<IIntentionSource>() ?? _consul;
-        TrustBundles = services.GetService<ITrustBundleSource>() ?? _consul;
-        Leaves = services.GetService<ILeafCertificateSource>() ?? _consul;
+        var identity = new IdentitySources(services, options.Value, _consul, time, random, loggers);
+        (TrustBundles, Leaves, Requests) = (identity.TrustBundles, identity.Leaves, identity.Requests);
         Registrar = services.GetService<IServiceRegistrar>() ?? _consul;
         if (options.Value.StateFile is { Path: not null } file)
         {
@@ -51,6 +53,9 @@ internal sealed class MeshControlPlane : IDisposable
     public ITrustBundleSource? TrustBundles { get; }
 
     public ILeafCertificateSource? Leaves { get; }
+
+    /// <inheritdoc cref="IdentitySources.Requests"/>
+    public SigningLeafSource? Requests { get; }
 
     public IServiceRegistrar? Registrar { get; }
 

@@ -14,8 +14,8 @@ internal sealed class DialTelemetry
     public const string Transmit = "transmit";
     public const string Receive = "receive";
 
-    // Seconds: from what is over at once to a day.
-    private static readonly InstrumentAdvice<double> Buckets = new()
+    /// <summary>Seconds: from what is over at once to a day.</summary>
+    public static readonly InstrumentAdvice<double> Durations = new()
     {
         HistogramBucketBoundaries = [0.01, 0.1, 1, 10, 60, 300, 1800, 3600, 21_600, 86_400],
     };
@@ -27,7 +27,7 @@ internal sealed class DialTelemetry
     {
         var meter = meters.Create(MeshTelemetry.Name);
         _duration = meter.CreateHistogram(
-            "meshclient.connection.duration", "s", "How long connections opened to a service were open, by how they ended.", advice: Buckets);
+            "meshclient.connection.duration", "s", "How long connections opened to a service were open, by how they ended.", advice: Durations);
         meter.CreateObservableCounter(
             "meshclient.connections", () => Look(count => count.TotalOpened), "{connection}", "Connections opened to a service, for other protocols than HTTP.");
         meter.CreateObservableUpDownCounter(

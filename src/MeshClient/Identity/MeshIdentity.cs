@@ -65,6 +65,9 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     /// <summary>Raised with each renewed identity, on a background thread. Handlers must not throw.</summary>
     public event Action<IdentitySnapshot>? Changed;
 
+    /// <summary>Raised with each new trust bundle, also before there is an identity. Handlers must not throw.</summary>
+    public event Action<TrustBundle>? RootsChanged;
+
     /// <summary>Waits for the first identity.</summary>
     /// <exception cref="InvalidOperationException">This process cannot have one.</exception>
     /// <exception cref="ControlPlaneException">The control plane refused to issue one.</exception>
@@ -122,7 +125,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         if (!IsConfigured)
         {
             throw new InvalidOperationException(
-                "This process has no mesh identity: set Mesh:Service to its service name and Mesh:ControlPlane:Address to a registry.");
+                "This process has no mesh identity: set Mesh:Service to its service name and Mesh:ControlPlane:Address to a registry, or Mesh:Identity:CertificateFile, PrivateKeyFile and RootsFile.");
         }
 
         lock (_lock)
@@ -137,6 +140,11 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
 
     private void Update(LeafCertificate? leaf, TrustBundle? bundle)
     {
+        if (bundle is not null)
+        {
+            RootsChanged?.Invoke(bundle);
+        }
+
         IdentitySnapshot next;
         var previous = _current?.Leaf;
         lock (_lock)

@@ -1,3 +1,4 @@
+using MeshClient.Configuration;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Tests.Support;
@@ -77,7 +78,7 @@ public sealed class InboundOptionsTests
     [InlineData("[::]:65535", null, 65535)]
     public void TryParse_Address_IsRead(string text, string? address, int port)
     {
-        Assert.True(InboundAddress.TryParse(text, out var parsed));
+        Assert.True(ListenAddress.TryParse(text, out var parsed));
         Assert.Equal((address, port), (parsed.Address?.ToString(), parsed.Port));
     }
 
@@ -94,7 +95,7 @@ public sealed class InboundOptionsTests
     [InlineData("127.0.0.1:x")]
     [InlineData("orders:8443")]
     [InlineData("https://127.0.0.1:8443")]
-    public void TryParse_NoAddress_IsRefused(string? text) => Assert.False(InboundAddress.TryParse(text, out _));
+    public void TryParse_NoAddress_IsRefused(string? text) => Assert.False(ListenAddress.TryParse(text, out _));
 
     private static IEnumerable<string> AllMessages(Exception error) => error is AggregateException aggregate
         ? aggregate.InnerExceptions.SelectMany(AllMessages)

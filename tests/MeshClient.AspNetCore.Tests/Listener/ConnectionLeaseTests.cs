@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Net.WebSockets;
+using System.Text;
 using System.Threading.Channels;
 using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Tests.Support;
@@ -67,29 +70,26 @@ public sealed class ConnectionLeaseTests
         await Eventually.HoldsAsync(() => host.Services.GetRequiredService<MeshTlsPolicy>().LiveConnections == 0);
     }
 
-    [Fact]
-    public async Task Connection_Http11AboutToEnd_SaysSoInTheAnswerItIsGiving()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Connection_Http11AboutToEnd_SaysSoInItsNextAnswerAndNeverClosesUnderARequest(bool negotiates)
     {
         var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
-        var gate = new TaskCompletionSource();
-        var isHeld = new TaskCompletionSource();
-        await using var host = await StartAsync(time, null, isOwn: false, app => app.MapGet("/held", async () =>
-        {
-            isHeld.SetResult();
-            await gate.Task;
-            return "held";
-        }));
-        using var client = MeshCaller.Create(
-            host, MeshCaller.ContextOf(host.ControlPlane.Authority.IssueLeaf(InboundTestHost.Web, lifetime: Short)));
-        var call = client.GetAsync("/held", Token);
-        await isHeld.Task.Bounded();
+        await using var host = await StartAsync(time, null, isOwn: false);
+        var tls = MeshCaller.TlsOptions(
+            host.ControlPlane.Authority.Bundle,
+            MeshCaller.ContextOf(host.ControlPlane.Authority.IssueLeaf(InboundTestHost.Web, lifetime: Short)));
+        tls.ApplicationProtocols = negotiates ? [SslApplicationProtocol.Http11] : null;
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, host.MeshPort, Token);
+        await using var stream = new SslStream(client.GetStream());
+        await stream.AuthenticateAsClientAsync(tls, Token);
+        Assert.DoesNotContain("Connection: close", await ExchangeAsync(stream), StringComparison.Ordinal);
 
         time.Advance(Short - TimeSpan.FromSeconds(59));
-        gate.SetResult();
-
-        using var answer = await call.Bounded();
-        Assert.Equal("held", await answer.Content.ReadAsStringAsync(Token));
-        Assert.True(answer.Headers.ConnectionClose);
+        Assert.Contains("Connection: close", await ExchangeAsync(stream), StringComparison.Ordinal);
+        Assert.Equal(0, await stream.ReadAsync(new byte[1], Token).AsTask().Bounded());
     }
 
     [Fact]
@@ -141,7 +141,7 @@ public sealed class ConnectionLeaseTests
     }
 
     private static async Task<InboundTestHost> StartAsync(
-        TimeProvider time, ChannelReader<byte>? words, bool isOwn, Action<WebApplication>? map = null)
+        TimeProvider time, ChannelReader<byte>? words, bool isOwn)
     {
         var plane = new InMemoryControlPlane();
         plane.SetDefaultAction(IntentionAction.Allow);
@@ -156,7 +156,6 @@ public sealed class ConnectionLeaseTests
                 app.UseWebSockets();
                 app.MapGet("/hello", () => "hello");
                 app.Map("/talk", context => ServeAsync(context, words!));
-                map?.Invoke(app);
             },
             build: builder => builder.Services.AddSingleton(time),
             controlPlane: plane);
@@ -182,6 +181,21 @@ public sealed class ConnectionLeaseTests
                 await context.Response.Body.FlushAsync(context.RequestAborted);
             }
         }
+    }
+
+    private static async Task<string> ExchangeAsync(Stream stream)
+    {
+        await stream.WriteAsync("GET /hello HTTP/1.1\r\nHost: orders\r\n\r\n"u8.ToArray(), Token);
+        var text = string.Empty;
+        var buffer = new byte[4096];
+        while (!text.Contains("hello", StringComparison.Ordinal))
+        {
+            var read = await stream.ReadAsync(buffer, Token).AsTask().Bounded();
+            Assert.NotEqual(0, read);
+            text += Encoding.ASCII.GetString(buffer, 0, read);
+        }
+
+        return text;
     }
 
     private static async Task<HttpResponseMessage> GetAsync(HttpClient client, string path)

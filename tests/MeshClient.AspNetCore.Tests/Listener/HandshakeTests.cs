@@ -183,25 +183,6 @@ public sealed class HandshakeTests
         Assert.Equal("hello", await CallAsync(host, before));
     }
 
-    [Fact]
-    public async Task Connection_WhenPeersCertificateEnds_IsClosedGracefully()
-    {
-        await using var host = await StartOpenAsync();
-        using var soon = host.ControlPlane.Authority.Issue(
-            LeafBlueprint.For(host.ControlPlane.Authority.IdOf(InboundTestHost.Web)) with { ValidUntil = TimeSpan.FromSeconds(3) });
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, host.MeshPort, TestContext.Current.CancellationToken);
-        await using var tls = new SslStream(client.GetStream());
-        await tls.AuthenticateAsClientAsync(
-            MeshCaller.TlsOptions(host.ControlPlane.Authority.Bundle, MeshCaller.ContextOf(soon)), TestContext.Current.CancellationToken);
-        await tls.WriteAsync("GET /hello HTTP/1.1\r\nHost: orders\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
-
-        // Ends only because the server closes: the connection is kept alive otherwise, for two minutes.
-        var text = await ReadToEndAsync(tls);
-
-        Assert.StartsWith("HTTP/1.1 200", text, StringComparison.Ordinal);
-    }
-
     private static async Task<InboundTestHost> StartOpenAsync()
     {
         var plane = new InMemoryControlPlane();

@@ -7,7 +7,7 @@ namespace MeshClient.AspNetCore.Tests.Registration;
 
 public sealed class InboundDrainTests
 {
-    private readonly InboundDrain _drain = new();
+    private readonly InboundDrain _drain = new(TimeProvider.System);
 
     [Fact]
     public async Task WaitUntilIdle_WithNothingUnderWay_EndsAtOnce()

@@ -48,6 +48,49 @@ public abstract partial class ControlPlaneContract
         Assert.True(publicKey.VerifyData(data, key.SignData(data, HashAlgorithmName.SHA256), HashAlgorithmName.SHA256));
     }
 
+    [Theory]
+    [InlineData("P-256")]
+    [InlineData("P-384")]
+    [InlineData("RSA")]
+    public async Task Sign_Request_CertifiesTheKeyThatStaysHereOrIsNotOffered(string kind)
+    {
+        var service = Name("orders");
+        using AsymmetricAlgorithm key = kind switch
+        {
+            "P-256" => ECDsa.Create(ECCurve.NamedCurves.nistP256),
+            "P-384" => ECDsa.Create(ECCurve.NamedCurves.nistP384),
+            _ => RSA.Create(2048),
+        };
+        // What a request asks to be is of no account.
+        var request = key is ECDsa ecdsa
+            ? new CertificateRequest("CN=someone-else", ecdsa, HashAlgorithmName.SHA256)
+            : new CertificateRequest("CN=someone-else", (RSA)key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+
+        var chain = await Plane.SignAsync(service, request.CreateSigningRequestPem(), Cancellation);
+
+        if (!SignsRequests)
+        {
+            Assert.Null(chain);
+            return;
+        }
+
+        var bundle = (await Plane.ReadTrustBundleAsync(0, Cancellation)).Value;
+        using var leaf = PemReader.JoinLeaf(chain!, key);
+        Assert.Equal(SpiffeId.ForService(bundle.TrustDomain, "dc1", service), leaf.Id);
+        Assert.True(Verifies(leaf, bundle.Roots));
+        Assert.True(leaf.IsUnder(bundle.SigningRoot!));
+    }
+
+    [Fact]
+    public async Task TrustBundle_Read_TellsWhichRootSigns()
+    {
+        var bundle = (await Plane.ReadTrustBundleAsync(0, Cancellation)).Value;
+        var leaf = (await Plane.ReadLeafAsync(Name("orders"), 0, Cancellation)).Value;
+
+        Assert.Contains(bundle.SigningRoot, bundle.Roots);
+        Assert.True(leaf.IsUnder(bundle.SigningRoot!));
+    }
+
     [Fact]
     public async Task Leaf_TwoServices_HaveTheirOwn()
     {

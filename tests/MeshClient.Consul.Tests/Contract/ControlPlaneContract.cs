@@ -24,6 +24,9 @@ public abstract partial class ControlPlaneContract : IAsyncLifetime
     /// <summary>A registry that is running and empty but for what other tests left.</summary>
     protected abstract ValueTask<Uri> GetAddressAsync();
 
+    /// <summary>Whether it signs certificate requests, which Consul does not.</summary>
+    protected abstract bool SignsRequests { get; }
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private ConsulControlPlane Plane => _plane!;

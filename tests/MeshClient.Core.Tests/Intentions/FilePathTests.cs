@@ -13,7 +13,7 @@ public sealed class FilePathTests
     [InlineData("/a//..", "/a/..")]
     [InlineData("/a//b\\c", "/a/b\\c")]
     public void Read_DoubledSlashes_AreOne(string path, string expected) =>
-        Assert.Equal(expected, FilePath.Read(path, backslashSeparates: false));
+        Assert.Equal(expected, FilePath.Read(path, isWindows: false));
 
     [Theory]
     [InlineData("\\a\\b\\", "/a/b/")]
@@ -25,14 +25,24 @@ public sealed class FilePathTests
     [InlineData("/..\\..\\a", "/a")]
     [InlineData("/a\\..", "/")]
     public void Read_BackslashesWhereTheySeparate_AreSlashes(string path, string expected) =>
-        Assert.Equal(expected, FilePath.Read(path, backslashSeparates: true));
+        Assert.Equal(expected, FilePath.Read(path, isWindows: true));
+
+    [Theory]
+    [InlineData("/a./b", "/a/b")]
+    [InlineData("/a/b. .", "/a/b")]
+    [InlineData("/a /b/", "/a/b/")]
+    [InlineData("/a.\\b ", "/a/b")]
+    public void Read_DotsAndSpacesAtAnEndOnWindows_AreDropped(string path, string expected) =>
+        Assert.Equal(expected, FilePath.Read(path, isWindows: true));
 
     [Theory]
     [InlineData("", true)]
     [InlineData("*", true)]
     [InlineData("/", true)]
     [InlineData("/a/b/", true)]
+    [InlineData("/.a/b.c", true)]
+    [InlineData("/a./b. /c ", false)]
     [InlineData("/a\\b", false)]
-    public void Read_OfWhatItIsAlready_IsNothing(string path, bool backslashSeparates) =>
-        Assert.Null(FilePath.Read(path, backslashSeparates));
+    public void Read_OfWhatItIsAlready_IsNothing(string path, bool isWindows) =>
+        Assert.Null(FilePath.Read(path, isWindows));
 }

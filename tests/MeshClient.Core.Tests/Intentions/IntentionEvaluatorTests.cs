@@ -84,8 +84,11 @@ public sealed class IntentionEvaluatorTests
     }
 
     [Fact]
-    public void Evaluate_DestinationOfOtherCase_IsIgnored() =>
-        Assert.False(Evaluator(Deny, Rule("web", "Orders", Allow)).EvaluateConnection("web").IsAllowed);
+    public void Evaluate_DestinationOfOtherCase_IsTheSame()
+    {
+        Assert.True(Evaluator(Deny, Rule("web", "Orders", Allow)).EvaluateConnection("web").IsAllowed);
+        Assert.False(Evaluator(Allow, Rule("web", "Orders", Deny)).EvaluateConnection("web").IsAllowed);
+    }
 
     [Theory]
     [MemberData(nameof(BothActions))]

@@ -3,58 +3,78 @@ using MeshClient.Core.Intentions;
 
 namespace MeshClient.Core.Tests.Intentions;
 
+/// <summary>A call, with all that rules may look at.</summary>
+internal sealed record NaiveCall(
+    string Source,
+    string Method,
+    string Path,
+    IReadOnlyDictionary<string, string> Headers,
+    IReadOnlyDictionary<string, string[]> Tokens);
+
 /// <summary>
-/// The rules of Consul's intentions written down as plainly as can be, to compare the real evaluator with: list, sort, take
-/// the first. A condition is true, false, or unknown (null) when it cannot be checked; an unknown one never lets anybody in.
+/// The rules of intentions written down as plainly as can be, to compare the real evaluator with: list, sort, take the first. A
+/// condition is true, false, or unknown (null) when it cannot be checked; an unknown one never lets anybody in.
 /// </summary>
 internal static class NaiveIntentionEvaluator
 {
-    public static (IntentionAction Action, string Rule) DecideConnection(
-        IntentionSnapshot snapshot, IntentionAction defaultAction, string source)
+    public static (IntentionOutcome Outcome, string Rule) Decide(
+        IntentionSnapshot snapshot, IntentionAction defaultAction, IntentionMode mode, NaiveCall call, bool isConnection)
     {
-        if (Deciding(snapshot, source) is not { } intention)
+        var inForce = Decide(Deciding(snapshot, call.Source, tried: false), defaultAction, call, isConnection);
+        var first = Deciding(snapshot, call.Source, tried: true);
+        if (inForce.Action == IntentionAction.Allow && first?.Mode == IntentionMode.Shadow)
         {
-            return (defaultAction, "default");
+            var tried = Decide(first, defaultAction, call, isConnection);
+            if (tried.Action == IntentionAction.Deny)
+            {
+                return (IntentionOutcome.ShadowDeny, tried.Rule);
+            }
         }
 
-        return intention.Permissions.Count > 0
-            ? (IntentionAction.Deny, intention.Id)
-            : (intention.Action!.Value, intention.Id);
+        return inForce.Action == IntentionAction.Allow
+            ? (IntentionOutcome.Allow, inForce.Rule)
+            : (mode == IntentionMode.Shadow ? IntentionOutcome.ShadowDeny : IntentionOutcome.Deny, inForce.Rule);
     }
 
-    public static (IntentionAction Action, string Rule) DecideRequest(
-        IntentionSnapshot snapshot,
-        IntentionAction defaultAction,
-        string source,
-        string method,
-        string path,
-        IReadOnlyDictionary<string, string> headers)
+    private static (IntentionAction Action, string Rule) Decide(
+        Intention? intention, IntentionAction defaultAction, NaiveCall call, bool isConnection)
     {
-        if (Deciding(snapshot, source) is not { } intention)
+        if (intention is null)
         {
             return (defaultAction, "default");
         }
 
-        if (intention.Permissions.Count == 0)
+        if (intention.Action == IntentionAction.Deny)
         {
-            return (intention.Action!.Value, intention.Id);
+            return (IntentionAction.Deny, intention.Id);
         }
 
-        for (var i = 0; i < intention.Permissions.Count; i++)
+        if (intention.Jwt is not null && (isConnection || !IsMet(intention.Jwt, call, all: true)))
+        {
+            return (IntentionAction.Deny, intention.Id);
+        }
+
+        if (intention.Action is { } action)
+        {
+            return (action, intention.Id);
+        }
+
+        for (var i = 0; !isConnection && i < intention.Permissions.Count; i++)
         {
             var permission = intention.Permissions[i];
-            var matches = Matches(permission, method, path, headers);
+            var matches = Matches(permission, call);
             if (permission.Action == IntentionAction.Allow ? matches == true : matches != false)
             {
                 return (permission.Action, $"{intention.Id}#{i + 1}");
             }
         }
 
-        return (defaultAction, "default");
+        return isConnection ? (IntentionAction.Deny, intention.Id) : (defaultAction, "default");
     }
 
-    private static Intention? Deciding(IntentionSnapshot snapshot, string source) => snapshot.Intentions
-        .Where(i => i.Destination == snapshot.Destination.Value || i.Destination == "*")
+    private static Intention? Deciding(IntentionSnapshot snapshot, string source, bool tried) => snapshot.Intentions
+        .Where(i => tried || i.Mode == IntentionMode.Enforce)
+        .Where(i => string.Equals(i.Destination, snapshot.Destination.Value, StringComparison.OrdinalIgnoreCase) || i.Destination == "*")
         .Where(i => i.Source == source || i.Source == "*")
         .OrderByDescending(i => (i.Source == "*", i.Destination == "*") switch
         {
@@ -65,28 +85,38 @@ internal static class NaiveIntentionEvaluator
         })
         .FirstOrDefault();
 
-    private static bool? Matches(
-        IntentionPermission permission, string method, string path, IReadOnlyDictionary<string, string> headers)
+    private static bool? Matches(IntentionPermission permission, NaiveCall call)
     {
         var conditions = new List<bool?>
         {
             permission.HasUnsupportedRequirement ? null : true,
-            permission.PathExact is null || permission.PathExact == path,
-            permission.PathPrefix is null || path.StartsWith(permission.PathPrefix, StringComparison.Ordinal),
-            permission.PathRegex is null ? true : MatchesWhole(permission.PathRegex, path, false),
-            permission.Methods.Count == 0 || permission.Methods.Contains(method),
+            permission.PathExact is null || permission.PathExact == call.Path,
+            permission.PathPrefix is null || call.Path.StartsWith(permission.PathPrefix, StringComparison.Ordinal),
+            permission.PathRegex is null ? true : MatchesWhole(permission.PathRegex, call.Path, false),
+            permission.Methods.Count == 0 || permission.Methods.Contains(call.Method),
+            permission.Jwt is null ? true
+                : permission.Action == IntentionAction.Allow ? IsMet(permission.Jwt, call, all: true)
+                : !permission.Jwt.Providers.Any(provider => call.Tokens.ContainsKey(provider.Name)) ? null
+                : IsMet(permission.Jwt, call, all: false),
         };
-        conditions.AddRange(permission.Headers.Select(header => Matches(header, headers, permission.Action)));
+        conditions.AddRange(permission.Headers.Select(header => Matches(header, call.Headers)));
         return conditions.Contains(false) ? false : conditions.Contains(null) ? null : true;
     }
 
-    private static bool? Matches(HeaderMatch match, IReadOnlyDictionary<string, string> headers, IntentionAction action)
+    private static bool IsMet(JwtRequirement jwt, NaiveCall call, bool all) => jwt.Providers.Any(provider =>
+        call.Tokens.TryGetValue(provider.Name, out var claims)
+        && (provider.VerifyClaims.Count == 0
+            || (all
+                ? provider.VerifyClaims.All(claim => claims.Contains($"{string.Join('.', claim.Path)}={claim.Value}"))
+                : provider.VerifyClaims.Any(claim => claims.Contains($"{string.Join('.', claim.Path)}={claim.Value}")))));
+
+    private static bool? Matches(HeaderMatch match, IReadOnlyDictionary<string, string> headers)
     {
         var value = headers.FirstOrDefault(h => string.Equals(h.Key, match.Name, StringComparison.OrdinalIgnoreCase)).Value;
         if (value is null && match.Invert && match.Kind != HeaderMatchKind.Present)
         {
-            // Nothing is there to be compared: unknown, so that it denies and does not allow.
-            return action == IntentionAction.Deny;
+            // Nothing is there to be compared.
+            return null;
         }
 
         var how = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.AccessControl.Rules;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Catalog;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.State;
 

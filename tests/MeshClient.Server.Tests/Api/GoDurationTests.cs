@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 
 namespace MeshClient.Server.Tests.Api;
 

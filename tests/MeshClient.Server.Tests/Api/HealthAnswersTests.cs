@@ -1,5 +1,7 @@
 using System.Net;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Catalog;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.Catalog;
 using MeshClient.Server.State;
 using MeshClient.Server.Tests.Support;

@@ -1,6 +1,6 @@
 using System.Net;
 using MeshClient.Core.Intentions;
-using MeshClient.Core.Naming;
+using MeshClient.Server.Intentions;
 using MeshClient.Server.Tests.Support;
 
 namespace MeshClient.Server.Tests.Api;
@@ -134,7 +134,7 @@ public sealed class IntentionApiTests
         Assert.False(answer.Json.TryGetProperty("Action", out _));
         Assert.NotEqual(0UL, answer.Index);
 
-        var evaluator = server.State.Intentions.Evaluator(ServiceName.Parse("orders"), IntentionAction.Deny);
+        var evaluator = new CompiledIntentions(server.State.Intentions, IntentionAction.Deny).To("orders");
         Assert.False(Evaluate("GET", "/admin/x", ("x-b", "1")));
         Assert.True(Evaluate("GET", "/v1/x", ("x-b", "1"), ("x-a", "2")));
         Assert.False(Evaluate("GET", "/v1/x", ("x-b", "1")));
@@ -223,6 +223,85 @@ public sealed class IntentionApiTests
         await using var server = await TestServer.StartAsync();
         var answer = await server.PostAsync("/v1/agent/connect/authorize", body);
         Assert.Equal((HttpStatusCode.BadRequest, text), (answer.Status, answer.Body));
+    }
+
+    [Fact]
+    public async Task Mode_OfAnIntentionOrItsEntry_LetsTheCallGoOnAndIsShown()
+    {
+        await using var server = await TestServer.StartAsync(options => options.DefaultIntentionPolicy = DefaultIntentionPolicy.Allow);
+        await server.MustPutAsync($"{Collection}/exact?source=web&destination=orders", """{"Action":"deny","Meta":{"meshclient-mode":"shadow"}}""");
+        Assert.Equal("""{"Allowed":true}""", (await server.GetAsync($"{Collection}/check?source=web&destination=orders")).Body);
+        var answer = (await AuthorizeAsync(server, "orders", "web")).Json;
+        Assert.True(answer.GetProperty("Authorized").GetBoolean());
+        Assert.StartsWith("In force, this would refuse the call", answer.GetProperty("Reason").GetString(), StringComparison.Ordinal);
+
+        // What an entry says holds for its sources, and is shown with them; what a source says itself holds before that.
+        await server.MustPutAsync(
+            "/v1/config",
+            """
+            {"Kind":"service-intentions","Name":"api","Meta":{"meshclient-mode":"shadow","owner":"me"},
+             "Sources":[{"Name":"web","Action":"deny"},{"Name":"ops","Action":"deny","LegacyMeta":{"meshclient-mode":"enforce"}}]}
+            """);
+        Assert.Equal("""{"Allowed":true}""", (await server.GetAsync($"{Collection}/check?source=web&destination=api")).Body);
+        Assert.Equal("""{"Allowed":false}""", (await server.GetAsync($"{Collection}/check?source=ops&destination=api")).Body);
+        var shown = (await server.GetAsync($"{Collection}/match?by=destination&name=api")).Json.GetProperty("api");
+        Assert.Equal(
+            ["""ops {"meshclient-mode":"enforce","owner":"me"}""", """web {"meshclient-mode":"shadow","owner":"me"}"""],
+            shown.EnumerateArray().Select(one => $"{one.GetProperty("SourceName").GetString()} {one.GetProperty("Meta").GetRawText()}"));
+
+        // Taken back, the denial is in force again: also for the cached evaluator.
+        await server.MustPutAsync($"{Collection}/exact?source=web&destination=orders", """{"Action":"deny"}""");
+        Assert.Equal("""{"Allowed":false}""", (await server.GetAsync($"{Collection}/check?source=web&destination=orders")).Body);
+    }
+
+    [Theory]
+    [InlineData("""{"Action":"deny","Meta":{"meshclient-mode":"shadwo"}}""", "Meta.meshclient-mode must be 'enforce' or 'shadow'")]
+    [InlineData("""{"Action":"allow","JWT":{"Providers":[{"Name":"okta"}],"Audience":"x"}}""", "JWT is not of the form")]
+    [InlineData("""{"Permissions":[{"Action":"allow","JWT":{"Providers":[{"VerifyClaims":[]}]}}]}""", "JWT is not of the form")]
+    public async Task Exact_OfWhatNobodyCouldEnforce_IsRefused(string body, string text)
+    {
+        await using var server = await TestServer.StartAsync();
+        var answer = await server.PutAsync($"{Collection}/exact?source=web&destination=orders", body);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+        Assert.Contains(text, answer.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Exact_LargerThanIntentionsMayBe_IsRefused()
+    {
+        await using var server = await TestServer.StartAsync();
+        const string provider = """{"Name":"okta"}""";
+        var (methods, providers) = (Many(65, "\"GET\""), Many(65, provider));
+        foreach (var (permissions, text) in new[]
+        {
+            (Many(257, """{"Action":"allow","HTTP":{"PathExact":"/"}}"""), "Permissions: more than 256"),
+            ($$$"""{"Action":"allow","HTTP":{"Methods":[{{{methods}}}]}}""", "more than 64 methods or headers"),
+            ($$$"""{"Action":"allow","JWT":{"Providers":[{{{providers}}}]}}""", "more than 64 providers"),
+            ($$$"""{"Action":"allow","HTTP":{"PathRegex":"/{{{new string('a', 1024)}}}"}}""", "is not a linear-time regular expression"),
+        })
+        {
+            var answer = await server.PutAsync($"{Collection}/exact?source=web&destination=orders", $$"""{"Permissions":[{{permissions}}]}""");
+            Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+            Assert.Contains(text, answer.Body, StringComparison.Ordinal);
+        }
+
+        static string Many(int count, string item) => string.Join(',', Enumerable.Repeat(item, count));
+    }
+
+    [Fact]
+    public async Task Jwt_OfAnIntention_ReachesTheEvaluator()
+    {
+        await using var server = await TestServer.StartAsync();
+        await server.MustPutAsync("/v1/config", """{"Kind":"jwt-provider","Name":"okta","JSONWebKeySet":{"Local":{"JWKS":"e30="}}}""");
+        await server.MustPutAsync(
+            $"{Collection}/exact?source=web&destination=orders",
+            """{"Action":"allow","JWT":{"Providers":[{"Name":"okta","VerifyClaims":[{"Path":["perms","role"],"Value":"admin"}]}]}}""");
+
+        var rule = server.State.Intentions.Find("web", "orders")!.ToRule();
+        Assert.Equal(
+            new JwtRequirement([new JwtProviderRequirement("okta", [new JwtClaimRequirement(["perms", "role"], "admin")])]), rule.Jwt);
+        Assert.Equal("""{"Allowed":false}""", (await server.GetAsync($"{Collection}/check?source=web&destination=orders")).Body);
     }
 
     private static Task<Answer> AuthorizeAsync(TestServer server, string target, string source) => server.PostAsync(

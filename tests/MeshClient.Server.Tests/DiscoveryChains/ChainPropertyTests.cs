@@ -3,6 +3,7 @@ using System.Text.Json;
 using FsCheck;
 using FsCheck.Fluent;
 using MeshClient.Server.Api;
+using MeshClient.Server.Api.Json;
 using MeshClient.Server.ConfigEntries;
 using MeshClient.Server.DiscoveryChains;
 using MeshClient.Server.State;

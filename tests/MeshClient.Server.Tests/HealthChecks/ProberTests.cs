@@ -254,7 +254,7 @@ public sealed class ProberTests
 
     private static async Task<ProbeResult> ProbeAsync(ProbeDefinition probe, TimeSpan? timeout = null)
     {
-        using var prober = Prober.Create(probe);
+        using var prober = Prober.Create(probe, new NameLookUp(Dns.GetHostAddresses));
         using var limit = new CancellationTokenSource(timeout ?? TestServer.Limit);
         return await prober.ProbeAsync(limit.Token);
     }

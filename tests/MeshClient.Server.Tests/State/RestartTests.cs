@@ -63,7 +63,7 @@ public sealed class RestartTests : IDisposable
         Assert.Equal("""{"Allowed":false}""", (await again.GetAsync("/v1/connect/intentions/check?source=web&destination=orders")).Body);
         var kept = again.State.Intentions.Find("a", "orders")!;
         Assert.Equal("""{"Providers":[]}""", kept.Permissions[0].JwtJson);
-        Assert.True(kept.ToRule().Permissions[0].HasUnsupportedRequirement);
+        Assert.Equal(new JwtRequirement([]), kept.ToRule().Permissions[0].Jwt);
         Assert.Equal(new HeaderMatch("h", HeaderMatchKind.Present, string.Empty), kept.Permissions[0].Rule.Headers[0]);
         Assert.Equal("24h", again.State.Authority!.Configuration.LeafLifetimeText);
 

@@ -1,9 +1,11 @@
+using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Identity;
 using MeshClient.Core.Naming;
+using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -82,7 +84,7 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         var transports = Enum.GetValues<InstanceSecurity>().ToDictionary(security => security, security =>
         {
             var endpoint = new InstanceEndpoint(null, "127.0.0.1", 9, security);
-            return new InstanceTransport(factory, TestInstances.Describe(endpoints: endpoint), endpoint, TimeSpan.FromSeconds(1));
+            return new InstanceTransport(factory, TestInstances.Describe(endpoints: endpoint), endpoint, TimeSpan.FromSeconds(1), new InstanceVitals(1));
         });
         await GetAsync(_authority.IssueLeaf(TestInstances.Service), CopyOf(_authority.Bundle));
         var before = transports.ToDictionary(pair => pair.Key, pair => Pool(pair.Value));
@@ -92,8 +94,11 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         Assert.Same(before[InstanceSecurity.Plaintext], Pool(transports[InstanceSecurity.Plaintext]));
     }
 
-    private static TrustBundle CopyOf(TrustBundle bundle) => new(
-        bundle.TrustDomain, bundle.Roots.Select(root => System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(root.RawData)));
+    private static TrustBundle CopyOf(TrustBundle bundle)
+    {
+        var roots = bundle.Roots.Select(root => X509CertificateLoader.LoadCertificate(root.RawData)).ToList();
+        return new TrustBundle(bundle.TrustDomain, roots) { SigningRoot = roots[0] };
+    }
 
     private static ConnectionPool Pool(InstanceTransport transport)
     {

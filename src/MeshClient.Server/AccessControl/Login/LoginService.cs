@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace MeshClient.Server.AccessControl.Login;
 
 /// <summary>Turns a good token of an identity provider into a token of this server's.</summary>
-internal sealed class LoginService(StateStore store, TimeProvider time, ILogger<LoginService> logger)
+internal sealed class LoginService(StateStore store, MeshServerOptions options, TimeProvider time, ILogger<LoginService> logger)
 {
     /// <summary>What selectors of binding rules can name.</summary>
     private static readonly FilterObject<JwtIdentity> Fields = new FilterObject<JwtIdentity>()
@@ -74,6 +74,7 @@ internal sealed class LoginService(StateStore store, TimeProvider time, ILogger<
             throw RequestAccess.Denied();
         }
 
+        var lifetime = method.MaxTokenLifetime > TimeSpan.Zero ? method.MaxTokenLifetime : options.AccessControl.LoginTokenLifetime;
         var token = new AccessToken
         {
             AccessorId = Guid.NewGuid().ToString(),
@@ -83,7 +84,7 @@ internal sealed class LoginService(StateStore store, TimeProvider time, ILogger<
             IsLocal = true,
             AuthMethod = method.Name,
             CreatedAt = now,
-            ExpiresAt = method.MaxTokenLifetime > TimeSpan.Zero ? now + method.MaxTokenLifetime : null,
+            ExpiresAt = lifetime > TimeSpan.Zero ? now + lifetime : null,
         };
         var after = await store.ApplyAsync(new CreateAccessToken(token, [])).ConfigureAwait(false);
         Log.LoggedIn(logger, method.Name, string.Join(", ", services.Select(service => service.ServiceName)), token.AccessorId);

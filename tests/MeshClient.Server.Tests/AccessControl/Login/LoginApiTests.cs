@@ -48,6 +48,32 @@ public sealed class LoginApiTests : IDisposable
         Assert.Equal((403, "Permission denied"), await StatusAsync(server.SendAsync("POST", "/v1/acl/logout")));
     }
 
+    [Theory]
+    [InlineData(null, 24.0)]
+    [InlineData(2.0, 2.0)]
+    [InlineData(0.0, null)]
+    public async Task Login_OfAMethodWithoutALimit_EndsByTheServersOwn(double? setting, double? hours)
+    {
+        var time = new FakeTimeProvider(JwtSamples.Now);
+        await using var server = await TestServer.StartGuardedAsync(
+            options => options.AccessControl.LoginTokenLifetime = setting is { } value ? TimeSpan.FromHours(value) : options.AccessControl.LoginTokenLifetime, time);
+        await PutMethodAsync(server, "0s");
+        await BindAsync(server, "web");
+        var token = (await LoginAsync(server, _samples.Es256(JwtSamples.Claims()))).Json;
+        Assert.Equal(
+            hours is { } life ? time.GetUtcNow() + TimeSpan.FromHours(life) : (DateTimeOffset?)null,
+            token.TryGetProperty("ExpirationTime", out var end) ? end.GetDateTimeOffset() : (DateTimeOffset?)null);
+        Assert.Equal("0s", (await server.GetAsync("/v1/acl/auth-method/jwt1")).Json.TryGetProperty("MaxTokenTTL", out var own) ? own.GetString() : "0s");
+        if (hours is null)
+        {
+            return;
+        }
+
+        server.Token = token.GetProperty("SecretID").GetString();
+        time.Advance(TimeSpan.FromHours(hours.Value));
+        Assert.Equal((403, "ACL not found"), await StatusAsync(server.GetAsync("/v1/agent/connect/ca/leaf/web")));
+    }
+
     [Fact]
     public async Task Login_ThatIsNotGood_IsRefused()
     {
@@ -132,12 +158,14 @@ public sealed class LoginApiTests : IDisposable
     private async Task<TestServer> StartAsync(FakeTimeProvider? time = null, RecordingLogs? logs = null, string? folder = null)
     {
         var server = await TestServer.StartGuardedAsync(options => options.DataDirectory = folder, time, logs);
-        await server.MustPutAsync("/v1/acl/auth-method", $$$"""
-            {"Name":"jwt1","Type":"jwt","MaxTokenTTL":"1h","Config":{"JWKS":{{{_samples.KeySet}}},"BoundIssuer":"https://issuer","BoundAudiences":["mesh"],
-            "ClaimMappings":{"sub":"user","/kubernetes/namespace":"ns"},"ListClaimMappings":{"groups":"groups"} } }
-            """);
+        await PutMethodAsync(server, "1h");
         return server;
     }
+
+    private Task PutMethodAsync(TestServer server, string lifetime) => server.MustPutAsync("/v1/acl/auth-method", $$$"""
+            {"Name":"jwt1","Type":"jwt","MaxTokenTTL":"{{{lifetime}}}","Config":{"JWKS":{{{_samples.KeySet}}},"BoundIssuer":"https://issuer","BoundAudiences":["mesh"],
+            "ClaimMappings":{"sub":"user","/kubernetes/namespace":"ns"},"ListClaimMappings":{"groups":"groups"} } }
+            """);
 
     private static Task BindAsync(TestServer server, string name, string selector = "") => server.MustPutAsync(
         "/v1/acl/binding-rule", $$$"""{"AuthMethod":"jwt1","BindType":"service","BindName":"{{{name}}}","Selector":{{{JsonSerializer.Serialize(selector)}}} }""");
