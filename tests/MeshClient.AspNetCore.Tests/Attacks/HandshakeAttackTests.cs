@@ -129,47 +129,6 @@ public sealed class HandshakeAttackTests
         await service.AssertCallIsServedAsync();
     }
 
-    [Fact]
-    public async Task Connect_ThreeHundredThatSayNothingOrByteByByte_HoldNoThreadAndAreEndedInTime()
-    {
-        const int count = 300;
-        await using var service = await AttackedService.StartAsync(inbound: options => options.HandshakeTimeout = TimeSpan.FromSeconds(4));
-        await service.AssertCallIsServedAsync();
-        var threads = ThreadPool.ThreadCount;
-        var slow = new List<System.Net.Sockets.NetworkStream>();
-        for (var i = 0; i < count; i++)
-        {
-            slow.Add(await service.ConnectAsync());
-        }
-
-        await Eventually.HoldsAsync(() => service.Connections >= count);
-        // A third says nothing, the others a byte of a hello now and then, which must not put their end off.
-        byte[] hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, .. new byte[400]];
-        for (var at = 0; at < 10; at++)
-        {
-            foreach (var stream in slow.Where((_, i) => i % 3 != 0))
-            {
-                await stream.WriteAsync(hello.AsMemory(at, 1), Token);
-            }
-
-            var since = TimeProvider.System.GetTimestamp();
-            await service.AssertCallIsServedAsync();
-            Assert.True(TimeProvider.System.GetElapsedTime(since) < TimeSpan.FromSeconds(4));
-        }
-
-        Assert.True(ThreadPool.ThreadCount - threads < 40, $"{ThreadPool.ThreadCount} threads, {threads} before");
-        await Eventually.HoldsAsync(() => service.Connections == 0);
-        foreach (var stream in slow)
-        {
-            Assert.Empty(await AttackedService.ReadToEndAsync(stream));
-            await stream.DisposeAsync();
-        }
-
-        await service.AssertNothingHeldAsync();
-        Assert.Equal(count, service.HandshakeFailures("incomplete"));
-        Assert.Single(service.Host.Logs.Of(103));
-    }
-
     /// <summary>A leaf under a chain of intermediates that nobody trusts, all of which are sent.</summary>
     private sealed class LongChain : IDisposable
     {
