@@ -6,6 +6,7 @@ using MeshClient.Benchmarks.Sidecars;
 return args switch
 {
     ["overhead", ..] => await OverheadBenchmark.RunAsync(args[1..]),
+    ["inbound", ..] => await InboundBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
@@ -29,6 +30,7 @@ static int Help()
           dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
 
           overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
+          inbound     time and bytes a request gets added by the stages in front of an app, no network
           pick        time of one choice of an instance
           evaluator   time of one decision whether a call may go on
           memory      bytes an instance costs that is known and has no connection
