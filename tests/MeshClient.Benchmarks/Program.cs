@@ -9,6 +9,7 @@ return args switch
     ["inbound", ..] => await InboundBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
+    ["handshake", ..] => await HandshakeBenchmark.RunAsync(args),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
@@ -36,6 +37,8 @@ static int Help()
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--milliseconds N] of a round (default 500) [--rounds N] (default 15) [--cells VERSION:BYTES:CALLERS,...] (default: all)
+          handshake   time of a connection, TCP and mutual TLS, new and resumed, against the bare SslStream
+                      [--handshakes N] of each (default 3000)
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
                       [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
