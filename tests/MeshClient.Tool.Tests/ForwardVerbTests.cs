@@ -72,9 +72,10 @@ public sealed class ForwardVerbTests(RunningMeshServer registry) : IClassFixture
         {
             using var client = new TcpClient();
             await client.ConnectAsync(IPAddress.Loopback, port, Token);
-            await client.GetStream().WriteAsync("hello"u8.ToArray(), Token);
+            var stream = client.GetStream();
+            await stream.WriteAsync("hello"u8.ToArray(), Token);
             client.Client.Shutdown(SocketShutdown.Send);
-            using var reader = new StreamReader(client.GetStream());
+            using var reader = new StreamReader(stream);
             return await reader.ReadToEndAsync(Token);
         }
         catch (Exception e) when (e is SocketException or IOException)
