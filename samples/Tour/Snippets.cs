@@ -1,4 +1,6 @@
+using MeshClient.AspNetCore.Denials;
 using MeshClient.Balancing;
+using MeshClient.Configuration;
 using MeshClient.Dialing;
 using MeshClient.OpenTelemetry;
 using MeshClient.Outbound;
@@ -80,6 +82,27 @@ internal static class Snippets
     {
         // README: without mesh
         app.MapGet("/healthz", () => "ok").AllowWithoutMesh();
+        // README: end
+    }
+
+    public static void OwnRule(WebApplication app)
+    {
+        // README: own rule
+        app.MapGet("/reports", () => "reports").RequireMeshPeer("web", "ops");
+        // README: end
+    }
+
+    public static void Forward(HttpRequestMessage request)
+    {
+        // README: forward
+        request.Options.Set(MeshRequestOptions.Forward, new MeshForwardOptions { Token = true });
+        // README: end
+    }
+
+    public static void Denials(IServiceCollection services)
+    {
+        // README: denials
+        services.AddSingleton<IMeshDenialObserver, Alarm>();
         // README: end
     }
 

@@ -126,7 +126,8 @@ public static class MeshClientServiceCollectionExtensions
                 provider.GetRequiredService<ILogger<MeshIdentity>>(),
                 IdentitySettings.For(options),
                 provider.GetRequiredService<TimeProvider>(),
-                provider.GetRequiredService<IdentityTelemetry>());
+                provider.GetRequiredService<IdentityTelemetry>(),
+                ForeignTrustDomain.All(options.Identity, provider.GetRequiredService<TimeProvider>()));
             if (controlPlane.Requests is { } requests)
             {
                 identity.RootsChanged += requests.NoteRoots;

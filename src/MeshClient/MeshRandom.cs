@@ -15,13 +15,10 @@ internal sealed class MeshRandom
     public MeshRandom(ulong seed) => _state = seed;
 
     /// <summary>64 random bits.</summary>
-    public ulong NextBits()
-    {
-        var z = Interlocked.Add(ref _state, Gamma);
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
+    public ulong NextBits() => Mix(Interlocked.Add(ref _state, Gamma));
+
+    /// <summary>What <see cref="NextBits"/> will return, if nobody else asks before.</summary>
+    public ulong ForeseeBits() => Mix(Volatile.Read(ref _state) + Gamma);
 
     /// <summary>A number from 0 (inclusive) to 1 (exclusive).</summary>
     public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));
@@ -33,4 +30,11 @@ internal sealed class MeshRandom
     // Multiply-shift instead of a remainder (Lemire, "Fast random integer generation in an interval", 2019): the bias is below
     // bound / 2^32, nothing for a list of instances.
     public static int Scale(uint bits, int bound) => (int)(((ulong)bits * (uint)bound) >> 32);
+
+    private static ulong Mix(ulong z)
+    {
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
 }

@@ -39,15 +39,10 @@ internal static class PickBenchmark
             default, HealthSettings.For(null, new MeshHealthOptions()), TimeProvider.System, Random);
         var instances = BenchmarkMesh.Instances(count, 1000).Select((instance, i) =>
         {
-            var load = new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * Stopwatch.Frequency);
-            load.Observe(1000 + Random.Next(1000), now);
-            return new InstanceState(
-                instance with { Weight = weight?.Invoke(i) ?? 1 },
-                instance.Endpoints[0],
-                load,
-                1,
-                new EjectionState(health),
-                null!);
+            var state = new InstanceState(
+                instance with { Weight = weight?.Invoke(i) ?? 1 }, instance.Endpoints[0], health, Stopwatch.Frequency, _ => null!);
+            state.Load.Observe(1000 + Random.Next(1000), now);
+            return state;
         }).ToArray();
         var fleet = new CallerFleet(
             null, null, new WatchRunner(TimeProvider.System, Random, NullLogger<WatchRunner>.Instance), Random);

@@ -6,6 +6,7 @@ using MeshClient.Benchmarks.Sidecars;
 return args switch
 {
     ["overhead", ..] => await OverheadBenchmark.RunAsync(args[1..]),
+    ["inbound", ..] => await InboundBenchmark.RunAsync(),
     ["transport", ..] => await TransportBenchmark.RunAsync(args),
     ["transport-server", ..] => await TransportServer.RunAsync(),
     ["overload", ..] => await OverloadBenchmark.RunAsync(),
@@ -14,6 +15,7 @@ return args switch
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["tcp", ..] => await TcpBenchmark.RunAsync(),
     ["pick", ..] => PickBenchmark.Run(),
+    ["evaluator", ..] => EvaluatorBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
     ["registry", ..] => await RegistryBenchmark.RunAsync(args),
     ["registry-server", var port, var folder] => await RegistryServer.RunAsync(int.Parse(port, CultureInfo.InvariantCulture), folder),
@@ -29,7 +31,9 @@ static int Help()
           dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
 
           overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
+          inbound     time and bytes a request gets added by the stages in front of an app, no network
           pick        time of one choice of an instance
+          evaluator   time of one decision whether a call may go on
           memory      bytes an instance costs that is known and has no connection
           transport   calls a second and latency over mutual TLS, HTTP/2 and HTTP/1.1, against a server process
                       [--milliseconds N] of a round (default 500) [--rounds N] (default 15) [--cells VERSION:BYTES:CALLERS,...] (default: all)

@@ -26,6 +26,7 @@ internal static class TransportBenchmark
 
     private const int MostCalls = 1_000_000;
     private static readonly ConcurrentDictionary<int, List<double>[]> Latencies = new();
+    private static readonly TimeSpan Compiling = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
 
     public static async Task<int> RunAsync(string[] args)
@@ -39,6 +40,18 @@ internal static class TransportBenchmark
         using var server = await StartServerAsync(controlPlane);
         var port = int.Parse((await server.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture);
         controlPlane.SetInstances(BenchmarkMesh.Orders, [.. BenchmarkMesh.Instances(1, port)]);
+
+        await using (var mesh = BenchmarkMesh.Create(controlPlane, network: null))
+        {
+            // Until the just-in-time compiler has done with what every cell runs; it works beside the calls for seconds.
+            using var meshInvoker = mesh.Invoker();
+            using var bareInvoker = Bare(controlPlane, port);
+            foreach (var version in (Version[])[HttpVersion.Version20, HttpVersion.Version11, HttpVersion.Version20, HttpVersion.Version11])
+            {
+                await LoadAsync(bareInvoker, new Uri("https://orders/128"), version, 16, Compiling);
+                await LoadAsync(meshInvoker, new Uri("https://orders/128"), version, 16, Compiling);
+            }
+        }
 
         Console.WriteLine("| HTTP | bytes | callers | bare calls/s | mesh calls/s | ratio | bare p50 us | mesh p50 us | ratio | bare p99 us | mesh p99 us | ratio | bare B/call | mesh B/call |");
         Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");

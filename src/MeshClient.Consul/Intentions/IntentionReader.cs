@@ -81,6 +81,13 @@ internal sealed class IntentionReader(ConsulTransport transport, ConsulOptions o
             }
         }
 
+        if (intentions.Count > IntentionLimits.Intentions)
+        {
+            throw new ControlPlaneException(
+                ControlPlaneFailure.Malformed,
+                $"{answer.Call} was answered with {intentions.Count} intentions; at most {IntentionLimits.Intentions} to one service are supported.");
+        }
+
         return new IntentionSnapshot(destination, EquatableArray.From(intentions), answer.DefaultAction);
     }
 

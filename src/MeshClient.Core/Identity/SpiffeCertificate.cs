@@ -9,7 +9,9 @@ namespace MeshClient.Core.Identity;
 /// <summary>
 /// Reads the identity out of a peer's certificate. The path to a root is not checked here: that is the chain's part.
 /// Rules: X509-SVID (github.com/spiffe/spiffe, standards/X509-SVID.md), sections 2 to 4 and 5.2, for a leaf: exactly one URI
-/// name, a SPIFFE id with a path; no CA; key usage with digital signature and without certificate or list signing.
+/// name, a SPIFFE id with a path; no CA; key usage, critical, with digital signature and without certificate or list signing. An
+/// extension that is there twice is refused, since two readers could go by different ones (RFC 5280, section 4.2). What the
+/// certificate may be used for is the chain's part too.
 /// </summary>
 public static class SpiffeCertificate
 {
@@ -43,14 +45,25 @@ public static class SpiffeCertificate
         id = null;
         byte[]? names = null;
         var hasKeyUsage = false;
+        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var extension in certificate.Extensions)
         {
+            if (!seen.Add(extension.Oid?.Value ?? string.Empty))
+            {
+                return "it has an extension twice";
+            }
+
             switch (extension)
             {
                 case X509BasicConstraintsExtension { CertificateAuthority: true }:
                     return "it is a CA certificate";
                 case X509KeyUsageExtension usage:
                     hasKeyUsage = true;
+                    if (!usage.Critical)
+                    {
+                        return "its key usage is not critical, so that some may pass over it";
+                    }
+
                     if (!usage.KeyUsages.HasFlag(X509KeyUsageFlags.DigitalSignature))
                     {
                         return "its key usage does not allow digital signatures";
@@ -65,11 +78,6 @@ public static class SpiffeCertificate
                 default:
                     if (extension.Oid?.Value == SubjectAlternativeNameOid)
                     {
-                        if (names is not null)
-                        {
-                            return "it has two subject alternative name extensions";
-                        }
-
                         names = extension.RawData;
                     }
 

@@ -39,7 +39,13 @@ internal sealed class CompiledHeader
             return true;
         }
 
-        var whole = Matches(headers.Find(_match.Name));
+        // Lines are there only of a header that is there.
+        if (headers.Find(_match.Name) is not { } value)
+        {
+            return _match.Invert && (_denies || _match.Kind == HeaderMatchKind.Present);
+        }
+
+        var whole = Matches(value);
         return _denies
             ? whole || HasLine(headers, thatMatches: true)
             : whole && !(_match.Invert && HasLine(headers, thatMatches: false));
@@ -65,13 +71,8 @@ internal sealed class CompiledHeader
         return false;
     }
 
-    private bool Matches(string? value)
+    private bool Matches(string value)
     {
-        if (value is null)
-        {
-            return _match.Invert && (_denies || _match.Kind == HeaderMatchKind.Present);
-        }
-
         var matches = _match.Kind switch
         {
             HeaderMatchKind.Present => true,

@@ -58,13 +58,6 @@ internal sealed class CompiledIntention
     /// <summary>The verdict on a raw connection.</summary>
     public IntentionVerdict Connection { get; }
 
-    /// <summary>The providers whose tokens it looks at.</summary>
-    public IEnumerable<string> Providers =>
-        _jwt is null && _permissions.Length == 0
-            ? []
-            : Rule.Permissions.Select(permission => permission.Jwt).Append(Rule.Jwt)
-                .OfType<JwtRequirement>().SelectMany(jwt => jwt.Providers).Select(provider => provider.Name);
-
     /// <summary>What it says, in a few words.</summary>
     public string Summary =>
         (_action is { } verdict ? Verb(verdict.Action) : $"{_permissions.Length} permissions for")

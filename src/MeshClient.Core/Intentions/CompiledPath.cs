@@ -60,6 +60,11 @@ internal sealed class CompiledPath
             return true;
         }
 
+        if (_expression.RulesOut(path))
+        {
+            return false;
+        }
+
         var withSlash = path.Length < StackLength ? stackalloc char[path.Length + 1] : new char[path.Length + 1];
         path.CopyTo(withSlash);
         withSlash[^1] = '/';

@@ -102,7 +102,7 @@ public sealed class IntentionEvaluator
     /// <param name="method">The request's method; compared without case.</param>
     /// <param name="path">The request's path as the app will see it, with its leading slash and without the query.</param>
     /// <param name="headers">The request's headers.</param>
-    /// <param name="passport">The request's verified tokens, of the providers that <see cref="ProvidersFor"/> names at least.</param>
+    /// <param name="passport">The request's verified tokens.</param>
     public IntentionVerdict EvaluateRequest<THeaders, TPassport>(
         string source, string method, string path, in THeaders headers, in TPassport passport)
         where THeaders : IHeaderLookup
@@ -114,12 +114,6 @@ public sealed class IntentionEvaluator
             ? tried.InShadow
             : verdict);
     }
-
-    /// <summary>
-    /// The providers whose tokens may matter for requests of a service, so that only those need to be verified. Mostly empty.
-    /// </summary>
-    /// <param name="source">The calling service's name.</param>
-    public EquatableArray<string> ProvidersFor(string source) => Find(source).Providers;
 
     /// <summary>Decides on a raw connection, and tells what each rule did. For people: not made to be fast.</summary>
     /// <param name="source">The calling service's name.</param>
@@ -222,14 +216,9 @@ public sealed class IntentionEvaluator
     /// <summary>What decides about a caller.</summary>
     /// <param name="InForce">The intention that does; null: the default action.</param>
     /// <param name="Tried">The one in shadow mode that would if it were in force; null: none.</param>
-    /// <param name="Providers">Whose tokens they look at.</param>
-    private sealed record Ruling(CompiledIntention? InForce, CompiledIntention? Tried, EquatableArray<string> Providers)
+    private sealed record Ruling(CompiledIntention? InForce, CompiledIntention? Tried)
     {
-        public static Ruling Of(CompiledIntention? inForce, CompiledIntention? first)
-        {
-            var tried = first is { Rule.Mode: IntentionMode.Shadow } ? first : null;
-            IEnumerable<string> providers = [.. inForce?.Providers ?? [], .. tried?.Providers ?? []];
-            return new Ruling(inForce, tried, EquatableArray.From(providers.Distinct(StringComparer.Ordinal)));
-        }
+        public static Ruling Of(CompiledIntention? inForce, CompiledIntention? first) =>
+            new(inForce, first is { Rule.Mode: IntentionMode.Shadow } ? first : null);
     }
 }

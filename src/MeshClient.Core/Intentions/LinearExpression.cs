@@ -30,6 +30,9 @@ internal sealed partial class LinearExpression
         ? _start.MayBeginIgnoringCase(text) && _regex.IsMatch(text)
         : _start.Settle(text) ?? _regex.IsMatch(text);
 
+    /// <summary>Whether nothing that begins with the text can match.</summary>
+    public bool RulesOut(ReadOnlySpan<char> beginning) => _start.RulesOut(beginning, _ignoreCase);
+
     /// <summary>Compiles an expression; false when it is not one.</summary>
     public static bool TryCompile(string pattern, bool ignoreCase, [NotNullWhen(true)] out LinearExpression? expression)
     {
@@ -97,30 +100,14 @@ internal sealed partial class LinearExpression
 
     private static bool HasOtherMeaning(string pattern)
     {
-        var inClass = false;
-        for (var i = 0; i < pattern.Length; i++)
+        foreach (var (index, character, isInClass) in PatternText.Unescaped(pattern))
         {
-            switch (pattern[i])
+            if (character == '[' && isInClass && (PatternText.At(pattern, index + 1) == ':' || pattern[index - 1] == '-'))
             {
-                case '\\':
-                    i++;
-                    break;
-                case '[' when !inClass:
-                    inClass = true;
-                    // Right after the opening, or its negation, a closing bracket stands for itself.
-                    i += At(pattern, i + 1) == '^' ? 1 : 0;
-                    i += At(pattern, i + 1) == ']' ? 1 : 0;
-                    break;
-                case '[' when At(pattern, i + 1) == ':' || pattern[i - 1] == '-':
-                    return true;
-                case ']':
-                    inClass = false;
-                    break;
+                return true;
             }
         }
 
         return false;
     }
-
-    private static char At(string text, int index) => index < text.Length ? text[index] : '\0';
 }

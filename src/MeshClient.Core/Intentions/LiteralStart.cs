@@ -6,12 +6,14 @@ namespace MeshClient.Core.Intentions;
 internal readonly struct LiteralStart
 {
     private readonly string _text;
+    private readonly bool _isAscii;
     private readonly bool _isAll;
     private readonly bool _takesAnyRest;
 
     private LiteralStart(string text, string rest)
     {
         _text = text;
+        _isAscii = Ascii.IsValid(text);
         _isAll = rest is "" or "$";
         _takesAnyRest = rest is ".*" or ".*$";
     }
@@ -21,11 +23,13 @@ internal readonly struct LiteralStart
     {
         var text = new StringBuilder();
         var i = pattern.StartsWith('^') ? 1 : 0;
-        var hasOneStart = !HasAlternatives(pattern);
-        while (hasOneStart && TryReadLiteral(pattern, i, out var literal, out var length))
+        if (!HasAlternatives(pattern))
         {
-            text.Append(literal);
-            i += length;
+            while (TryReadLiteral(pattern, i, out var literal, out var length))
+            {
+                text.Append(literal);
+                i += length;
+            }
         }
 
         return new LiteralStart(text.ToString(), pattern[i..]);
@@ -47,16 +51,20 @@ internal readonly struct LiteralStart
         }
 
         // Expressions take more for the same letter than comparisons of text do (the Kelvin sign for a k), but nothing in ASCII.
-        return !Ascii.IsValid(text) || !Ascii.IsValid(_text);
+        return !_isAscii || !Ascii.IsValid(text[..Math.Min(text.Length, _text.Length)]);
     }
+
+    /// <summary>Whether nothing that begins with a text matches, by that beginning.</summary>
+    public bool RulesOut(ReadOnlySpan<char> beginning, bool ignoreCase) => beginning.Length >= _text.Length
+        && !(ignoreCase ? MayBeginIgnoringCase(beginning) : beginning.StartsWith(_text, StringComparison.Ordinal));
 
     // One that no quantifier follows: a repeated one need not be there.
     private static bool TryReadLiteral(string pattern, int at, out char literal, out int length)
     {
-        (literal, length) = (At(pattern, at), 1);
+        (literal, length) = (PatternText.At(pattern, at), 1);
         if (literal == '\\')
         {
-            (literal, length) = (At(pattern, at + 1), 2);
+            (literal, length) = (PatternText.At(pattern, at + 1), 2);
             if (!char.IsAscii(literal) || !char.IsPunctuation(literal) && !char.IsSymbol(literal))
             {
                 return false;
@@ -67,42 +75,22 @@ internal readonly struct LiteralStart
             return false;
         }
 
-        return At(pattern, at + length) is not ('*' or '+' or '?' or '{');
+        return PatternText.At(pattern, at + length) is not ('*' or '+' or '?' or '{');
     }
 
     // Alternatives of the whole expression; those in parentheses come after the beginning.
     private static bool HasAlternatives(string pattern)
     {
-        var (depth, inClass) = (0, false);
-        for (var i = 0; i < pattern.Length; i++)
+        var depth = 0;
+        foreach (var (_, character, isInClass) in PatternText.Unescaped(pattern))
         {
-            switch (pattern[i])
+            depth += isInClass ? 0 : character == '(' ? 1 : character == ')' ? -1 : 0;
+            if (character == '|' && !isInClass && depth == 0)
             {
-                case '\\':
-                    i++;
-                    break;
-                case '[' when !inClass:
-                    inClass = true;
-                    // Right after the opening, or its negation, a closing bracket stands for itself.
-                    i += At(pattern, i + 1) == '^' ? 1 : 0;
-                    i += At(pattern, i + 1) == ']' ? 1 : 0;
-                    break;
-                case ']':
-                    inClass = false;
-                    break;
-                case '(' when !inClass:
-                    depth++;
-                    break;
-                case ')' when !inClass:
-                    depth--;
-                    break;
-                case '|' when !inClass && depth == 0:
-                    return true;
+                return true;
             }
         }
 
         return false;
     }
-
-    private static char At(string text, int index) => index < text.Length ? text[index] : '\0';
 }

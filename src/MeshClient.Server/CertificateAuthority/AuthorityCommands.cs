@@ -109,6 +109,9 @@ internal sealed record RetireRoots(DateTimeOffset At) : StateCommand
             return state;
         }
 
+        // Nobody comes over a bridge any more that leads to none but roots that are gone. Kept, they would be sent with every
+        // leaf, more with each rotation.
+        keep = [.. keep.Select(root => root.BridgedBy(RootFactory.BridgesTo(keep, root.IntermediatePems), change.Index))];
         change.Touch(Topic.Roots);
         return state.WithAuthority(authority with { Roots = keep, RootsIndex = change.Index }, change);
     }

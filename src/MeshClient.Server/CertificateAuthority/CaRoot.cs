@@ -106,6 +106,17 @@ internal sealed class CaRoot
         ModifyIndex = ModifyIndex,
     };
 
+    /// <summary>This root with fewer of its bridges.</summary>
+    public CaRoot BridgedBy(ImmutableArray<string> intermediatePems, ulong modifyIndex) => intermediatePems.Length == IntermediatePems.Length ? this : new(CertificatePem, _privateKeyPem)
+    {
+        IntermediatePems = intermediatePems,
+        ReplacedAt = ReplacedAt,
+        RetireAt = RetireAt,
+        LongestLeafLifetime = LongestLeafLifetime,
+        CreateIndex = CreateIndex,
+        ModifyIndex = modifyIndex,
+    };
+
     public override string ToString() => $"root {Id}";
 
     private static byte[] SHA1Of(X509Certificate2 certificate) => Convert.FromHexString(certificate.GetCertHashString(HashAlgorithmName.SHA1));

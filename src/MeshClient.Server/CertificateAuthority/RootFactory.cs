@@ -103,6 +103,29 @@ internal static class RootFactory
         return [Pem.Of(bridge), .. StillValid(present.IntermediatePems, now)];
     }
 
+    /// <summary>
+    /// The bridges of a root that are still of use: from its own on, each leads one root further back, and those after the last
+    /// that a root of the list has signed lead nowhere.
+    /// </summary>
+    /// <param name="roots">The roots there are.</param>
+    /// <param name="pems">The bridges.</param>
+    public static ImmutableArray<string> BridgesTo(ImmutableArray<CaRoot> roots, ImmutableArray<string> pems)
+    {
+        var signers = roots.Select(root => KeyIdentifierOf(root.Signer)).ToHashSet(StringComparer.Ordinal);
+        var length = pems.Length;
+        for (; length > 0; length--)
+        {
+            using var bridge = X509Certificate2.CreateFromPem(pems[length - 1]);
+            if (bridge.Extensions.OfType<X509AuthorityKeyIdentifierExtension>().FirstOrDefault()?.KeyIdentifier is not { } signer
+                || signers.Contains(Convert.ToHexString(signer.Span)))
+            {
+                break;
+            }
+        }
+
+        return pems[..length];
+    }
+
     /// <summary>Those that have not expired.</summary>
     public static IEnumerable<string> StillValid(ImmutableArray<string> pems, DateTimeOffset now)
     {
@@ -115,4 +138,7 @@ internal static class RootFactory
             }
         }
     }
+
+    private static string? KeyIdentifierOf(X509Certificate2 root) =>
+        root.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault()?.SubjectKeyIdentifier;
 }

@@ -1,3 +1,4 @@
+using MeshClient.Core.Intentions;
 using MeshClient.Server.State;
 
 namespace MeshClient.Server.Intentions;
@@ -10,6 +11,11 @@ internal sealed record CreateIntention(StoredIntention Intention) : StateCommand
         if (state.Intentions.Find(Intention.Source, Intention.Destination) is { } present)
         {
             throw RequestRefusedException.Invalid($"duplicate intention found: {present}");
+        }
+
+        if (state.Intentions.CountTo(Intention.Destination) >= IntentionLimits.Intentions)
+        {
+            throw RequestRefusedException.Invalid($"there are {IntentionLimits.Intentions} intentions to this destination, and there can be no more");
         }
 
         IntentionFit.ThrowIfUnfit(state.Config, Intention);

@@ -63,6 +63,10 @@ internal sealed record IntentionTable
         return [.. (destination == Intention.Wildcard ? exact : exact.AddRange(ByDestination.GetValueOrDefault(Intention.Wildcard, []))).Select(Shown)];
     }
 
+    /// <summary>How many concern calls to a service.</summary>
+    public int CountTo(string destination) =>
+        ByDestination.GetValueOrDefault(destination, []).Length + ByDestination.GetValueOrDefault(Intention.Wildcard, []).Length;
+
     /// <summary>Those that concern calls of a service, as they are shown.</summary>
     public IReadOnlyList<StoredIntention> FromSource(string source) =>
         Sorted(ById.Values.Where(intention => intention.Source == source || intention.Source == Intention.Wildcard));

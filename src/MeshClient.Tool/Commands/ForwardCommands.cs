@@ -101,6 +101,8 @@ internal static class ForwardCommands
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.SetMinimumLevel(LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // What keeps it from starting is said once, by us.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         builder.Logging.AddFilter("System.Net.Http", LogLevel.Warning);
     }
 

@@ -14,7 +14,7 @@ internal interface IInstanceCost
     /// <param name="b">The load of the second.</param>
     /// <param name="bPerWeight">The same for the second.</param>
     /// <param name="now">The present timestamp.</param>
-    static abstract long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now);
+    static abstract long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now);
 }
 
 /// <summary>
@@ -27,7 +27,7 @@ internal readonly struct LatencyCost : IInstanceCost
     private const double Trace = 0.999;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now)
+    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now)
     {
         var first = a.Average(now, aPerWeight);
         var second = b.Average(now, bPerWeight);
@@ -55,6 +55,6 @@ internal readonly struct LatencyCost : IInstanceCost
 internal readonly struct InFlightCost : IInstanceCost
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Compare(PeakEwma a, double aPerWeight, PeakEwma b, double bPerWeight, long now) =>
+    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now) =>
         BitConverter.DoubleToInt64Bits(b.InFlight * bPerWeight) - BitConverter.DoubleToInt64Bits(a.InFlight * aPerWeight);
 }

@@ -27,7 +27,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
 
     public override void Responded(OutboundAttempt attempt)
     {
-        var (load, now) = (attempt.Instance.Load, attempt.RespondedAt);
+        var now = attempt.RespondedAt;
         if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
         {
             Restart(attempt, now);
@@ -42,7 +42,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
 
         // A call the app gave up on took at least as long as it waited; that much is known.
         var latency = (double)(now - attempt.StartedAt);
-        load.Observe(attempt.Outcome.IsPenalised ? Math.Max(latency, Penalty(attempt)) : latency, now);
+        attempt.Instance.Load.Observe(attempt.Outcome.IsPenalised ? Math.Max(latency, Penalty(attempt)) : latency, now);
     }
 
     public override void Ended(OutboundAttempt attempt)

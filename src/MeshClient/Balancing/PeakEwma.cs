@@ -16,20 +16,27 @@ namespace MeshClient.Balancing;
 /// level: <c>decay * ln(30 ms / 1 ms)</c> = 34 s.
 /// The two fields are written without a lock: a lost update costs one sample, which the next one makes good; a torn pair
 /// decays over a wrong span once.
+/// A mutable struct, part of its owner: never copied.
 /// </remarks>
-/// <param name="decay">The time constant, in timestamp ticks.</param>
-internal sealed class PeakEwma(double decay)
+internal struct PeakEwma
 {
     private const double Unknown = -1;
 
     // A product is several times faster than a quotient, and this is worked out twice per pick.
-    private readonly double _perDecay = 1 / decay;
-    private double _average = Unknown;
+    private readonly double _perDecay;
+    private double _average;
     private long _stamp;
     private int _inFlight;
 
+    /// <param name="decay">The time constant, in timestamp ticks.</param>
+    public PeakEwma(double decay)
+    {
+        _perDecay = 1 / decay;
+        _average = Unknown;
+    }
+
     /// <summary>Calls whose answers have not been read to the end.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
+    public readonly int InFlight => Volatile.Read(in _inFlight);
 
     public void Begin() => Interlocked.Increment(ref _inFlight);
 
@@ -54,16 +61,16 @@ internal sealed class PeakEwma(double decay)
     /// as old as theirs.
     /// </param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public double Average(long now, double slower = 1)
+    public readonly double Average(long now, double slower = 1)
     {
-        var average = Volatile.Read(ref _average);
+        var average = Volatile.Read(in _average);
         return average <= 0 ? average : average * Weight(now, slower);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private double Weight(long now, double slower)
+    private readonly double Weight(long now, double slower)
     {
-        var elapsed = (now - Volatile.Read(ref _stamp)) * _perDecay;
+        var elapsed = (now - Volatile.Read(in _stamp)) * _perDecay;
         if (slower != 1)
         {
             elapsed /= slower;

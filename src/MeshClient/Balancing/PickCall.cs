@@ -33,7 +33,7 @@ internal readonly ref struct PickCall
     /// Whether an instance is neither ejected nor tried. One that waits for its probe is not good: <see cref="PickStage"/> chooses
     /// the call that is to be the probe.
     /// </summary>
-    public bool IsGood(InstanceState instance) => (!AnyOut || instance.Ejection.IsServing) && !IsTried(instance);
+    public bool IsGood(InstanceState instance) => (!AnyOut || !instance.IsOut || instance.Ejection.IsServing) && !IsTried(instance);
 
     public bool IsTried(InstanceState instance)
     {

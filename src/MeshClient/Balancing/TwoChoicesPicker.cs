@@ -22,10 +22,11 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 {
     private const int MaxEffort = 4;
 
+    // What fewer instances take of memory is near the processor anyhow.
+    private const int LeastForeseen = 256;
+
     private readonly InstanceState[] _instances;
 
-    // Beside the instances, because a pick then touches two cache lines for each drawn, however many instances there are.
-    private readonly PeakEwma[] _loads;
     private readonly AliasTable? _draw;
     private readonly double[] _perWeight = [];
     private readonly SlowStart? _slowStart;
@@ -36,7 +37,6 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
     public TwoChoicesPicker(InstanceState[] instances, ReadOnlySpan<double> weights = default, SlowStart? slowStart = null)
     {
         _instances = instances;
-        _loads = [.. instances.Select(instance => instance.Load)];
         _slowStart = slowStart;
         if (AliasTable.AreUnequal(weights))
         {
@@ -55,17 +55,37 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         }
     }
 
+    public override void Foresee(MeshRandom random)
+    {
+        var instances = _instances;
+        if (instances.Length >= LeastForeseen && _draw is null)
+        {
+            var (first, second) = DrawEvenly(random.ForeseeBits(), instances.Length);
+            Foresee(instances[first]);
+            Foresee(instances[second]);
+        }
+    }
+
     public override InstanceState? TryPick(in PickCall call)
     {
         var instances = _instances;
         if (call.AllGood && _draw is null && instances.Length > 1 && _slowStart?.IsOver(call.Now) != false)
         {
-            var (first, second) = DrawEvenly(call.Random, instances.Length);
-            var loads = _loads;
-            return instances[Better(first, second, TCost.Compare(loads[first], 1, loads[second], 1, call.Now))];
+            var (first, second) = DrawEvenly(call.Random.NextBits(), instances.Length);
+            var comparison = TCost.Compare(instances[first].Load, 1, instances[second].Load, 1, call.Now);
+            return instances[Better(first, second, comparison)];
         }
 
         return TryPickWithCare(call);
+    }
+
+    private static void Foresee(InstanceState instance)
+    {
+        Prefetch.Of(instance);
+        if (instance.Pool is { } pool)
+        {
+            Prefetch.Of(pool);
+        }
     }
 
     private InstanceState? TryPickWithCare(in PickCall call)
@@ -78,7 +98,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         for (var effort = 0; effort < MaxEffort; effort++)
         {
             var (first, second) = _draw is null
-                ? DrawEvenly(call.Random, _instances.Length)
+                ? DrawEvenly(call.Random.NextBits(), _instances.Length)
                 : (_draw.Draw(call.Random), _draw.Draw(call.Random));
             var a = _instances[first];
             var b = _instances[second];
@@ -111,7 +131,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         }
 
         return _instances[Better(
-            first, second, TCost.Compare(_loads[first], PerWeight(first), _loads[second], PerWeight(second), call.Now))];
+            first, second, TCost.Compare(_instances[first].Load, PerWeight(first), _instances[second].Load, PerWeight(second), call.Now))];
     }
 
     // The second when the number is negative, by its sign spread over all bits.
@@ -120,9 +140,8 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
     private double PerWeight(int index) => _perWeight.Length == 0 ? 1 : _perWeight[index];
 
     // The second from one place fewer, and past the first: two different ones without bias, from one draw.
-    private static (int First, int Second) DrawEvenly(MeshRandom random, int count)
+    private static (int First, int Second) DrawEvenly(ulong bits, int count)
     {
-        var bits = random.NextBits();
         var first = MeshRandom.Scale((uint)bits, count);
         var second = MeshRandom.Scale((uint)(bits >> 32), count - 1);
         return (first, second >= first ? second + 1 : second);

@@ -74,7 +74,7 @@ internal sealed class ZonePicker : InstancePicker
         {
             foreach (var instance in _zones[i].Instances)
             {
-                healthy[i] += instance.Ejection.IsOut ? 0 : 1;
+                healthy[i] += instance.IsOut ? 0 : 1;
             }
         }
 

@@ -1,3 +1,6 @@
+using MeshClient.Core.Naming;
+using MeshClient.Identity;
+
 namespace MeshClient.Configuration;
 
 /// <summary>Checks <see cref="MeshIdentityOptions"/>.</summary>
@@ -25,6 +28,35 @@ internal static class IdentityChecks
         if (options.CertificateFile is not null && options.SigningRequests == SigningRequestUse.Always)
         {
             checks.Add("Mesh:Identity:SigningRequests is Always, and CertificateFile is set; a certificate out of a file is not requested.");
+        }
+
+        foreach (var (domain, one) in options.TrustDomains)
+        {
+            CheckTrustDomain(checks, domain, one.RootsFile);
+        }
+    }
+
+    private static void CheckTrustDomain(OptionChecks checks, string domain, string? rootsFile)
+    {
+        var key = $"Mesh:Identity:TrustDomains:{domain}";
+        if (!SpiffeId.TryParse($"spiffe://{domain}", out var id) || id.Path.Length > 0)
+        {
+            checks.Add($"{key} is not a trust domain: letters, digits, - _ and . are allowed.");
+        }
+        else if (string.IsNullOrEmpty(rootsFile))
+        {
+            checks.Add($"{key}:RootsFile is missing; members of a trust domain are known by its roots.");
+        }
+        else
+        {
+            try
+            {
+                using var bundle = FileTrustBundleSource.Load(id.TrustDomain, FileLeafSource.ReadFile(rootsFile));
+            }
+            catch (Exception e) when (FileLeafSource.IsUnusable(e))
+            {
+                checks.Add($"{key}:RootsFile is '{rootsFile}', which cannot be used: {e.Message}");
+            }
         }
     }
 }

@@ -45,6 +45,9 @@ public sealed class MeshIdentityOptions
     /// before in force. 100 ms to 1 hour. Default: <see cref="MeshDefaults.FileInterval"/>.
     /// </summary>
     public TimeSpan FileInterval { get; set; } = MeshDefaults.FileInterval;
+
+    /// <summary>Other trust domains the members of which may be called and may call, by their names. Default: none.</summary>
+    public Dictionary<string, MeshTrustDomainOptions> TrustDomains { get; set; } = new(StringComparer.OrdinalIgnoreCase);
 }
 
 /// <summary>Whether certificates are had by request, so that the private key stays in the process.</summary>

@@ -8,6 +8,9 @@ namespace MeshClient.Discovery;
 /// </summary>
 internal sealed class Destination(DestinationName name, ServiceState service)
 {
+    // A millisecond by the system's clock; a service is forgotten after minutes.
+    private const long TouchTicks = 1_000_000;
+
     private volatile CallableList _callable = CallableList.Empty;
     private long _lastUsed;
 
@@ -36,7 +39,17 @@ internal sealed class Destination(DestinationName name, ServiceState service)
     /// <summary>When a call last asked for it, as a timestamp.</summary>
     public long LastUsed => Volatile.Read(ref _lastUsed);
 
-    public void Touch(long now) => Volatile.Write(ref _lastUsed, now);
+    /// <summary>A call has asked for it. Written down now and then only: all processors read what stands beside.</summary>
+    public void Touch(long now)
+    {
+        if (now - Volatile.Read(ref _lastUsed) > TouchTicks)
+        {
+            Volatile.Write(ref _lastUsed, now);
+        }
+    }
+
+    /// <summary>A call has begun that will soon choose.</summary>
+    public void Foresee(MeshRandom random) => _callable.Picker.Foresee(random);
 
     /// <summary>Chooses an instance; null when none may be called.</summary>
     public InstanceState? TryPick(in PickCall call)

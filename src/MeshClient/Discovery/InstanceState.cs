@@ -1,4 +1,5 @@
 using MeshClient.Balancing;
+using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
 using MeshClient.Health;
 using MeshClient.Transport;
@@ -9,44 +10,39 @@ namespace MeshClient.Discovery;
 /// What counts and lives about one endpoint of one instance: its load, its health as calls see it, its connections. One per
 /// endpoint, kept while a service's list still contains it, shared by all calls.
 /// </summary>
-internal sealed class InstanceState
+internal sealed class InstanceState : InstanceVitals
 {
     private ServiceInstance _description;
     private object? _boxedPort;
     private string? _directBase;
     private long _warmingSince = long.MinValue / 2;
 
+    /// <param name="description">What the registry says of it.</param>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="health">What the instances of the service have in common.</param>
+    /// <param name="frequency">Ticks of the timestamp in a second.</param>
+    /// <param name="connect">Makes its connections.</param>
     public InstanceState(
         ServiceInstance description,
         InstanceEndpoint endpoint,
-        PeakEwma load,
-        double failureLatency,
-        EjectionState ejection,
-        InstanceTransport transport)
+        ServiceHealth health,
+        long frequency,
+        Func<InstanceVitals, InstanceTransport> connect)
+        : base(MeshDefaults.LatencyDecay.TotalSeconds * frequency)
     {
         _description = description;
         Endpoint = endpoint;
         IsInMesh = endpoint.Security == InstanceSecurity.Mesh;
         IsBehindProxy = IsInMesh && description.IsBehindProxy;
-        Load = load;
-        FailureLatency = failureLatency;
-        Ejection = ejection;
-        Transport = transport;
+        FailureLatency = MeshDefaults.FailureLatency.TotalSeconds * frequency;
+        Ejection = new EjectionState(health, description.Id.Value, this);
+        Transport = connect(this);
     }
 
     /// <summary>What the registry last said of it.</summary>
     public ServiceInstance Description => Volatile.Read(ref _description);
 
     public InstanceEndpoint Endpoint { get; }
-
-    /// <summary>Whether it is called over mutual TLS. Here as well, because every call asks.</summary>
-    public bool IsInMesh { get; }
-
-    /// <summary>Whether its mutual TLS ends at a proxy, which hands on what is inside.</summary>
-    public bool IsBehindProxy { get; }
-
-    /// <summary>Whether calls over mutual TLS that leave it open go over HTTP/2.</summary>
-    public bool PrefersHttp2 { get; init; }
 
     /// <summary>What calls are addressed to when the instance is not in the mesh: its own host and port.</summary>
     public string DirectBase => _directBase ??= new UriBuilder(
@@ -55,8 +51,6 @@ internal sealed class InstanceState
 
     /// <summary>The port as an object, for tags.</summary>
     public object BoxedPort => _boxedPort ??= Endpoint.Port;
-
-    public PeakEwma Load { get; }
 
     /// <summary>The latency a failure counts as, in timestamp ticks.</summary>
     public double FailureLatency { get; }

@@ -275,14 +275,12 @@ internal sealed class ServiceState : IAsyncDisposable
 
     private InstanceState CreateInstance(ServiceInstance instance, InstanceEndpoint endpoint)
     {
-        var frequency = _time.TimestampFrequency;
         return new InstanceState(
             instance,
             endpoint,
-            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * frequency),
-            MeshDefaults.FailureLatency.TotalSeconds * frequency,
-            new EjectionState(Health, instance.Id.Value),
-            new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout))
+            Health,
+            _time.TimestampFrequency,
+            vitals => new InstanceTransport(_transports, instance, endpoint, Settings.ConnectTimeout, vitals))
         {
             PrefersHttp2 = Settings.PreferHttp2 ?? !instance.IsBehindProxy,
         };

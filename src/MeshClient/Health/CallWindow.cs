@@ -20,8 +20,8 @@ internal struct CallWindow
     private double _failures;
     private long _takenInAt;
 
-    /// <summary>Counts a success. From any thread.</summary>
-    public void Succeeded() => Interlocked.Increment(ref _newSuccesses);
+    /// <summary>Counts successes. From any thread.</summary>
+    public void Succeeded(int calls = 1) => Interlocked.Add(ref _newSuccesses, calls);
 
     /// <summary>Counts a failure. From any thread.</summary>
     public void Failed() => Interlocked.Increment(ref _newFailures);

@@ -25,7 +25,11 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
     {
         // Whoever was judged by the head is a probe no more.
         var admission = attempt.HeadVerdict == AttemptVerdict.Undecided ? attempt.Admission : Admission.Ordinary;
-        if (attempt.Outcome.IsSuccess)
+        if (attempt.Outcome.IsSuccess && !attempt.Instance.IsSuspect)
+        {
+            attempt.Instance.CountSuccess();
+        }
+        else if (attempt.Outcome.IsSuccess)
         {
             attempt.Instance.Ejection.Succeeded(admission, attempt.StartedAt, attempt.RespondedAt);
         }

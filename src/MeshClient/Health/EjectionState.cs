@@ -1,4 +1,5 @@
 using MeshClient.Configuration;
+using MeshClient.Discovery;
 
 namespace MeshClient.Health;
 
@@ -27,11 +28,11 @@ namespace MeshClient.Health;
 internal sealed class EjectionState
 {
     private readonly ServiceHealth _service;
+    private readonly InstanceVitals _vitals;
     private readonly Lock _lock = new();
     private CallWindow _window;
     private volatile EjectionReason _reason;
     private volatile bool _failsChecks;
-    private volatile bool _isOut;
     private bool _isListed;
     private int _failures;
     private int _ejections;
@@ -44,12 +45,14 @@ internal sealed class EjectionState
 
     /// <param name="service">What the instances of the service have in common.</param>
     /// <param name="name">What the instance is called where it is told of.</param>
-    public EjectionState(ServiceHealth service, string name = "")
+    /// <param name="vitals">Where calls find out about it.</param>
+    public EjectionState(ServiceHealth service, string name, InstanceVitals vitals)
     {
         _service = service;
+        _vitals = vitals;
         Name = name;
         // Or the first look at it would be at all the time since the clock began.
-        _window.Clear(service.Now);
+        ForgetCallsInLock(service.Now);
         SetListed(true);
     }
 
@@ -59,7 +62,7 @@ internal sealed class EjectionState
     public bool IsListed => Volatile.Read(ref _isListed);
 
     /// <summary>Whether it is out, for whatever reason, a probe included.</summary>
-    public bool IsOut => _isOut;
+    public bool IsOut => _vitals.IsOut;
 
     /// <summary>Whether it is ejected, a probe included.</summary>
     public bool IsEjected => IsEjection(_reason);
@@ -70,7 +73,7 @@ internal sealed class EjectionState
         : EjectionReason.None;
 
     /// <summary>Whether any call may be sent: in, or out while too few are in.</summary>
-    public bool IsServing => !_isOut || IsLiftedByPanic;
+    public bool IsServing => !IsOut || IsLiftedByPanic;
 
     /// <summary>Whether a call may be sent: in, or out and due for a probe, or out while too few are in.</summary>
     public bool IsIn(long now) => IsServing || IsDue(now);
@@ -94,14 +97,14 @@ internal sealed class EjectionState
     /// <returns><see cref="Admission.Refused"/> when another call took the probe's place since <see cref="IsIn"/> was asked.</returns>
     public Admission TryEnter(long now)
     {
-        if (!_isOut)
+        if (!IsOut)
         {
             return Admission.Ordinary;
         }
 
         lock (_lock)
         {
-            if (!_isOut)
+            if (!IsOut)
             {
                 return Admission.Ordinary;
             }
@@ -123,8 +126,8 @@ internal sealed class EjectionState
     /// <param name="now">The present timestamp.</param>
     public void Succeeded(Admission admission, long sentAt, long now)
     {
-        _window.Succeeded();
-        if (Volatile.Read(ref _failures) == 0 && !_isOut)
+        _vitals.CountSuccess();
+        if (!_vitals.IsSuspect)
         {
             return;
         }
@@ -132,7 +135,7 @@ internal sealed class EjectionState
         HealthChange change = default;
         lock (_lock)
         {
-            _failures = 0;
+            SetFailuresInLock(0);
             // A call sent before the ejection proves nothing about now; only the probe readmits. That it can be reached is
             // proved by any call sent since.
             admission = PresentInLock(admission, sentAt);
@@ -161,13 +164,13 @@ internal sealed class EjectionState
 
             admission = PresentInLock(admission, sentAt);
             _window.Failed();
-            _failures++;
+            SetFailuresInLock(_failures + 1);
             if (IsUnreachable)
             {
                 if (admission != Admission.Ordinary)
                 {
                     change = ComeBackInLock(now);
-                    _failures = 1;
+                    SetFailuresInLock(1);
                 }
             }
             else if (_reason != EjectionReason.None)
@@ -323,7 +326,7 @@ internal sealed class EjectionState
     {
         lock (_lock)
         {
-            return _window.Read(now, _service.WindowTicks);
+            return ReadInLock(now);
         }
     }
 
@@ -354,9 +357,10 @@ internal sealed class EjectionState
 
             _failsChecks = false;
             _reason = EjectionReason.None;
-            (_failures, _connectFailures, _ejections) = (0, 0, 0);
+            (_connectFailures, _ejections) = (0, 0);
+            SetFailuresInLock(0);
             Volatile.Write(ref _probeUntil, 0);
-            _window.Clear(_service.Now);
+            ForgetCallsInLock(_service.Now);
             CountInLock();
             _service.Leave(this);
         }
@@ -386,7 +390,7 @@ internal sealed class EjectionState
         }
 
         _rateReadAt = now;
-        var counts = _window.Read(now, _service.WindowTicks);
+        var counts = ReadInLock(now);
         return counts.Calls >= MeshDefaults.SuccessRateMinCalls && counts.SuccessRate < Settings.SuccessRate;
     }
 
@@ -401,9 +405,9 @@ internal sealed class EjectionState
     private HealthChange GoOutInLock(EjectionReason reason, TimeSpan length, double jitter, long now)
     {
         var wasIn = _reason == EjectionReason.None;
-        _failures = 0;
+        SetFailuresInLock(0);
         // What is known of it is what put it out; afterwards it is judged by what it does then.
-        _window.Clear(now);
+        ForgetCallsInLock(now);
         Volatile.Write(ref _probeUntil, 0);
         Volatile.Write(ref _returnAt, now + _service.Ticks(length * (1 + (_service.Random.NextDouble() * jitter))));
         _reason = reason;
@@ -420,8 +424,9 @@ internal sealed class EjectionState
             _service.Returned();
         }
 
-        (_failures, _connectFailures) = (0, 0);
-        _window.Clear(now);
+        _connectFailures = 0;
+        SetFailuresInLock(0);
+        ForgetCallsInLock(now);
         Volatile.Write(ref _probeUntil, 0);
         _cameBackAt = now;
         _reason = EjectionReason.None;
@@ -432,10 +437,29 @@ internal sealed class EjectionState
     private void CountInLock()
     {
         var isOut = _reason != EjectionReason.None || _failsChecks;
-        if (isOut != _isOut)
+        if (isOut != IsOut)
         {
-            _isOut = isOut;
+            _vitals.IsOut = isOut;
+            SetFailuresInLock(_failures);
             _service.Counted(isOut);
         }
+    }
+
+    private void SetFailuresInLock(int failures)
+    {
+        _failures = failures;
+        _vitals.IsSuspect = failures > 0 || IsOut;
+    }
+
+    private CallCounts ReadInLock(long now)
+    {
+        _window.Succeeded(_vitals.TakeSuccesses());
+        return _window.Read(now, _service.WindowTicks);
+    }
+
+    private void ForgetCallsInLock(long now)
+    {
+        _vitals.TakeSuccesses();
+        _window.Clear(now);
     }
 }

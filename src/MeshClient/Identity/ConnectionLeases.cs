@@ -28,7 +28,6 @@ internal sealed class ConnectionLeases : IDisposable
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
     private readonly ConcurrentDictionary<ConnectionLease, byte> _live = new();
-    private TrustBundle? _seen;
 
     /// <param name="identity">Whose certificates the connections are made with.</param>
     /// <param name="window">When they are drained.</param>
@@ -90,14 +89,11 @@ internal sealed class ConnectionLeases : IDisposable
 
     private void OnIdentityChanged(IdentitySnapshot snapshot)
     {
-        if (ReferenceEquals(snapshot.Bundle, Interlocked.Exchange(ref _seen, snapshot.Bundle)) && snapshot.Foreign.Count == 0)
-        {
-            return;
-        }
-
+        // Two changes may be told of in another order than they were made.
+        var newest = _identity.Current ?? snapshot;
         foreach (var lease in _live.Keys)
         {
-            if (!snapshot.Trusts(lease.PeerRoot))
+            if (!newest.Trusts(lease.PeerRoot))
             {
                 Withdraw(lease);
             }

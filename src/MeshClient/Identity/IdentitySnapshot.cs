@@ -18,13 +18,19 @@ internal sealed class IdentitySnapshot
     /// <param name="context">The same, from <see cref="ContextOf"/>.</param>
     /// <param name="bundle">The roots trusted.</param>
     /// <param name="foreign">The roots of other trust domains that are believed about their own members.</param>
+    /// <param name="intermediates">What peers have shown between their leaf and their root.</param>
     public IdentitySnapshot(
-        LeafCertificate leaf, SslStreamCertificateContext context, TrustBundle bundle, IReadOnlyList<TrustBundle>? foreign = null)
+        LeafCertificate leaf,
+        SslStreamCertificateContext context,
+        TrustBundle bundle,
+        IReadOnlyList<TrustBundle> foreign,
+        KnownIntermediates intermediates)
     {
         Leaf = leaf;
         Context = context;
         Bundle = bundle;
-        Foreign = foreign ?? [];
+        Foreign = foreign;
+        Intermediates = intermediates;
     }
 
     public LeafCertificate Leaf { get; }
@@ -33,6 +39,8 @@ internal sealed class IdentitySnapshot
 
     /// <summary>The bundles of other trust domains.</summary>
     public IReadOnlyList<TrustBundle> Foreign { get; }
+
+    public KnownIntermediates Intermediates { get; }
 
     /// <summary>The leaf with the intermediates that are sent after it.</summary>
     public SslStreamCertificateContext Context { get; }
@@ -66,7 +74,7 @@ internal sealed class IdentitySnapshot
     public bool Trusts(ReadOnlyMemory<byte> root) => Has(Bundle, root) || Foreign.Any(bundle => Has(bundle, root));
 
     /// <summary>How the certificate of a server is judged that has to be of a trust domain: by that one's roots only.</summary>
-    public static X509ChainPolicy ServerChainPolicy(TrustBundle bundle) => ChainPolicy(ServerAuthentication, bundle.Roots);
+    public X509ChainPolicy ServerChainPolicy(TrustBundle bundle) => ChainPolicy(ServerAuthentication, bundle.Roots);
 
     /// <summary>How a client's certificate is judged: by the roots of all trust domains; of which it is shows afterwards.</summary>
     public X509ChainPolicy ClientChainPolicy() => ChainPolicy(
@@ -76,7 +84,7 @@ internal sealed class IdentitySnapshot
         bundle.Roots.Any(one => one.RawDataMemory.Span.SequenceEqual(root.Span));
 
     // A fresh one per handshake: the runtime adds the peer's intermediates to it.
-    private static X509ChainPolicy ChainPolicy(Oid usage, IReadOnlyList<X509Certificate2> roots)
+    private X509ChainPolicy ChainPolicy(Oid usage, IReadOnlyList<X509Certificate2> roots)
     {
         var policy = new X509ChainPolicy
         {
@@ -91,6 +99,7 @@ internal sealed class IdentitySnapshot
             policy.CustomTrustStore.Add(root);
         }
 
+        Intermediates.AddTo(policy.ExtraStore);
         return policy;
     }
 }

@@ -18,6 +18,10 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     private readonly WatchRunner _watches;
     private readonly ILogger<MeshIdentity> _logger;
     private readonly ExpiryWarner _warner;
+    private readonly KnownIntermediates _intermediates = new();
+    private readonly IReadOnlyList<ForeignTrustDomain> _foreign;
+    private readonly Dictionary<string, TrustBundle> _foreignBundles = new(StringComparer.Ordinal);
+    private readonly List<Watch<TrustBundle>> _foreignWatches = [];
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource<IdentitySnapshot> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Watch<LeafCertificate>? _leafWatch;
@@ -36,7 +40,8 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         ILogger<MeshIdentity> logger,
         IdentitySettings? settings = null,
         TimeProvider? time = null,
-        IdentityTelemetry? telemetry = null)
+        IdentityTelemetry? telemetry = null,
+        IReadOnlyList<ForeignTrustDomain>? foreign = null)
     {
         Service = service;
         _leaves = leaves;
@@ -45,6 +50,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         _logger = logger;
         Settings = settings ?? new IdentitySettings();
         Telemetry = telemetry;
+        _foreign = foreign ?? [];
         _warner = new ExpiryWarner(() => LastFailure, time ?? TimeProvider.System, logger);
         telemetry?.Observe(this);
     }
@@ -93,11 +99,12 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     public async ValueTask DisposeAsync()
     {
         Watch<LeafCertificate>? leaf;
-        Watch<TrustBundle>? bundle;
+        List<Watch<TrustBundle>> bundles;
         lock (_lock)
         {
             _disposed = true;
-            (leaf, bundle) = (_leafWatch, _bundleWatch);
+            leaf = _leafWatch;
+            bundles = _bundleWatch is null ? _foreignWatches : [_bundleWatch, .. _foreignWatches];
         }
 
         if (leaf is not null)
@@ -105,7 +112,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             await leaf.DisposeAsync().ConfigureAwait(false);
         }
 
-        if (bundle is not null)
+        foreach (var bundle in bundles)
         {
             await bundle.DisposeAsync().ConfigureAwait(false);
         }
@@ -117,6 +124,10 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             _current = null;
             _leaf?.Dispose();
             _bundle?.Dispose();
+            foreach (var foreign in _foreignBundles.Values)
+            {
+                foreign.Dispose();
+            }
         }
     }
 
@@ -131,14 +142,24 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            _bundleWatch ??= _watches.Start(
-                "trust-bundle", string.Empty, _bundles!.ReadTrustBundleAsync, bundle => Update(null, bundle));
-            _leafWatch ??= _watches.Start(
-                "leaf", Service.Value, (index, token) => _leaves!.ReadLeafAsync(Service, index, token), leaf => Update(leaf, null));
+            if (_leafWatch is not null)
+            {
+                return;
+            }
+
+            _bundleWatch = _watches.Start(
+                "trust-bundle", string.Empty, _bundles!.ReadTrustBundleAsync, bundle => Update(null, bundle, null));
+            _leafWatch = _watches.Start(
+                "leaf", Service.Value, (index, token) => _leaves!.ReadLeafAsync(Service, index, token), leaf => Update(leaf, null, null));
+            foreach (var domain in _foreign)
+            {
+                _foreignWatches.Add(_watches.Start(
+                    "trust-bundle", domain.Name, domain.Roots.ReadTrustBundleAsync, bundle => Update(null, null, bundle)));
+            }
         }
     }
 
-    private void Update(LeafCertificate? leaf, TrustBundle? bundle)
+    private void Update(LeafCertificate? leaf, TrustBundle? bundle, TrustBundle? foreign)
     {
         if (bundle is not null)
         {
@@ -146,7 +167,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         }
 
         IdentitySnapshot next;
-        var previous = _current?.Leaf;
+        LeafCertificate? previous;
         lock (_lock)
         {
             // Throws for a leaf that cannot be used, before anything is kept of it: the one in force, if any, stays, and goes on
@@ -155,12 +176,18 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             leaf ??= _leaf;
             bundle ??= _bundle;
             (_leaf, _context, _bundle) = (leaf, context, bundle);
+            if (foreign is not null)
+            {
+                _foreignBundles[foreign.TrustDomain] = foreign;
+            }
+
             if (leaf is null || context is null || bundle is null)
             {
                 return;
             }
 
-            next = new IdentitySnapshot(leaf, context, bundle);
+            previous = _current?.Leaf;
+            next = new IdentitySnapshot(leaf, context, bundle, [.. _foreignBundles.Values], _intermediates);
             _current = next;
         }
 

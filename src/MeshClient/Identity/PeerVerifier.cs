@@ -59,6 +59,7 @@ internal static class PeerVerifier
             return null;
         }
 
+        identity.Intermediates.Remember(chain, now);
         refusal = null;
         return new VerifiedPeer(id, CertificateSpan.Of(leaf), root);
     }

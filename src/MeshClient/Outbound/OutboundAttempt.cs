@@ -214,6 +214,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         {
             timer.Cancel();
             timer.Unfollow();
+            timer.Unlimit();
         }
     }
 

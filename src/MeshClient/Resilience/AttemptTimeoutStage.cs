@@ -55,7 +55,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
         else
         {
-            attempt.Timer?.CancelAfter(Timeout.InfiniteTimeSpan);
+            attempt.Timer?.Unlimit();
         }
     }
 
@@ -78,7 +78,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         if (call.DeadlineAt != long.MaxValue)
         {
             attempt.EndsWithCall = true;
-            timer.CancelAfter(Left(call, attempt.StartedAt));
+            timer.CancelAfter(attempt.StartedAt, Left(call, attempt.StartedAt));
         }
 
         var limit = call.Destination.Service.Settings.CallTimeout;
@@ -111,7 +111,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
         if (limit > TimeSpan.Zero)
         {
-            timer.CancelAfter(limit);
+            timer.CancelAfter(now, limit);
         }
     }
 

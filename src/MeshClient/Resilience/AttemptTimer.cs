@@ -1,9 +1,12 @@
 namespace MeshClient.Resilience;
 
 /// <summary>What cancels an attempt: its time limit, the app, or another attempt that was better.</summary>
-internal sealed class AttemptTimer(TimeProvider time) : CancellationTokenSource(Timeout.InfiniteTimeSpan, time)
+internal sealed class AttemptTimer : CancellationTokenSource
 {
+    private readonly LazyTimer _limit;
     private CancellationTokenRegistration _caller;
+
+    public AttemptTimer(TimeProvider time) => _limit = new LazyTimer(time, OnLimit);
 
     /// <summary>Is cancelled with the app's token too, until <see cref="Unfollow"/>.</summary>
     public void Follow(CancellationToken caller) =>
@@ -14,5 +17,35 @@ internal sealed class AttemptTimer(TimeProvider time) : CancellationTokenSource(
     {
         _caller.Dispose();
         _caller = default;
+    }
+
+    /// <summary>Limits the time, in place of the limit before.</summary>
+    /// <param name="from">A timestamp of just now.</param>
+    /// <param name="limit">How long after that it is cancelled; more than 0.</param>
+    public void CancelAfter(long from, TimeSpan limit) => _limit.Set(from, limit);
+
+    /// <summary>Takes the limit back, unless its moment has come.</summary>
+    public void Unlimit() => _limit.TryStop();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _limit.Discard();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private void OnLimit()
+    {
+        try
+        {
+            Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The attempt ended at the same moment.
+        }
     }
 }

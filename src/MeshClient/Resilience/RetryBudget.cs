@@ -8,7 +8,8 @@ namespace MeshClient.Resilience;
 /// <remarks>
 /// Finagle, com.twitter.finagle.service.RetryBudget: each call deposits <c>ratio</c>, each retry withdraws 1; a deposit is good for
 /// a window of 10 s; a reserve of <c>perSecond * window</c> is always there. Deposits are counted in 10 slots of the window, so
-/// what has grown old falls out a tenth at a time; withdrawals are counted in the same slots.
+/// what has grown old falls out a tenth at a time; withdrawals are counted in the same slots. Each processor has slots of its own for
+/// deposits, since every call makes one.
 /// </remarks>
 internal sealed class RetryBudget
 {
@@ -18,7 +19,7 @@ internal sealed class RetryBudget
     private readonly long _reserve;
     private readonly long _slotTicks;
     private readonly Lock _lock = new();
-    private readonly long[] _deposits = new long[Slots];
+    private readonly long[] _deposits = new long[ProcessorStripe.ArrayLength];
     private readonly long[] _withdrawals = new long[Slots];
     private long _slot;
     private long _slotEndsAt;
@@ -38,7 +39,7 @@ internal sealed class RetryBudget
     public void Deposit(long now)
     {
         var slot = Advance(now);
-        Interlocked.Increment(ref _deposits[slot % Slots]);
+        Interlocked.Increment(ref _deposits[ProcessorStripe.Current + (int)(slot % Slots)]);
     }
 
     /// <summary>Asks for a retry.</summary>
@@ -72,8 +73,11 @@ internal sealed class RetryBudget
         long deposits = 0, withdrawals = 0;
         for (var i = 0; i < Slots; i++)
         {
-            deposits += Volatile.Read(ref _deposits[i]);
             withdrawals += _withdrawals[i];
+            for (var place = 0; place < ProcessorStripe.Count; place++)
+            {
+                deposits += Volatile.Read(ref _deposits[ProcessorStripe.At(place) + i]);
+            }
         }
 
         return (deposits * _ratio) + _reserve - withdrawals;
@@ -93,8 +97,11 @@ internal sealed class RetryBudget
         {
             for (var i = Math.Max(_slot + 1, slot - Slots + 1); i <= slot; i++)
             {
-                Volatile.Write(ref _deposits[i % Slots], 0);
                 _withdrawals[i % Slots] = 0;
+                for (var place = 0; place < ProcessorStripe.Count; place++)
+                {
+                    Volatile.Write(ref _deposits[ProcessorStripe.At(place) + (int)(i % Slots)], 0);
+                }
             }
 
             Volatile.Write(ref _slot, Math.Max(_slot, slot));

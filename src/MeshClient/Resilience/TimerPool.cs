@@ -1,7 +1,7 @@
 namespace MeshClient.Resilience;
 
 /// <summary>
-/// Keeps cancellation sources for use again: a fresh one with a timer costs 144 bytes and a new timer per attempt.
+/// Keeps cancellation sources for use again: a fresh one would cost 144 bytes and a timer per attempt.
 /// </summary>
 internal sealed class TimerPool(TimeProvider time)
 {
@@ -14,6 +14,7 @@ internal sealed class TimerPool(TimeProvider time)
     /// <summary>Takes a source back that nothing is registered with any more.</summary>
     public void Return(AttemptTimer source)
     {
+        source.Unlimit();
         if (!source.TryReset() || !_spares.TryKeep(source))
         {
             source.Dispose();

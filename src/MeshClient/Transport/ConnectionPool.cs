@@ -7,6 +7,9 @@ namespace MeshClient.Transport;
 /// <remarks>Is itself what calls are sent with, so that a call to one of thousands of instances looks at one object less.</remarks>
 internal sealed class ConnectionPool : HttpMessageInvoker
 {
+    // So far below zero that nobody who comes too late counts it up again.
+    private const int Closed = int.MinValue / 2;
+
     private readonly HttpMessageInvoker? _http11Invoker;
     private int _users = 1;
 
@@ -19,31 +22,17 @@ internal sealed class ConnectionPool : HttpMessageInvoker
     }
 
     /// <summary>How many use it: its owner and the calls on it.</summary>
-    public int Users => Volatile.Read(ref _users);
+    public int Users => Math.Max(0, Volatile.Read(ref _users));
 
     public HttpMessageInvoker Http11Invoker => _http11Invoker ?? this;
 
-    /// <summary>Becomes a user, unless the pool is closed or closing.</summary>
-    public bool TryAcquire()
-    {
-        var users = Volatile.Read(ref _users);
-        while (users > 0)
-        {
-            var seen = Interlocked.CompareExchange(ref _users, users + 1, users);
-            if (seen == users)
-            {
-                return true;
-            }
-
-            users = seen;
-        }
-
-        return false;
-    }
+    /// <summary>Becomes a user, unless the pool is closed.</summary>
+    public bool TryAcquire() => Interlocked.Increment(ref _users) > 0;
 
     public void Release()
     {
-        if (Interlocked.Decrement(ref _users) == 0)
+        // Unless somebody became a user in the meantime, who then closes it.
+        if (Interlocked.Decrement(ref _users) == 0 && Interlocked.CompareExchange(ref _users, Closed, 0) == 0)
         {
             Dispose();
             _http11Invoker?.Dispose();

@@ -157,7 +157,7 @@ internal sealed partial class InstanceConnector
                     // As Consul's gateways route it; nothing is verified by this name.
                     TargetHost = $"{service}.default.{datacenter}.internal.{expected.TrustDomain}",
                     ClientCertificateContext = identity.Context,
-                    CertificateChainPolicy = IdentitySnapshot.ServerChainPolicy(bundle),
+                    CertificateChainPolicy = identity.ServerChainPolicy(bundle),
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
                     ApplicationProtocols = _protocols,

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using MeshClient.Core.Discovery;
+using MeshClient.Discovery;
 
 namespace MeshClient.Transport;
 
@@ -15,12 +16,18 @@ internal sealed class InstanceTransport : IDisposable
     private readonly InstanceEndpoint _endpoint;
     private readonly TimeSpan _connectTimeout;
     private readonly Lock _lock = new();
-    private volatile ConnectionPool? _pool;
+    private readonly InstanceVitals _vitals;
     private bool _disposed;
 
+    /// <param name="factory">Makes its pools.</param>
+    /// <param name="instance">The instance.</param>
+    /// <param name="endpoint">Which of its endpoints.</param>
+    /// <param name="connectTimeout">How long a connection may take to be made.</param>
+    /// <param name="vitals">Where calls find the pool.</param>
     public InstanceTransport(
-        TransportFactory factory, ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout)
+        TransportFactory factory, ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, InstanceVitals vitals)
     {
+        _vitals = vitals;
         _factory = factory;
         _instance = instance;
         _endpoint = endpoint;
@@ -35,7 +42,7 @@ internal sealed class InstanceTransport : IDisposable
     {
         while (true)
         {
-            if (_pool is { } pool && pool.TryAcquire())
+            if (_vitals.TryAcquirePool() is { } pool)
             {
                 return pool;
             }
@@ -43,9 +50,9 @@ internal sealed class InstanceTransport : IDisposable
             lock (_lock)
             {
                 ObjectDisposedException.ThrowIf(_disposed, this);
-                if (_pool is null)
+                if (_vitals.Pool is null)
                 {
-                    _pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout, Renew);
+                    _vitals.Pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout, Renew);
                     _factory.Track(this);
                 }
             }
@@ -66,8 +73,8 @@ internal sealed class InstanceTransport : IDisposable
     {
         lock (_lock)
         {
-            _pool?.Retire();
-            _pool = null;
+            _vitals.Pool?.Retire();
+            _vitals.Pool = null;
         }
     }
 
@@ -76,8 +83,8 @@ internal sealed class InstanceTransport : IDisposable
         lock (_lock)
         {
             _disposed = true;
-            _pool?.Retire();
-            _pool = null;
+            _vitals.Pool?.Retire();
+            _vitals.Pool = null;
         }
 
         _factory.Forget(this);
@@ -88,10 +95,10 @@ internal sealed class InstanceTransport : IDisposable
     {
         lock (_lock)
         {
-            if (ReferenceEquals(_pool, draining))
+            if (ReferenceEquals(_vitals.Pool, draining))
             {
-                _pool.Retire();
-                _pool = null;
+                _vitals.Pool.Retire();
+                _vitals.Pool = null;
             }
         }
     }

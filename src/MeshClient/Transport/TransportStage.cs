@@ -39,7 +39,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
         {
             Prepare(attempt);
             // Last of all: a stage that fails on the way in is not asked to give anything back.
-            attempt.Pool = attempt.Instance.Transport.Acquire();
+            attempt.Pool = attempt.Instance.TryAcquirePool() ?? attempt.Instance.Transport.Acquire();
         }
         catch
         {

@@ -119,4 +119,20 @@ public sealed class IntentionReaderTests
 
         Assert.Equal(ControlPlaneFailure.Malformed, e.Failure);
     }
+
+    // The first so many of them could be the ones that allow.
+    [Fact]
+    public async Task Read_MoreIntentionsThanSupported_IsRefusedWhole()
+    {
+        const string one = """{"SourceName":"web","DestinationName":"orders","Action":"allow"}""";
+        foreach (var (count, isRead) in new[] { (IntentionLimits.Intentions, true), (IntentionLimits.Intentions + 1, false) })
+        {
+            await using var registry = await FakeRegistry.StartAsync($$"""{"orders":[{{string.Join(',', Enumerable.Repeat(one, count))}}]}""", 5);
+            using var plane = registry.CreatePlane();
+
+            var failure = await Record.ExceptionAsync(() => plane.ReadIntentionsAsync(Orders, 0, Cancellation));
+
+            Assert.Equal(isRead ? null : ControlPlaneFailure.Malformed, (failure as ControlPlaneException)?.Failure);
+        }
+    }
 }

@@ -35,6 +35,7 @@ public sealed class ServiceInstanceTests
         { "health", i => i with { Health = InstanceHealth.Warning } },
         { "weight", i => i with { Weight = 2 } },
         { "plaintext", i => i with { PlaintextAllowed = true } },
+        { "proxy", i => i with { IsBehindProxy = true } },
         { "tags", i => i with { Tags = ["T"] } },
         { "meta value", i => i with { Meta = i.Meta.SetItem("a", "c") } },
         { "meta key", i => i with { Meta = i.Meta.Remove("a").Add("A", "b") } },
@@ -63,7 +64,7 @@ public sealed class ServiceInstanceTests
     // A new property has to come into Equals and into the table above.
     [Fact]
     public void Equality_EveryProperty_IsInTheTable() =>
-        Assert.Equal(12, typeof(ServiceInstance).GetProperties().Length);
+        Assert.Equal(13, typeof(ServiceInstance).GetProperties().Length);
 
     [Fact]
     public void Defaults_OfTheOptionalParts_AreSafe()

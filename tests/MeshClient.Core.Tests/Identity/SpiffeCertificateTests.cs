@@ -128,6 +128,83 @@ public sealed class SpiffeCertificateTests : IDisposable
         Assert.False(SpiffeCertificate.TryReadId(certificate, out _, out _));
     }
 
+    [Theory]
+    [InlineData(false, null, "its key usage is not critical, so that some may pass over it")]
+    [InlineData(true, "2.5.29.15", "it has an extension twice")]
+    [InlineData(true, "2.5.29.17", "it has an extension twice")]
+    [InlineData(true, "2.5.29.19", "it has an extension twice")]
+    [InlineData(true, "2.5.29.37", "it has an extension twice")]
+    public void TryReadId_UsageNotCriticalOrExtensionTwice_IsRefused(bool isCritical, string? twice, string expected)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddUri(new Uri("spiffe://td.test/a"));
+        X509Extension[] extensions =
+        [
+            new X509BasicConstraintsExtension(false, false, 0, critical: true),
+            new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: isCritical),
+            new X509EnhancedKeyUsageExtension([new Oid(LeafBlueprint.ClientAuthentication)], critical: false),
+            names.Build(),
+        ];
+        foreach (var extension in extensions)
+        {
+            request.CertificateExtensions.Add(extension);
+        }
+
+        var now = TimeProvider.System.GetUtcNow();
+        using var once = request.Create(request.SubjectName, X509SignatureGenerator.CreateForECDsa(key), now, now.AddHours(1), [1]);
+        using var certificate = X509CertificateLoader.LoadCertificate(WithExtensionTwice(once.RawData, twice));
+
+        Assert.False(SpiffeCertificate.TryReadId(certificate, out _, out var problem));
+        Assert.Equal(expected, problem);
+    }
+
+    // Written anew, for no builder does this. The signature is wrong then, which is the chain's to find.
+    private static byte[] WithExtensionTwice(byte[] certificate, string? oid)
+    {
+        var extensionsTag = new Asn1Tag(TagClass.ContextSpecific, 3, isConstructed: true);
+        var outer = new AsnReader(certificate, AsnEncodingRules.DER).ReadSequence();
+        var body = outer.ReadSequence();
+        var writer = new AsnWriter(AsnEncodingRules.DER);
+        using (writer.PushSequence())
+        {
+            using (writer.PushSequence())
+            {
+                while (body.HasData)
+                {
+                    if (body.PeekTag() != extensionsTag)
+                    {
+                        writer.WriteEncodedValue(body.ReadEncodedValue().Span);
+                        continue;
+                    }
+
+                    var extensions = body.ReadSequence(extensionsTag).ReadSequence();
+                    using (writer.PushSequence(extensionsTag))
+                    using (writer.PushSequence())
+                    {
+                        while (extensions.HasData)
+                        {
+                            var extension = extensions.ReadEncodedValue();
+                            writer.WriteEncodedValue(extension.Span);
+                            if (new AsnReader(extension, AsnEncodingRules.DER).ReadSequence().ReadObjectIdentifier() == oid)
+                            {
+                                writer.WriteEncodedValue(extension.Span);
+                            }
+                        }
+                    }
+                }
+            }
+
+            while (outer.HasData)
+            {
+                writer.WriteEncodedValue(outer.ReadEncodedValue().Span);
+            }
+        }
+
+        return writer.Encode();
+    }
+
     // Good but for the given extension, which comes in place of the good one.
     private static X509Certificate2 SelfSigned(X509Extension extension)
     {

@@ -105,30 +105,6 @@ public sealed class JwtRequirementTests
         Assert.Contains("asks for a token of okta", verdict.Reason, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void ProvidersFor_Source_NamesThoseItsRulesLookAt()
-    {
-        var asks = Rule() with
-        {
-            Jwt = Requirement(AnyOkta),
-            Permissions =
-            [
-                new IntentionPermission { Action = IntentionAction.Allow, Jwt = Requirement(AnyOther, OktaAdmin) },
-                new IntentionPermission { Action = IntentionAction.Deny },
-            ],
-        };
-        var tried = new Intention
-        {
-            Id = "tried", Source = "ops", Destination = "orders", Action = IntentionAction.Allow, Jwt = Requirement(AnyOther), Mode = IntentionMode.Shadow,
-        };
-        var evaluator = new IntentionEvaluator(new IntentionSnapshot(ServiceName.Parse("orders"), [asks, tried], null), IntentionAction.Allow);
-
-        Assert.Equal(["okta", "other"], evaluator.ProvidersFor("web").Order());
-        Assert.Equal(["other"], evaluator.ProvidersFor("ops"));
-        Assert.Empty(evaluator.ProvidersFor("stranger"));
-        Assert.Empty(Evaluator(Rule(IntentionAction.Deny) with { Jwt = Requirement(AnyOkta) }, IntentionAction.Allow).ProvidersFor("web"));
-    }
-
     private static JwtClaimRequirement Claim(string value, params string[] path) => new([.. path], value);
 
     private static JwtRequirement Requirement(params JwtProviderRequirement[] providers) => new([.. providers]);

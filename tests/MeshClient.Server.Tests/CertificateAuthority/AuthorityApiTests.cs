@@ -294,6 +294,29 @@ public sealed class AuthorityApiTests
     }
 
     [Fact]
+    public async Task Rotation_OldRootRetires_ItsBridgeIsSentNoMore()
+    {
+        // Begun so long ago that it is now when all is done: chains are judged by the machine's clock.
+        await using var server = await TestServer.StartAsync(time: new FakeTimeProvider(TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(145)));
+        var oldest = await RootsAsync(server);
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"ec","PrivateKeyBits":384}}""");
+        server.Time.Advance(TimeSpan.FromHours(72));
+        await server.MustPutAsync(Configuration, """{"Provider":"consul","Config":{"PrivateKeyType":"ec","PrivateKeyBits":256}}""");
+        Assert.Equal(3, (await LeafAsync(server, "web")).Length);
+
+        // Two lives of its leaves after it was replaced.
+        server.Time.Advance(TimeSpan.FromHours(73));
+        await TestServer.UntilAsync(() => server.State.Authority!.Roots.Length == 2);
+
+        var leaf = await LeafAsync(server, "other");
+        Assert.Equal(2, leaf.Length);
+        Assert.False(Chains(leaf[0], leaf[1..], oldest));
+        Assert.True(Chains(leaf[0], leaf[1..], [(await RootsAsync(server))[1]]));
+        Assert.Equal([1, 0], (await server.GetAsync(Roots)).Json.GetProperty("Roots").EnumerateArray().Select(root =>
+            root.GetProperty("IntermediateCerts") is { ValueKind: JsonValueKind.Array } bridges ? bridges.GetArrayLength() : 0));
+    }
+
+    [Fact]
     public async Task Rotation_ByKeyBits_HappensOnceAndLeafOfNowIsOfTheNewRoot()
     {
         await using var server = await TestServer.StartAsync();

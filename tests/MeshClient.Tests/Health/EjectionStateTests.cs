@@ -1,4 +1,5 @@
 using MeshClient.Configuration;
+using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -15,7 +16,7 @@ public sealed class EjectionStateTests
     public EjectionStateTests()
     {
         _health = TestHealth.Make(_time);
-        _state = new EjectionState(_health, "orders-1");
+        _state = new EjectionState(_health, "orders-1", new InstanceVitals(1));
         _peers = _health.Join(9);
     }
 

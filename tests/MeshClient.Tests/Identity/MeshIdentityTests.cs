@@ -5,6 +5,7 @@ using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Identity;
 using MeshClient.Core.Naming;
+using MeshClient.Discovery;
 using MeshClient.Identity;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -83,7 +84,7 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         var transports = Enum.GetValues<InstanceSecurity>().ToDictionary(security => security, security =>
         {
             var endpoint = new InstanceEndpoint(null, "127.0.0.1", 9, security);
-            return new InstanceTransport(factory, TestInstances.Describe(endpoints: endpoint), endpoint, TimeSpan.FromSeconds(1));
+            return new InstanceTransport(factory, TestInstances.Describe(endpoints: endpoint), endpoint, TimeSpan.FromSeconds(1), new InstanceVitals(1));
         });
         await GetAsync(_authority.IssueLeaf(TestInstances.Service), CopyOf(_authority.Bundle));
         var before = transports.ToDictionary(pair => pair.Key, pair => Pool(pair.Value));

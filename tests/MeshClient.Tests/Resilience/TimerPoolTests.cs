@@ -10,7 +10,7 @@ public sealed class TimerPoolTests
     {
         var pool = new TimerPool(TimeProvider.System);
         var source = pool.Rent();
-        source.CancelAfter(TimeSpan.FromHours(1));
+        source.CancelAfter(TimeProvider.System.GetTimestamp(), TimeSpan.FromHours(1));
         pool.Return(source);
         var again = pool.Rent();
         Assert.Same(source, again);
@@ -47,11 +47,51 @@ public sealed class TimerPoolTests
     {
         var time = new FakeTimeProvider();
         var source = new TimerPool(time).Rent();
-        source.CancelAfter(TimeSpan.FromSeconds(5));
+        source.CancelAfter(time.GetTimestamp(), TimeSpan.FromSeconds(5));
         time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
         Assert.False(source.IsCancellationRequested);
         time.Advance(TimeSpan.FromTicks(1));
         Assert.True(source.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void Rent_Returned_LimitBeforeDoesNotCountForTheNextUse()
+    {
+        var time = new FakeTimeProvider();
+        var pool = new TimerPool(time);
+        var source = pool.Rent();
+        source.CancelAfter(time.GetTimestamp(), TimeSpan.FromSeconds(5));
+        time.Advance(TimeSpan.FromSeconds(4));
+        pool.Return(source);
+        Assert.Same(source, pool.Rent());
+        source.CancelAfter(time.GetTimestamp(), TimeSpan.FromSeconds(5));
+        time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
+        Assert.False(source.IsCancellationRequested);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True(source.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task CancelAfter_LimitOverAtTheMomentOfReturn_IsCancelledOrKeptNeverBoth()
+    {
+        var pool = new TimerPool(TimeProvider.System);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+        {
+            var spin = new SpinWait();
+            for (var i = 0; i < 300; i++)
+            {
+                var source = pool.Rent();
+                Assert.False(source.IsCancellationRequested);
+                var from = TimeProvider.System.GetTimestamp();
+                source.CancelAfter(from, TimeSpan.FromMilliseconds(1));
+                while (TimeProvider.System.GetElapsedTime(from) < TimeSpan.FromMicroseconds(1000 + (i % 20 * 20)))
+                {
+                    spin.SpinOnce();
+                }
+
+                pool.Return(source);
+            }
+        })));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using MeshClient.Configuration;
+using MeshClient.Discovery;
 using MeshClient.Health;
 
 namespace MeshClient.Tests.Support;
@@ -12,7 +13,7 @@ internal static class TestHealth
 
     /// <summary>Adds instances that nothing happens to.</summary>
     public static EjectionState[] Join(this ServiceHealth health, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => new EjectionState(health, $"peer-{i}"))];
+        [.. Enumerable.Range(0, count).Select(i => new EjectionState(health, $"peer-{i}", new InstanceVitals(1)))];
 
     /// <summary>Reports at the time the call was sent.</summary>
     public static void Succeeded(this EjectionState state, Admission admission, long now) => state.Succeeded(admission, now, now);

@@ -55,10 +55,9 @@ internal static class TestInstances
         ServiceInstance description, TimeProvider time, ServiceHealth health, TransportFactory factory) => new(
             description,
             description.Endpoints[0],
-            new PeakEwma(MeshDefaults.LatencyDecay.TotalSeconds * time.TimestampFrequency),
-            MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
-            new EjectionState(health, description.Id.Value),
-            new InstanceTransport(factory, description, description.Endpoints[0], MeshDefaults.ConnectTimeout));
+            health,
+            time.TimestampFrequency,
+            vitals => new InstanceTransport(factory, description, description.Endpoints[0], MeshDefaults.ConnectTimeout, vitals));
 
     public static ServiceBalancer Balancer(
         TimeProvider time, MeshBalancingOptions? options = null, CallerFleet? fleet = null, string? zone = null) => new(

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshClient.Discovery;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using MeshClient.Transport;
@@ -103,7 +104,8 @@ public sealed class ConnectionPoolTests
             TestInstances.Transports(new FakeTimeProvider(), new MeshRandom(1), _ => Make()),
             description,
             description.Endpoints[0],
-            TimeSpan.FromSeconds(1));
+            TimeSpan.FromSeconds(1),
+            new InstanceVitals(1));
     }
 
     private Watched Make()
