@@ -90,8 +90,11 @@ internal sealed partial class ConnectionGuard : IDisposable
         {
             // What changed before it was there to be looked at is seen here.
             DecideAgain(accepted);
-            await next(connection).ConfigureAwait(false);
-            await TakeLeaveAsync(transport).ConfigureAwait(false);
+            if (accepted.EndedBecause is null)
+            {
+                await next(connection).ConfigureAwait(false);
+                await TakeLeaveAsync(transport).ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (accepted.EndedBecause is not null && e is (IOException or OperationCanceledException or ObjectDisposedException))
         {
@@ -155,7 +158,7 @@ internal sealed partial class ConnectionGuard : IDisposable
     {
         foreach (var accepted in _open.Keys)
         {
-            accepted.Connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+            ClosingRequest.Ask(accepted.Connection, _logger);
         }
     }
 

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
@@ -192,7 +193,7 @@ internal sealed partial class MeshTlsPolicy(
             }
             else
             {
-                connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+                ClosingRequest.Ask(connection, logger);
             }
         }
 

@@ -20,7 +20,7 @@ internal static class IdentityChecks
         checks.OneOf("Identity:KeyType", options.KeyType);
         checks.Range("Identity:FileInterval", options.FileInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
         string?[] files = [options.CertificateFile, options.PrivateKeyFile, options.RootsFile];
-        if (files.Any(static file => !string.IsNullOrEmpty(file)) && files.Any(string.IsNullOrEmpty))
+        if (files.Any(static file => file is not null) && files.Any(string.IsNullOrEmpty))
         {
             checks.Add("Mesh:Identity:CertificateFile, PrivateKeyFile and RootsFile go together: set all three, or none.");
         }

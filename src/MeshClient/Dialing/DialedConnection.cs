@@ -32,6 +32,7 @@ internal sealed class DialedConnection : MeshConnection
     private volatile bool _isReading;
     private volatile bool _hasReceived;
     private volatile bool _hasPeerEnded;
+    private bool _isWriting;
     private bool _isWriteClosed;
     private bool _isDisposed;
     private bool _hasEnded;
@@ -145,14 +146,19 @@ internal sealed class DialedConnection : MeshConnection
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        ThrowIfNotWritable();
+        BeginWrite();
         try
         {
+            ThrowIfNotWritable();
             await _stream.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (IsBroken(e))
         {
             throw Break(e, "writing to");
+        }
+        finally
+        {
+            Volatile.Write(ref _isWriting, false);
         }
 
         _count.Sent(buffer.Length);
@@ -163,14 +169,19 @@ internal sealed class DialedConnection : MeshConnection
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        ThrowIfNotWritable();
+        BeginWrite();
         try
         {
+            ThrowIfNotWritable();
             _stream.Write(buffer);
         }
         catch (Exception e) when (IsBroken(e))
         {
             throw Break(e, "writing to");
+        }
+        finally
+        {
+            Volatile.Write(ref _isWriting, false);
         }
 
         _count.Sent(buffer.Length);
@@ -211,6 +222,15 @@ internal sealed class DialedConnection : MeshConnection
             return;
         }
 
+        if (Volatile.Read(ref _isWriting))
+        {
+            // The TLS session is the writer's at this moment, and the instance must not take the piece it gets for the whole.
+            _opened.Abort();
+            End(_failure);
+            await base.DisposeAsync().ConfigureAwait(false);
+            return;
+        }
+
         try
         {
             if (_failure is null)
@@ -240,8 +260,31 @@ internal sealed class DialedConnection : MeshConnection
         base.Dispose(disposing);
     }
 
-    private ValueTask SayLastWordAsync(CancellationToken cancellationToken) =>
-        Interlocked.Exchange(ref _isWriteClosed, true) ? ValueTask.CompletedTask : _opened.CloseWriteAsync(cancellationToken);
+    private ValueTask SayLastWordAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Exchange(ref _isWriteClosed, true))
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        if (Volatile.Read(ref _isWriting))
+        {
+            Volatile.Write(ref _isWriteClosed, false);
+            throw new InvalidOperationException($"The sending side to {Name} cannot be closed while something is being written to it.");
+        }
+
+        return _opened.CloseWriteAsync(cancellationToken);
+    }
+
+    // Told first, and looked at afterwards whether it has been closed; whoever closes it does the reverse, so that one of the two
+    // sees the other: TLS is not made for two that write.
+    private void BeginWrite()
+    {
+        if (Interlocked.Exchange(ref _isWriting, true))
+        {
+            throw new InvalidOperationException($"Something is being written to {Name} already.");
+        }
+    }
 
     private void ThrowIfNotWritable()
     {

@@ -10,7 +10,7 @@ namespace MeshClient.Dialing;
 /// <remarks>
 /// Each direction ends by itself: a read of 0 says that the instance will send no more (over TLS: it sent <c>close_notify</c>, RFC
 /// 8446, section 6.1), and writing goes on; <see cref="CloseWriteAsync"/> says the same to the instance, and reading goes on.
-/// Disposing ends both, in order. What breaks it is an <see cref="IOException"/> that names the service and the instance.
+/// Disposing ends both, in order; while something is being written it breaks the connection off instead. What breaks it is an <see cref="IOException"/> that names the service and the instance.
 /// </remarks>
 [SuppressMessage("Naming", "CA1710:Identifiers should have correct suffix", Justification = "It is a connection first; that it can be read and written is how it is used.")]
 public abstract class MeshConnection : Stream
@@ -48,6 +48,7 @@ public abstract class MeshConnection : Stream
     /// </summary>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="IOException">The connection is broken.</exception>
+    /// <exception cref="InvalidOperationException">Something is being written.</exception>
     public abstract ValueTask CloseWriteAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Ends the connection at once, so that the instance sees it break off instead of come to its end.</summary>

@@ -68,6 +68,7 @@ internal static class PeerVerifier
     // than the allowance, then signatures, constraints, usages and the root have been found good.
     private static bool IsOnlyAMatterOfClocks(X509Chain chain, TimeSpan allowance, DateTimeOffset now) =>
         chain.ChainElements.Count > 0
+        && chain.ChainStatus.Length > 0
         && chain.ChainStatus.All(static status => status.Status is X509ChainStatusFlags.NotTimeValid)
         && chain.ChainElements.All(element =>
             element.ChainElementStatus.All(static status => status.Status is X509ChainStatusFlags.NotTimeValid)

@@ -147,9 +147,19 @@ internal sealed partial class SigningLeafSource : ILeafCertificateSource
         }
 
         var leaf = Join(service, chain, key);
+        var now = _time.GetUtcNow();
+        if (leaf.NotAfter <= now)
+        {
+            // Would be due at once, and again and again: an answer with a pause after it, and the one in force stays.
+            var end = leaf.NotAfter;
+            leaf.Dispose();
+            throw new ControlPlaneException(
+                ControlPlaneFailure.Malformed,
+                $"The certificate signed for service {service} has ended at {end:O}, before it was here: the clock of this machine or that of its issuer is wrong.");
+        }
+
         lock (_lock)
         {
-            var now = _time.GetUtcNow();
             _leaf = leaf;
             _renewAt = now + ((leaf.NotAfter - now) * (EarliestRenewal + ((LatestRenewal - EarliestRenewal) * _random.NextDouble())));
             // The roots may have changed while it was being made.

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -126,6 +127,64 @@ public sealed class RawListenerTests
         await Eventually.HoldsAsync(() => host.Services.GetRequiredService<ConnectionGuard>().Open == 1);
         Assert.Equal(2, metrics.Of("meshclient.inbound.denials").Count(one => one.Tags["meshclient.stage"] == "open-connection"));
         open.ForEach(one => one.Dispose());
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task IntentionsChange_BetweenTheDecisionAndTheApp_AppDoesNotSeeTheConnection()
+    {
+        var served = 0;
+        await using var host = await StartAsync(Kestrel(listener => listener.UseMesh().Run(_ =>
+        {
+            served++;
+            return Task.CompletedTask;
+        })));
+        host.ControlPlane.Allow("web", "orders");
+        await PermittedAsync(host);
+        // Called in the middle of it all, when the connection has been let in and is counted.
+        using var meters = new MeterListener();
+        meters.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument.Name == "meshclient.inbound.connections" && ReferenceEquals(instrument.Meter.Scope, host.Services.GetRequiredService<IMeterFactory>()))
+            {
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        meters.SetMeasurementEventCallback<long>((_, _, _, _) =>
+        {
+            host.ControlPlane.Deny("web", "orders");
+            Assert.True(SpinWait.SpinUntil(() => !IsPermitted(host, "web"), TimeSpan.FromSeconds(10)));
+        });
+        meters.Start();
+        await using var connection = await RawCaller.ConnectAsync(host, "web");
+
+        Assert.Equal(0, await EndOfAsync(connection));
+        await Eventually.HoldsAsync(() => host.Logs.Lines.Any(line => line.Text.Contains("Denied", StringComparison.Ordinal)));
+        await host.StopAsync().Bounded();
+        Assert.Equal(0, served);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Stop_AppFailsWhenItIsAsked_DoesNotHinderTheOthersOrTheDrain()
+    {
+        await using var host = await StartAsync(
+            Kestrel(listener => listener.UseMesh().Run(async connection =>
+            {
+                var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()!.ConnectionClosedRequested;
+                await using var registration = closing.Register(() => throw new InvalidOperationException("The app's own."));
+                await EchoAsync(connection);
+            })),
+            options => options.DrainTimeout = TimeSpan.FromMilliseconds(200));
+        host.ControlPlane.Allow("web", "orders");
+        await PermittedAsync(host);
+        await using var connection = await RawCaller.ConnectAsync(host, "web");
+        await ReadTextAsync(connection, 3);
+        await Eventually.HoldsAsync(() => host.Registration.State == RegistrationState.Registered);
+
+        await host.StopAsync().Bounded();
+
+        Assert.Equal(0, await EndOfAsync(connection));
+        Assert.Equal(RegistrationState.Ended, host.Registration.State);
+        Assert.NotEmpty(host.Logs.Of(114));
     }
 
     [Fact(Timeout = Limit)]

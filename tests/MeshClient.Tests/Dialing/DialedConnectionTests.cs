@@ -201,6 +201,40 @@ public sealed class DialedConnectionTests
         Assert.Equal(1, env.Instance(Postgres, peer.Port).Ejection.Read(env.State(Postgres).Health.Now).SuccessRate, 3);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Dispose_WhileWriting_IsNotTakenForTheEndByTheInstance()
+    {
+        var mayRead = new TaskCompletionSource();
+        var end = new TaskCompletionSource<string>();
+        await using var env = new MeshTestEnvironment();
+        env.StartRaw(Postgres, async (stream, _, token) =>
+        {
+            await mayRead.Task.WaitAsync(token);
+            try
+            {
+                await ReadToEndAsync(stream, token);
+                end.SetResult("the end");
+            }
+            catch (IOException)
+            {
+                end.SetResult("broken off");
+            }
+        });
+        var connection = await Dialer(env).ConnectAsync(Postgres, Token);
+        // More than fits anywhere on the way.
+        var writing = connection.WriteAsync(new byte[64 * 1024 * 1024], Token).AsTask();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await connection.CloseWriteAsync(Token));
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await connection.WriteAsync(new byte[1], Token));
+        Assert.True(connection.CanWrite);
+        await connection.DisposeAsync();
+        mayRead.SetResult();
+
+        Assert.Equal("broken off", await end.Task.BoundedAsync());
+        await Assert.ThrowsAnyAsync<Exception>(() => writing.BoundedAsync());
+        Assert.Equal(0, env.State(Postgres).InFlight);
+    }
+
     // Both sides send at full speed and end at moments of their own: what ends one direction must not touch the other's session.
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(SslProtocols.Tls12)]

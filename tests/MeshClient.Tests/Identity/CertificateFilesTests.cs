@@ -195,6 +195,15 @@ public sealed class CertificateFilesTests : IDisposable
         Assert.Contains(failures, failure => failure.Contains("go together", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Validate_FilesEmptyRatherThanUnset_IsRefused()
+    {
+        var options = new MeshOptions();
+        (options.Identity.CertificateFile, options.Identity.PrivateKeyFile, options.Identity.RootsFile) = (string.Empty, string.Empty, string.Empty);
+        var failure = Assert.Single(new MeshOptionsValidator().Validate(null, options).Failures!);
+        Assert.Contains("go together", failure, StringComparison.Ordinal);
+    }
+
     private FileLeafSource Leaves() => new(CertificateFile, KeyFile, Interval, _time);
 
     private static string ChainOf(LeafCertificate leaf) =>

@@ -174,6 +174,22 @@ public sealed class SigningLeafSourceTests : IDisposable
         Assert.Equal(ControlPlaneFailure.Malformed, failure.Failure);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Read_WhatIsSignedHasEndedAlready_IsAFailureAndTheLeafInForceStays()
+    {
+        var source = Create();
+        var first = await source.ReadLeafAsync(Orders, 0, Token);
+        _time.Advance(TimeSpan.FromHours(66));
+        // Certificates begin a minute before they are made.
+        _signer.Lifetime = TimeSpan.FromSeconds(30);
+
+        var failure = await Assert.ThrowsAsync<ControlPlaneException>(() => source.ReadLeafAsync(Orders, first.Index, Token));
+
+        Assert.Equal(ControlPlaneFailure.Malformed, failure.Failure);
+        Assert.Contains("clock", failure.Message, StringComparison.Ordinal);
+        Assert.True(first.Value.Certificate.HasPrivateKey);
+    }
+
     private SigningLeafSource Create(ulong seed = 1, LeafKeyType type = LeafKeyType.EcdsaP256) =>
         new(_signer, _others, isDemanded: false, type, Spread, _time, new MeshRandom(seed), NullLogger.Instance);
 
