@@ -57,7 +57,7 @@ internal static class TcpBenchmark
         var bareContext = SslStreamCertificateContext.Create(bareLeaf.Certificate, [.. bareLeaf.Intermediates], offline: true);
         var ways = new (string Name, Func<Task<Stream>> ConnectAsync)[]
         {
-            ("bare SslStream to bare SslStream", () => ConnectBareAsync(bareServer.Port, bareContext)),
+            ("bare SslStream to bare SslStream", () => ConnectBareAsync(bareServer.Port, bareContext, controlPlane.Authority.Bundle.Roots)),
             ("dialed to bare SslStream", async () => await dialer.ConnectAsync("bare")),
             ("dialed to a raw mesh port", async () => await dialer.ConnectAsync("raw")),
             ("forwarder, mesh, exposed program", () => ConnectPlainAsync(forwarder.EndPointOf("exposed"))),
@@ -203,7 +203,7 @@ internal static class TcpBenchmark
         var what = first.Buffer.FirstSpan[0];
         input.AdvanceTo(first.Buffer.GetPosition(1));
         var left = BulkBytes + sizeof(long);
-        while (await input.ReadAsync() is { IsCompleted: false } or { Buffer.IsEmpty: false } and var result)
+        while (await input.ReadAsync() is var result && !(result.IsCompleted && result.Buffer.IsEmpty))
         {
             if (what == Echo)
             {
@@ -221,7 +221,7 @@ internal static class TcpBenchmark
         }
     }
 
-    private static async Task<Stream> ConnectBareAsync(int port, SslStreamCertificateContext context)
+    private static async Task<Stream> ConnectBareAsync(int port, SslStreamCertificateContext context, IEnumerable<X509Certificate2> roots)
     {
         var tls = new SslStream(await ConnectPlainAsync(new IPEndPoint(IPAddress.Loopback, port)));
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
@@ -229,9 +229,28 @@ internal static class TcpBenchmark
             TargetHost = "bare",
             ClientCertificateContext = context,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            CertificateChainPolicy = Trust(roots, "1.3.6.1.5.5.7.3.1"),
+            // As in the mesh: the chain counts, and no name of a host.
+            RemoteCertificateValidationCallback = (_, _, _, errors) => (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == SslPolicyErrors.None,
         });
         return tls;
+    }
+
+    private static X509ChainPolicy Trust(IEnumerable<X509Certificate2> roots, string usage)
+    {
+        var policy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
+        };
+        policy.ApplicationPolicy.Add(new Oid(usage));
+        foreach (var root in roots)
+        {
+            policy.CustomTrustStore.Add(root);
+        }
+
+        return policy;
     }
 
     private static async Task<Stream> ConnectPlainAsync(IPEndPoint endPoint)
@@ -288,14 +307,11 @@ internal static class TcpBenchmark
             if (authority is not null)
             {
                 var leaf = authority.IssueLeaf(ServiceName.Parse("bare"));
-                var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-                policy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2"));
-                policy.CustomTrustStore.AddRange([.. authority.Bundle.Roots]);
                 _tls = new SslServerAuthenticationOptions
                 {
                     ServerCertificateContext = SslStreamCertificateContext.Create(leaf.Certificate, [.. leaf.Intermediates], offline: true),
                     ClientCertificateRequired = true,
-                    CertificateChainPolicy = policy,
+                    CertificateChainPolicy = Trust(authority.Bundle.Roots, "1.3.6.1.5.5.7.3.2"),
                     RemoteCertificateValidationCallback = (_, _, _, errors) => errors == SslPolicyErrors.None,
                 };
             }
