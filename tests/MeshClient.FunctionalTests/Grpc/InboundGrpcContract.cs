@@ -107,6 +107,20 @@ public abstract class InboundGrpcContract(PeerRuntime runtime)
     }
 
     [Fact]
+    public async Task BothWays_ThePermitIsWithdrawn_IsPermissionDenied()
+    {
+        await using var app = await ServingApp.StartAsync(runtime, plane => plane.Allow("web", "orders"));
+        await app.Client.TellAsync("hang");
+        await MeshHosts.WaitUntilAsync(() => Task.FromResult(app.Calls.Count == 1));
+
+        await app.ChangeAsync(plane => plane.Deny("web", "orders"));
+
+        var result = JsonSerializer.Deserialize<Result>(await app.Client.HearAsync("result", 1), Names)!;
+        Assert.Equal(7, result.Code);
+        await app.Aborted;
+    }
+
+    [Fact]
     public async Task Call_WithoutACertificate_IsUnavailable()
     {
         await using var app = await ServingApp.StartAsync(runtime, plane => plane.Allow("*", "orders"), withCertificate: false);

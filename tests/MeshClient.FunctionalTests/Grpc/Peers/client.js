@@ -58,6 +58,15 @@ const commands = {
     next();
   },
 
+  // Waits for more than the first message, of which there is none.
+  hang() {
+    const messages = [];
+    const call = client.makeBidiStreamRequest('/pkg.Service/AnswerAndHang', same, same, new grpc.Metadata(), deadline());
+    call.on('data', (message) => messages.push(message.toString()));
+    tell(call, messages);
+    call.write(Buffer.from('1'));
+  },
+
   // Gives up after the first message.
   cancel() {
     const messages = [];

@@ -71,6 +71,7 @@ COMMANDS = {
     "unary": lambda text: unary(text.encode()),
     "large": lambda size: unary(b"x" * int(size)),
     "pingpong": lambda count: both_ways("PingPong", int(count)),
+    "hang": lambda: both_ways("AnswerAndHang", 2),
     "cancel": lambda: both_ways("AnswerAndHang", 2, cancel=True),
 }
 
