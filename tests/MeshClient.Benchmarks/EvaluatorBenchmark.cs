@@ -13,7 +13,11 @@ internal static class EvaluatorBenchmark
     private static readonly ServiceName Orders = ServiceName.Parse("orders");
     private static readonly HeaderDictionary Headers = new()
     {
-        ["Host"] = "orders", ["User-Agent"] = "web/1.0", ["Accept"] = "application/json", ["X-Channel"] = "beta", ["X-Tenant"] = "acme-17",
+        ["Host"] = "orders",
+        ["User-Agent"] = "web/1.0",
+        ["Accept"] = "application/json",
+        ["X-Channel"] = "beta",
+        ["X-Tenant"] = "acme-17",
         ["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     };
 

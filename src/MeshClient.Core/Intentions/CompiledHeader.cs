@@ -12,10 +12,12 @@ internal sealed class CompiledHeader
     private readonly LinearExpression? _expression;
     private readonly StringComparison _comparison;
     private readonly bool _denies;
+    private readonly int _place;
 
-    public CompiledHeader(HeaderMatch match, IntentionAction action)
+    public CompiledHeader(HeaderMatch match, IntentionAction action, int place)
     {
         _match = match;
+        _place = place;
         _denies = action == IntentionAction.Deny;
         _comparison = match.IgnoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
         IsBroken = match.Kind == HeaderMatchKind.Regex
@@ -31,7 +33,7 @@ internal sealed class CompiledHeader
 
     public string Name => _match.Name;
 
-    public bool Matches<THeaders>(in THeaders headers)
+    public bool Matches<THeaders>(in THeaders headers, ref HeaderCache cache)
         where THeaders : IHeaderLookup
     {
         if (IsBroken)
@@ -40,7 +42,7 @@ internal sealed class CompiledHeader
         }
 
         // Lines are there only of a header that is there.
-        if (headers.Find(_match.Name) is not { } value)
+        if (cache.Find(_place, _match.Name, headers) is not { } value)
         {
             return _match.Invert && (_denies || _match.Kind == HeaderMatchKind.Present);
         }

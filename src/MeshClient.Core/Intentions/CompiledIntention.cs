@@ -41,7 +41,8 @@ internal sealed class CompiledIntention
             return;
         }
 
-        _permissions = [.. intention.Permissions.Select((permission, i) => Compile(permission, i, looseDenials))];
+        var headerPlaces = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
+        _permissions = [.. intention.Permissions.Select((permission, i) => Compile(permission, i, looseDenials, headerPlaces))];
         _readsFilePath = _permissions.Any(permission => permission.IsLoose);
         _otherwise = new IntentionVerdict(
             defaultVerdict.Action,
@@ -86,9 +87,10 @@ internal sealed class CompiledIntention
         }
 
         var filePath = ReadFilePath(path);
+        var cache = default(HeaderCache);
         foreach (var permission in _permissions)
         {
-            if (permission.Compare(method, path, filePath, headers, passport) == Mismatch.None)
+            if (permission.Compare(method, path, filePath, headers, ref cache, passport) == Mismatch.None)
             {
                 return permission.Verdict;
             }
@@ -110,10 +112,11 @@ internal sealed class CompiledIntention
         where TPassport : IPassportLookup
     {
         var filePath = ReadFilePath(path);
+        var cache = default(HeaderCache);
         string? decided = null;
         foreach (var permission in _permissions)
         {
-            var mismatch = permission.Compare(method, path, filePath, headers, passport);
+            var mismatch = permission.Compare(method, path, filePath, headers, ref cache, passport);
             var rule = permission.Verdict.Rule;
             var decides = decided is null && ReferenceEquals(verdict, permission.Verdict);
             yield return new WeighedRule(
@@ -122,7 +125,7 @@ internal sealed class CompiledIntention
                 decides ? effect : RuleEffect.NotApplied,
                 ReferenceEquals(verdict, _withoutToken) ? "Its intention asks for a token that the request does not carry."
                 : decided is not null ? $"{decided} comes first."
-                : permission.Describe(mismatch, method, headers));
+                : permission.Describe(mismatch, method, headers, ref cache));
             decided = decides ? rule : decided;
         }
     }
@@ -135,13 +138,15 @@ internal sealed class CompiledIntention
             || permission.Headers.Count > IntentionLimits.Conditions
             || CompiledRequirement.IsTooLarge(permission.Jwt));
 
-    private CompiledPermission Compile(IntentionPermission permission, int index, bool looseDenials) => new(
+    private CompiledPermission Compile(
+        IntentionPermission permission, int index, bool looseDenials, Dictionary<string, int> headerPlaces) => new(
         permission,
         new IntentionVerdict(
             permission.Action,
             $"{Rule.Id}#{index + 1}",
             $"Matched intention: {Name} (precedence {Rule.Precedence}), permission {index + 1}: {Verb(permission.Action)}."),
-        looseDenials && permission.Action == IntentionAction.Deny);
+        looseDenials && permission.Action == IntentionAction.Deny,
+        headerPlaces);
 
     private IntentionVerdict Deny(string reason) => new(IntentionAction.Deny, Rule.Id, reason);
 

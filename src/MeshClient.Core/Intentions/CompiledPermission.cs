@@ -21,14 +21,14 @@ internal sealed class CompiledPermission
     private readonly bool _allows;
     private readonly bool _never;
 
-    public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool isLoose)
+    public CompiledPermission(IntentionPermission permission, IntentionVerdict verdict, bool isLoose, Dictionary<string, int> headerPlaces)
     {
         IsLoose = isLoose;
         Verdict = verdict;
         _allows = permission.Action == IntentionAction.Allow;
         _methods = [.. permission.Methods];
         _path = new CompiledPath(permission, isLoose);
-        _headers = [.. permission.Headers.Select(header => new CompiledHeader(header, permission.Action))];
+        _headers = [.. permission.Headers.Select(header => new CompiledHeader(header, permission.Action, HeaderCache.PlaceOf(headerPlaces, header.Name)))];
         _jwt = CompiledRequirement.Of(permission.Jwt);
         _never = _allows && (permission.HasUnsupportedRequirement || _path.IsBroken || _headers.Any(header => header.IsBroken));
     }
@@ -47,7 +47,7 @@ internal sealed class CompiledPermission
 
     /// <summary>What the request does not match first; the cheap parts are compared first.</summary>
     public Mismatch Compare<THeaders, TPassport>(
-        string method, string path, string? filePath, in THeaders headers, in TPassport passport)
+        string method, string path, string? filePath, in THeaders headers, ref HeaderCache cache, in TPassport passport)
         where THeaders : IHeaderLookup
         where TPassport : IPassportLookup
     {
@@ -66,7 +66,7 @@ internal sealed class CompiledPermission
             return Mismatch.Path;
         }
 
-        if (FindOtherHeader(headers) is not null)
+        if (FindOtherHeader(headers, ref cache) is not null)
         {
             return Mismatch.Header;
         }
@@ -75,23 +75,23 @@ internal sealed class CompiledPermission
     }
 
     /// <summary>The same in a sentence. Values of headers and claims stay out of it: they may be secrets.</summary>
-    public string Describe<THeaders>(Mismatch mismatch, string method, in THeaders headers)
+    public string Describe<THeaders>(Mismatch mismatch, string method, in THeaders headers, ref HeaderCache cache)
         where THeaders : IHeaderLookup => mismatch switch
         {
             Mismatch.Unsupported => "It asks for something that cannot be checked, so it allows nothing.",
             Mismatch.Method => $"The method is {method}; it is about {string.Join(", ", _methods)}.",
             Mismatch.Path => $"The path is another; it is about {_path}.",
-            Mismatch.Header => $"The header {FindOtherHeader(headers)?.Name} is not what it asks for.",
+            Mismatch.Header => $"The header {FindOtherHeader(headers, ref cache)?.Name} is not what it asks for.",
             Mismatch.Token => _allows ? $"The request does not carry {_jwt}." : $"The request's tokens show that it is not about it: {_jwt}.",
             _ => "It matches.",
         };
 
-    private CompiledHeader? FindOtherHeader<THeaders>(in THeaders headers)
+    private CompiledHeader? FindOtherHeader<THeaders>(in THeaders headers, ref HeaderCache cache)
         where THeaders : IHeaderLookup
     {
         foreach (var header in _headers)
         {
-            if (!header.Matches(headers))
+            if (!header.Matches(headers, ref cache))
             {
                 return header;
             }

@@ -329,6 +329,26 @@ public sealed class IntentionEvaluatorTests
         Assert.True(evaluator.EvaluateRequest("web", "GET", "/", HeaderTable.None).IsAllowed);
     }
 
+    // More than a decision remembers the values of, and each asked for several times and in other case.
+    [Fact]
+    public void EvaluateRequest_ManyHeadersInManyPermissions_AreComparedEach()
+    {
+        HeaderMatch[] Wanted(int other) =>
+        [
+            .. Enumerable.Range(0, 12).Select(i => new HeaderMatch(other % 2 == 0 ? $"x-{i}" : $"X-{i}", HeaderMatchKind.Exact, i == other ? "other" : $"{i}")),
+        ];
+        var permissions = Enumerable.Range(0, 12).Select(i => new IntentionPermission { Action = Allow, Headers = [.. Wanted(i)] }).ToArray();
+        var evaluator = Evaluator(Deny, Rule("web", "orders", permissions));
+
+        for (var i = 0; i < 12; i++)
+        {
+            var headers = Enumerable.Range(0, 12).ToDictionary(j => $"x-{j}", j => j == i ? "other" : $"{j}", StringComparer.OrdinalIgnoreCase);
+            Assert.Equal($"web->orders#{i + 1}", evaluator.EvaluateRequest("web", "GET", "/", new HeaderTable(headers)).Rule);
+            headers["x-11"] = "third";
+            Assert.Equal("default", evaluator.EvaluateRequest("web", "GET", "/", new HeaderTable(headers)).Rule);
+        }
+    }
+
     [Fact]
     public void EvaluateRequest_SeveralConditions_AllHaveToHold()
     {
