@@ -15,7 +15,6 @@ return args switch
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
     ["tcp", ..] => await TcpBenchmark.RunAsync(),
-    ["pick", ..] => PickBenchmark.Run(),
     ["pick", ..] => PickBenchmark.Run(args[1..]),
     ["evaluator", ..] => EvaluatorBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
