@@ -133,6 +133,17 @@ internal sealed record CatalogState
         };
     }
 
+    /// <summary>The sidecar that was made with an instance of the server's own node, and goes with it; null when there is none.</summary>
+    public InstanceRecord? FindSidecar(string serviceId) =>
+        Instances.GetValueOrDefault(serviceId + ServiceDefinition.SidecarSuffix) is { Definition.IsMadeSidecar: true } sidecar ? sidecar : null;
+
+    /// <summary>Without an instance of the server's own node and the sidecar made with it.</summary>
+    public CatalogState WithoutInstanceAndSidecar(InstanceRecord instance, StateChange change)
+    {
+        var catalog = WithoutInstance(instance, change);
+        return FindSidecar(instance.Id) is { } sidecar ? catalog.WithoutInstance(sidecar, change) : catalog;
+    }
+
     public CatalogState WithoutInstance(InstanceRecord instance, StateChange change)
     {
         var entry = NodeOf(instance);

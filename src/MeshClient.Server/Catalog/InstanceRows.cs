@@ -35,6 +35,7 @@ internal sealed class InstanceRows() : JsonRows<InstanceRecord, InstanceDocument
             EnableTagOverride = service.EnableTagOverride,
             ConnectNative = service.ConnectNative,
             Proxy = service.Proxy,
+            IsMadeSidecar = service.IsMadeSidecar,
             Checks = record.Checks,
             CreateIndex = record.CreateIndex,
             ModifyIndex = record.ModifyIndex,
@@ -57,6 +58,7 @@ internal sealed class InstanceRows() : JsonRows<InstanceRecord, InstanceDocument
             EnableTagOverride = document.EnableTagOverride,
             ConnectNative = document.ConnectNative,
             Proxy = document.Proxy,
+            IsMadeSidecar = document.IsMadeSidecar,
         },
         [.. document.Checks.OrderBy(check => check.CheckId, StringComparer.Ordinal).Select(check => check with { StatusSince = context.Now })],
         document.CreateIndex,
@@ -89,6 +91,8 @@ internal sealed class InstanceDocument
     public bool ConnectNative { get; init; }
 
     public ProxyDefinition? Proxy { get; init; }
+
+    public bool IsMadeSidecar { get; init; }
 
     public IReadOnlyList<CheckRecord> Checks { get; init; } = [];
 

@@ -69,7 +69,7 @@ internal sealed record DeregisterService(string ServiceId) : StateCommand
 {
     public override ServerState Apply(ServerState state, StateChange change) =>
         state.Catalog.Instances.TryGetValue(ServiceId, out var instance)
-            ? state with { Catalog = state.Catalog.WithoutInstance(instance, change) }
+            ? state with { Catalog = state.Catalog.WithoutInstanceAndSidecar(instance, change) }
             : throw RequestRefusedException.NotFound(
                 $"Unknown service ID \"{ServiceId}\". Ensure that the service ID is passed, not the service name.");
 }
@@ -82,7 +82,7 @@ internal sealed record DeregisterIfCritical(string ServiceId, DateTimeOffset At)
 {
     public override ServerState Apply(ServerState state, StateChange change) =>
         state.Catalog.Instances.TryGetValue(ServiceId, out var instance) && IsDue(instance.Checks, At)
-            ? state with { Catalog = state.Catalog.WithoutInstance(instance, change) }
+            ? state with { Catalog = state.Catalog.WithoutInstanceAndSidecar(instance, change) }
             : state;
 
     public static bool IsDue(ImmutableArray<CheckRecord> checks, DateTimeOffset now)

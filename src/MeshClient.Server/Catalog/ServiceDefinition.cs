@@ -38,6 +38,9 @@ internal sealed record ServiceDefinition
 {
     public const string ProxyKind = "connect-proxy";
 
+    /// <summary>What the id and the name of a service's sidecar end with.</summary>
+    public const string SidecarSuffix = "-sidecar-proxy";
+
     public required string Id { get; init; }
 
     public required string Name { get; init; }
@@ -63,6 +66,9 @@ internal sealed record ServiceDefinition
     public bool ConnectNative { get; init; }
 
     public ProxyDefinition? Proxy { get; init; }
+
+    /// <summary>Whether it was made with the registration of its service, and goes with it.</summary>
+    public bool IsMadeSidecar { get; init; }
 
     /// <summary>The service this instance speaks for in the mesh: its own, the one behind it, or none.</summary>
     public string? ConnectName =>

@@ -47,13 +47,14 @@ internal sealed class Reaper(
         {
             if (DeregisterIfCritical.IsDue(instance.Checks, now))
             {
+                var sidecar = store.Current.Catalog.FindSidecar(instance.Id);
                 if (!store.Apply(new DeregisterIfCritical(instance.Id, now)).Catalog.Instances.ContainsKey(instance.Id))
                 {
                     Log.InstanceReaped(logger, instance.Id, instance.Name);
                     metrics.InstanceReaped();
                 }
 
-                foreach (var check in instance.Checks)
+                foreach (var check in instance.Checks.Concat(sidecar?.Checks ?? []))
                 {
                     monitor.Follow(check.CheckId);
                 }

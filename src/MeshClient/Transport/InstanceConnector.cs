@@ -160,6 +160,8 @@ internal sealed partial class InstanceConnector
                     CertificateChainPolicy = identity.ServerChainPolicy(bundle),
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                    // A peer proves who it is once, when the connection is made.
+                    AllowRenegotiation = false,
                     ApplicationProtocols = _protocols,
                     RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                         (peer = Judge(certificate, chain, errors, identity, expected, out problem)) is not null,

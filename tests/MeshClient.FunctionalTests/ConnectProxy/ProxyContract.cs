@@ -101,6 +101,8 @@ public abstract class ProxyContract
             DefaultRequestVersion = Version.Parse(version),
             DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
+        // It listens before it has a certificate and knows where to go.
+        await ExpectAsync(() => IsServedAsync(program, "/"), true);
 
         Assert.Equal(
             version == "2.0" ? "HTTP/2" : "HTTP/1.1",
@@ -150,6 +152,8 @@ public abstract class ProxyContract
         await AllowAsync(legacy.Name, mesh.Orders);
         var web = await mesh.StartWebAsync();
         using var program = legacy.UpstreamClient();
+        await ExpectAsync(() => IsServedAsync(web, $"https://{legacy.Name}"), true);
+        await ExpectAsync(() => IsServedAsync(program, "/"), true);
         await using var there = new ProxyLoad(web, new Uri($"https://{legacy.Name}"));
         await using var back = new ProxyLoad(program, program.BaseAddress!);
         await there.WaitForMoreAsync(100);

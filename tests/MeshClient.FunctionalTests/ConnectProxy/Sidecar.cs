@@ -41,7 +41,7 @@ internal sealed class Sidecar : IAsyncDisposable
         try
         {
             await sidecar.RegisterAsync(cli, upstream);
-            sidecar._proxy = await ProxyProcess.StartAsync(cli, sidecar.PublicPort, $"-sidecar-for={sidecar.Name}-1");
+            sidecar._proxy = await ProxyProcess.StartAsync(cli, sidecar.PublicPort, $"-sidecar-for={sidecar.Name}");
             using var http = new HttpClient { BaseAddress = controlPlane };
             await MeshHosts.WaitUntilAsync(async () =>
                 (await http.GetFromJsonAsync<JsonArray>($"/v1/health/connect/{sidecar.Name}?passing", MeshHosts.Cancellation))!.Count == 1);
@@ -71,18 +71,16 @@ internal sealed class Sidecar : IAsyncDisposable
     {
         var definition = string.Create(CultureInfo.InvariantCulture, $$"""
             {
-              "services": [
-                { "id": "{{Name}}-1", "name": "{{Name}}", "address": "127.0.0.1", "port": {{_service.Port}} },
-                {
-                  "id": "{{Name}}-proxy", "name": "{{Name}}-proxy", "kind": "connect-proxy", "address": "127.0.0.1", "port": {{PublicPort}},
-                  "checks": [ { "tcp": "127.0.0.1:{{PublicPort}}", "interval": "1s" } ],
-                  "proxy": {
-                    "destination_service_name": "{{Name}}", "destination_service_id": "{{Name}}-1",
-                    "local_service_address": "127.0.0.1", "local_service_port": {{_service.Port}},
-                    "upstreams": [ { "destination_name": "{{upstream}}", "local_bind_port": {{UpstreamPort}} } ]
+              "service": {
+                "name": "{{Name}}", "address": "127.0.0.1", "port": {{_service.Port}},
+                "connect": {
+                  "sidecar_service": {
+                    "address": "127.0.0.1", "port": {{PublicPort}},
+                    "checks": [ { "tcp": "127.0.0.1:{{PublicPort}}", "interval": "1s" } ],
+                    "proxy": { "upstreams": [ { "destination_name": "{{upstream}}", "local_bind_port": {{UpstreamPort}} } ] }
                   }
                 }
-              ]
+              }
             }
             """);
         var file = Path.Combine(Path.GetTempPath(), $"{Name}.json");

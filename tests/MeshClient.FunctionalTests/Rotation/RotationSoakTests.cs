@@ -18,6 +18,10 @@ public sealed class RotationSoakTests
 
     // Of each server the one in force, the one coming, and one that a handshake was the last to use.
     private const int MostLeaves = 6;
+
+    // Both ends of two connections to the registry more than before: it is asked as often as there is something to ask, and the
+    // servers keep such a connection for a while. Those of the mesh that a run makes are more than a hundred.
+    private const int RegistrySockets = 4;
     private static readonly bool IsLong = Environment.GetEnvironmentVariable("MESHCLIENT_LONG") == "1";
     private static readonly TimeSpan LeafInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LeafLifetime = IsLong ? TimeSpan.FromSeconds(15) : TimeSpan.FromSeconds(5);
@@ -49,9 +53,9 @@ public sealed class RotationSoakTests
         Assert.True(failed == 0, $"{failed} failed, first: {string.Join(Environment.NewLine, failures)}");
         Assert.Equal(6, done.Count);
         Assert.Equal(0, handshakes.Failed);
-        Assert.True(after.Sockets <= before.Sockets, $"{before.Sockets} sockets before, {after.Sockets} after.");
+        Assert.True(after.Sockets <= before.Sockets + RegistrySockets, $"{before.Sockets} sockets before, {after.Sockets} after.");
         // Assemblies are files, too, and some are loaded late.
-        Assert.True(after.Handles <= before.Handles + 8, $"{before.Handles} handles before, {after.Handles} after.");
+        Assert.True(after.Handles <= before.Handles + RegistrySockets + 8, $"{before.Handles} handles before, {after.Handles} after.");
         // The pools of buffers of the runtime and the server keep what a peak needed.
         Assert.True(after.HeapBytes < before.HeapBytes + (16 << 20), $"Before: {before}. After: {after}.");
         Assert.True(mesh.LeavesAlive <= MostLeaves, $"{mesh.LeavesAlive} certificates are held.");
@@ -80,7 +84,7 @@ public sealed class RotationSoakTests
         var counts = ProcessCounts.Take();
         var limit = TimeProvider.System.GetTimestamp();
         while (TimeProvider.System.GetElapsedTime(limit) < TimeSpan.FromSeconds(bound is null ? 3 : 10)
-            && (bound is null || counts.Sockets > bound.Sockets || mesh.LeavesAlive > MostLeaves))
+            && (bound is null || counts.Sockets > bound.Sockets + RegistrySockets || mesh.LeavesAlive > MostLeaves))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, MeshHosts.Cancellation);
             counts = ProcessCounts.Take();

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using MeshClient.Core;
 using MeshClient.Server.AccessControl;
 using MeshClient.Server.Api.Catalog;
 using MeshClient.Server.Api.Json;
@@ -29,14 +30,34 @@ internal sealed class AgentServiceHandlers(
     private async Task RegisterAsync(ApiRequest request)
     {
         var input = await request.DecodeAsync(ServiceDecoder.Decode, DecodePrefix).ConfigureAwait(false);
+        var described = input.Sidecar;
+        input.Sidecar = null;
         var (definition, checks) = ServiceDecoder.ToDefinition(input, request.Caller);
-        request.Access.DemandRegistration(store.Current.Catalog, definition, checks);
+        var catalog = store.Current.Catalog;
+        request.Access.DemandRegistration(catalog, definition, checks);
+        (ServiceDefinition Definition, EquatableArray<CheckDefinition> Checks)? sidecar =
+            described is null ? null : SidecarMaker.Make(described, definition, catalog, request.Caller);
+        if (sidecar is { } wanted)
+        {
+            request.Access.DemandRegistration(catalog, wanted.Definition, wanted.Checks);
+        }
+
         var replace = ReadRules.ParseFlag(request.Query("replace-existing-checks"))
             ?? throw RequestRefusedException.Invalid("Invalid value for replace-existing-checks");
+        await RegisterAsync(definition, checks, replace).ConfigureAwait(false);
+        if (sidecar is { } made)
+        {
+            await RegisterAsync(made.Definition, made.Checks, replace).ConfigureAwait(false);
+        }
+
+        await request.AnswerEmptyAsync().ConfigureAwait(false);
+    }
+
+    private async Task RegisterAsync(ServiceDefinition definition, EquatableArray<CheckDefinition> checks, bool replace)
+    {
         var before = store.Current.Catalog.Instances.GetValueOrDefault(definition.Id);
         var after = await store.ApplyAsync(new RegisterService(definition, checks, replace, time.GetUtcNow())).ConfigureAwait(false);
-        FollowChecks(before, after.Catalog.Instances[definition.Id]);
-        await request.AnswerEmptyAsync().ConfigureAwait(false);
+        FollowChecks(before, after.Catalog.Instances.GetValueOrDefault(definition.Id));
     }
 
     private async Task DeregisterAsync(ApiRequest request)
@@ -47,9 +68,11 @@ internal sealed class AgentServiceHandlers(
         }
 
         var before = store.Current.Catalog.Instances.GetValueOrDefault(request.Rest);
+        var sidecar = store.Current.Catalog.FindSidecar(request.Rest);
         request.Access.DemandInstance(before);
         await store.ApplyAsync(new DeregisterService(request.Rest)).ConfigureAwait(false);
         FollowChecks(before, null);
+        FollowChecks(sidecar, null);
         await request.AnswerEmptyAsync().ConfigureAwait(false);
     }
 

@@ -32,7 +32,8 @@ internal sealed class ServiceInput
 
     public bool ConnectNative { get; set; }
 
-    public bool HasSidecar { get; set; }
+    /// <summary>The proxy to be made beside it; null for none.</summary>
+    public ServiceInput? Sidecar { get; set; }
 
     public ProxyDefinition? Proxy { get; set; }
 
@@ -173,9 +174,10 @@ internal static class ServiceDecoder
             return $"Invalid service port: {service.Port}";
         }
 
-        if (service.HasSidecar)
+        // Whoever makes one has taken it out before.
+        if (service.Sidecar is not null)
         {
-            return "Invalid SidecarService: this version of the server does not make sidecars; register the proxy as a service of its own";
+            return "Invalid SidecarService: a sidecar is made for a service that is registered with the agent, and has none itself";
         }
 
         if (service.Kind is not ("" or ServiceDefinition.ProxyKind or "mesh-gateway" or "terminating-gateway" or "ingress-gateway" or "api-gateway"))
@@ -296,7 +298,7 @@ internal static class ServiceDecoder
             switch (part.Key)
             {
                 case "native": service.ConnectNative = part.Flag(); break;
-                case "sidecarservice" or "sidecar_service": service.HasSidecar = part.Value.ValueKind != JsonValueKind.Null; break;
+                case "sidecarservice" or "sidecar_service": service.Sidecar = part.Value.ValueKind == JsonValueKind.Null ? null : Decode(part.Value); break;
                 case "peermeta": break;
                 default: throw part.Unknown();
             }
