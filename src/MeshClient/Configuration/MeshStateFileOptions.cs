@@ -28,7 +28,8 @@ public sealed class MeshStateFileOptions
 
     /// <summary>
     /// Whether the app's certificate and its private key are kept too. Without them a restart with the control plane away has no
-    /// identity: the app can neither call instances of the mesh nor be called. Default: false.
+    /// identity: the app can neither call instances of the mesh nor be called. A certificate from files of its own, and roots from
+    /// files, are not kept here. Default: false.
     /// </summary>
     public bool IncludeCertificate { get; set; }
 

@@ -7,6 +7,7 @@ using MeshClient.Core.Identity;
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
 using MeshClient.Discovery;
+using MeshClient.Identity;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Restart;
@@ -21,9 +22,12 @@ internal sealed partial class RestartSources(RestartState state, bool includeLea
 
     public IIntentionSource Wrap(IIntentionSource source) => new Intentions(source, state, time, logger);
 
-    public ITrustBundleSource Wrap(ITrustBundleSource source) => new Bundles(source, state, time, logger);
+    // What comes from files is there after a restart as well; where they have been taken away, that is meant.
+    public ITrustBundleSource Wrap(ITrustBundleSource source) =>
+        source is FileTrustBundleSource ? source : new Bundles(source, state, time, logger);
 
-    public ILeafCertificateSource Wrap(ILeafCertificateSource source) => includeLeaf ? new Leaves(source, state, time, logger) : source;
+    public ILeafCertificateSource Wrap(ILeafCertificateSource source) =>
+        !includeLeaf || source is FileLeafSource ? source : new Leaves(source, state, time, logger);
 
     private sealed class Instances(IInstanceSource source, RestartState state, TimeProvider time, ILogger logger) : IInstanceSource
     {

@@ -45,6 +45,9 @@ internal sealed record SavedBundle
 
     /// <summary>Certificates in DER.</summary>
     public required byte[][] Roots { get; init; }
+
+    /// <summary>Which of them signs, in DER; null when the control plane did not tell.</summary>
+    public required byte[]? SigningRoot { get; init; }
 }
 
 /// <summary>The app's certificate.</summary>

@@ -15,7 +15,11 @@ internal static class StateCodecs
         where T : class => JsonSerializer.Deserialize(content, type) ?? throw new JsonException();
 
     public static byte[] Write(TrustBundle bundle) => Write(
-        new SavedBundle { TrustDomain = bundle.TrustDomain, Roots = [.. bundle.Roots.Select(root => root.RawData)] }, SavedJson.Default.SavedBundle);
+        new SavedBundle
+        {
+            TrustDomain = bundle.TrustDomain, Roots = [.. bundle.Roots.Select(root => root.RawData)], SigningRoot = bundle.SigningRoot?.RawData,
+        },
+        SavedJson.Default.SavedBundle);
 
     /// <summary>Reads roots, without those that are not valid at a time: they vouch for nothing any more.</summary>
     /// <returns>The bundle; null when none is left.</returns>
@@ -28,7 +32,11 @@ internal static class StateCodecs
             root.Dispose();
         }
 
-        return roots[true].Any() ? new TrustBundle(saved.TrustDomain, roots[true]) : null;
+        var valid = roots[true].ToList();
+        return valid.Count == 0 ? null : new TrustBundle(saved.TrustDomain, valid)
+        {
+            SigningRoot = saved.SigningRoot is null ? null : valid.Find(root => root.RawDataMemory.Span.SequenceEqual(saved.SigningRoot)),
+        };
     }
 
     /// <exception cref="CryptographicException">Its key cannot be taken out of where it is.</exception>

@@ -3,6 +3,7 @@ using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
+using MeshClient.Identity;
 using MeshClient.Restart;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -127,6 +128,17 @@ public sealed class RestartSourcesTests : IDisposable
         await ReadAllAsync(includeLeaf: false);
 
         Assert.DoesNotContain(Document().Entries, entry => entry.Kind == SavedKind.Leaf);
+    }
+
+    [Fact]
+    public void Wrap_CertificateAndRootsFromFiles_AreLeftToTheFiles()
+    {
+        using var state = _fixture.Open();
+        ILeafCertificateSource leaves = new FileLeafSource("leaf", "key", TimeSpan.FromMinutes(1), _fixture.Time);
+        ITrustBundleSource bundles = new FileTrustBundleSource("roots", () => "one.consul", TimeSpan.FromMinutes(1), _fixture.Time);
+
+        Assert.Same(leaves, Sources(state).Wrap(leaves));
+        Assert.Same(bundles, Sources(state).Wrap(bundles));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

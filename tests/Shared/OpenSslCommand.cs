@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace MeshClient.FunctionalTests.OpenSsl;
+namespace MeshClient.TestSupport;
 
 /// <summary>
 /// The command <c>openssl</c>. Where there is none, tests that run it are reported as skipped; with the environment variable
@@ -16,7 +16,7 @@ internal static class OpenSslCommand
     public static async Task<OpenSslRun> RunAsync(string? input, params IEnumerable<string> arguments)
     {
         using var process = Start(arguments);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(MeshHosts.Cancellation);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(Limit);
         try
         {
