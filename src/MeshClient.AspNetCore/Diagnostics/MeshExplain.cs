@@ -29,8 +29,15 @@ internal sealed class MeshExplain(
         ArgumentNullException.ThrowIfNull(call);
         var peer = PeerOf(call.Source);
         var method = HttpMethods.GetCanonicalizedValue(call.Method.ToUpperInvariant());
-        var explained = intentions.EvaluatorFor(peer)?.ExplainRequest(
-            peer.Source, method, call.Path, new GivenHeaders(call.Headers), new GivenPassports(call.Passports));
+        IntentionExplanation? ExplainAs(string one) => intentions.EvaluatorFor(peer)?.ExplainRequest(
+            peer.Source, one, call.Path, new GivenHeaders(call.Headers), new GivenPassports(call.Passports));
+        var explained = ExplainAs(method);
+        if (HttpMethods.IsConnect(method) && explained is { Verdict.Outcome: IntentionOutcome.Allow })
+        {
+            // See RequestDecision.
+            explained = ExplainAs(HttpMethods.Get);
+        }
+
         var verdict = explained is null ? InboundRules.WithoutIntentions : InboundVerdict.Of(explained.Verdict);
         var rules = FindServing(method, call.Path)
             .SelectMany(endpoint => endpoints.Of(endpoint).Select(rule => (Endpoint: endpoint, Rule: rule, IsAllowed: rule.Callers.Allows(peer))))

@@ -164,6 +164,26 @@ public sealed class DiagnosticsTests
     }
 
     [Theory]
+    [InlineData("CONNECT", false)]
+    [InlineData("POST", true)]
+    public async Task Explain_OfAWebSocketOverHttp2_GoesByWhatIsSaidOfGet(string method, bool isAllowed)
+    {
+        var plane = EndpointRuleTests.OpenPlane();
+        plane.SetIntentions(InboundTestHost.Orders, IntentionAction.Allow, new Intention
+        {
+            Id = "web-rule",
+            Source = "web",
+            Destination = "orders",
+            Permissions = [new() { Action = IntentionAction.Deny, Methods = ["GET"] }],
+        });
+        await using var host = await InboundTestHost.StartAsync(controlPlane: plane);
+
+        var explanation = host.Services.GetRequiredService<IMeshExplain>().Explain(new MeshExplainedCall { Source = "web", Method = method });
+
+        Assert.Equal((isAllowed, isAllowed ? "default" : "web-rule#1"), (explanation.IsAllowed, explanation.Rule));
+    }
+
+    [Theory]
     [InlineData("/reports", true)]
     [InlineData("/elsewhere", false)]
     [InlineData("/numbers/1", true)]
