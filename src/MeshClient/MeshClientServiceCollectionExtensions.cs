@@ -114,6 +114,8 @@ public static class MeshClientServiceCollectionExtensions
         services.TryAddSingleton<MeshControlPlane>();
         services.AddMetrics();
         services.TryAddSingleton<IdentityTelemetry>();
+        services.TryAddSingleton(provider => new MeshIdentityMonitor(
+            provider.GetRequiredService<MeshIdentity>(), provider.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton(provider =>
         {
             var options = provider.GetRequiredService<IOptions<MeshOptions>>().Value;

@@ -17,8 +17,9 @@ internal sealed class MeshRandom
     /// <summary>64 random bits.</summary>
     public ulong NextBits() => Mix(Interlocked.Add(ref _state, Gamma));
 
-    /// <summary>What <see cref="NextBits"/> will return, if nobody else asks before.</summary>
-    public ulong ForeseeBits() => Mix(Volatile.Read(ref _state) + Gamma);
+    /// <summary>What <see cref="NextBits"/> will return.</summary>
+    /// <param name="ahead">1 for what it returns next; 2 for what it returns after that.</param>
+    public ulong ForeseeBits(int ahead) => Mix(Volatile.Read(ref _state) + ((ulong)ahead * Gamma));
 
     /// <summary>A number from 0 (inclusive) to 1 (exclusive).</summary>
     public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));

@@ -8,13 +8,26 @@ internal static class Prefetch
 {
     private const int Line = 64;
 
-    /// <summary>Asks for the beginning of an object.</summary>
+    /// <summary>Whether it does anything here.</summary>
+    public static bool IsSupported => Sse.IsSupported;
+
+    /// <summary>Asks for a place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe void Of(object target)
+    public static unsafe void At<T>(ref T place)
     {
         if (Sse.IsSupported)
         {
-            // The object may be moved meanwhile, and then this was in vain.
+            Sse.Prefetch0(Unsafe.AsPointer(ref place));
+        }
+    }
+
+    /// <summary>Asks for the beginning of an object; of null, for nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Of(object? target)
+    {
+        if (Sse.IsSupported)
+        {
+            // A prefetch of no address does nothing; and the object may be moved meanwhile, and then this was in vain.
             var address = *(byte**)Unsafe.AsPointer(ref target);
             Sse.Prefetch0(address);
             Sse.Prefetch0(address + Line - 1);

@@ -69,6 +69,10 @@ internal sealed class BenchmarkMesh : IAsyncDisposable
     /// <summary>A client that does nothing but lead calls into the mesh.</summary>
     public HttpMessageInvoker Invoker() => new(_services.GetRequiredService<MeshHandlerFactory>().Create());
 
+    /// <summary>What opens connections to an instance.</summary>
+    public InstanceConnector Connector(ServiceInstance instance) => _services.GetRequiredService<TransportFactory>()
+        .CreateConnector(instance, instance.Endpoints[0], TimeSpan.FromSeconds(10), protocols: null);
+
     /// <summary>Where an address leads; its service is watched from now on.</summary>
     public Destination Destination(Uri uri) =>
         _services.GetRequiredService<DestinationTable>().TryFind(uri, out var destination)

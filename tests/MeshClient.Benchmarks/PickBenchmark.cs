@@ -15,10 +15,10 @@ internal static class PickBenchmark
     private static readonly MeshRandom Random = new(1);
     private static InstanceState? _sink;
 
-    public static int Run()
+    public static int Run(string[] policies)
     {
         Print.Machine();
-        foreach (var policy in Enum.GetValues<BalancingPolicy>())
+        foreach (var policy in Enum.GetValues<BalancingPolicy>().Where(policy => policies.Length == 0 || policies.Contains(policy.ToString())))
         {
             Print.Rows($"Pick: {policy}", Measurement.Compare([.. Counts.Select(count => Variant(count, Options(policy), anyOut: false))]));
         }

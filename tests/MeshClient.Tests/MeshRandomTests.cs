@@ -55,4 +55,16 @@ public sealed class MeshRandomTests
             () => Enumerable.Range(0, 50_000).Select(_ => random.NextBits()).ToArray())));
         Assert.Equal(200_000, drawn.SelectMany(one => one).Distinct().Count());
     }
+
+    [Fact]
+    public void ForeseeBits_Ahead_IsWhatIsDrawnThenAndDrawsNothing()
+    {
+        var (random, other) = (new MeshRandom(7), new MeshRandom(7));
+        for (var i = 0; i < 100; i++)
+        {
+            var foreseen = new[] { random.ForeseeBits(1), random.ForeseeBits(2), random.ForeseeBits(3) };
+            Assert.Equal(foreseen, new[] { random.NextBits(), random.NextBits(), random.NextBits() });
+            Assert.Equal(foreseen, new[] { other.NextBits(), other.NextBits(), other.NextBits() });
+        }
+    }
 }

@@ -13,13 +13,6 @@ internal abstract class InstancePicker
     public abstract InstanceState? TryPick(in PickCall call);
 
     /// <summary>
-    /// A call has begun that will soon pick: time to fetch from memory what the pick will look at, where that is known beforehand.
-    /// </summary>
-    public virtual void Foresee(MeshRandom random)
-    {
-    }
-
-    /// <summary>
     /// The first that is good from a place drawn at random on, for when a policy's own way has found none; null when there is
     /// none.
     /// </summary>

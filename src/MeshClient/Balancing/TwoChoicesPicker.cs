@@ -22,11 +22,10 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 {
     private const int MaxEffort = 4;
 
-    // What fewer instances take of memory is near the processor anyhow.
-    private const int LeastForeseen = 256;
+    // What fewer take of memory, a second-level cache of a megabyte holds anyhow.
+    private const int LeastForeseen = 4096;
 
     private readonly InstanceState[] _instances;
-
     private readonly AliasTable? _draw;
     private readonly double[] _perWeight = [];
     private readonly SlowStart? _slowStart;
@@ -55,37 +54,22 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         }
     }
 
-    public override void Foresee(MeshRandom random)
-    {
-        var instances = _instances;
-        if (instances.Length >= LeastForeseen && _draw is null)
-        {
-            var (first, second) = DrawEvenly(random.ForeseeBits(), instances.Length);
-            Foresee(instances[first]);
-            Foresee(instances[second]);
-        }
-    }
-
     public override InstanceState? TryPick(in PickCall call)
     {
         var instances = _instances;
         if (call.AllGood && _draw is null && instances.Length > 1 && _slowStart?.IsOver(call.Now) != false)
         {
             var (first, second) = DrawEvenly(call.Random.NextBits(), instances.Length);
+            if (Prefetch.IsSupported && instances.Length >= LeastForeseen)
+            {
+                Foresee(instances, call.Random);
+            }
+
             var comparison = TCost.Compare(instances[first].Load, 1, instances[second].Load, 1, call.Now);
             return instances[Better(first, second, comparison)];
         }
 
         return TryPickWithCare(call);
-    }
-
-    private static void Foresee(InstanceState instance)
-    {
-        Prefetch.Of(instance);
-        if (instance.Pool is { } pool)
-        {
-            Prefetch.Of(pool);
-        }
     }
 
     private InstanceState? TryPickWithCare(in PickCall call)
@@ -132,6 +116,21 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 
         return _instances[Better(
             first, second, TCost.Compare(_instances[first].Load, PerWeight(first), _instances[second].Load, PerWeight(second), call.Now))];
+    }
+
+    // Who will be drawn is known beforehand, so it is fetched from memory while calls do other things: one pick after the other where
+    // they are found, themselves, and what they are called with. Another thread may draw them; then it has them near.
+    private static void Foresee(InstanceState[] instances, MeshRandom random)
+    {
+        var (first, second) = DrawEvenly(random.ForeseeBits(3), instances.Length);
+        Prefetch.At(ref instances[first]);
+        Prefetch.At(ref instances[second]);
+        (first, second) = DrawEvenly(random.ForeseeBits(2), instances.Length);
+        Prefetch.Of(instances[first]);
+        Prefetch.Of(instances[second]);
+        (first, second) = DrawEvenly(random.ForeseeBits(1), instances.Length);
+        Prefetch.Of(instances[first].Pool);
+        Prefetch.Of(instances[second].Pool);
     }
 
     // The second when the number is negative, by its sign spread over all bits.

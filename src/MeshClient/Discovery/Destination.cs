@@ -48,9 +48,6 @@ internal sealed class Destination(DestinationName name, ServiceState service)
         }
     }
 
-    /// <summary>A call has begun that will soon choose.</summary>
-    public void Foresee(MeshRandom random) => _callable.Picker.Foresee(random);
-
     /// <summary>Chooses an instance; null when none may be called.</summary>
     public InstanceState? TryPick(in PickCall call)
     {

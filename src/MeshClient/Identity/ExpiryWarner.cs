@@ -9,7 +9,10 @@ namespace MeshClient.Identity;
 /// </summary>
 internal sealed partial class ExpiryWarner : IDisposable
 {
-    private static readonly double[] Shares = [0.9, 0.95, 0.99, 1];
+    /// <summary>The share of its life at which a certificate should have been renewed: Consul renews at 60 to 90 %, and so do we.</summary>
+    public const double Overdue = 0.9;
+
+    private static readonly double[] Shares = [Overdue, 0.95, 0.99, 1];
 
     // A clock that has been put right must be noticed.
     private static readonly TimeSpan LongestLook = TimeSpan.FromHours(1);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Identity;
@@ -50,6 +51,21 @@ internal sealed class FileLeafSource(string certificateFile, string keyFile, Tim
         var bytes = new byte[file.Length];
         file.ReadExactly(bytes);
         return bytes;
+    }
+
+    /// <summary>Reads the certificates of a file, which may hold the key besides: its text is no string either.</summary>
+    internal static IReadOnlyList<X509Certificate2> ReadCertificates(byte[] pem)
+    {
+        var text = ArrayPool<char>.Shared.Rent(pem.Length);
+        try
+        {
+            return PemReader.ReadCertificates(text.AsSpan(0, Encoding.UTF8.GetChars(pem, text)));
+        }
+        finally
+        {
+            Clear(text);
+            CryptographicOperations.ZeroMemory(pem);
+        }
     }
 
     /// <summary>What a file that cannot be used is reported as. What is in it is never part of the message.</summary>
@@ -103,7 +119,7 @@ internal sealed class FileLeafSource(string certificateFile, string keyFile, Tim
         try
         {
             var length = Encoding.UTF8.GetChars(key, text);
-            var leaf = PemReader.JoinLeaf(PemReader.ReadCertificates(Encoding.UTF8.GetString(certificate)), text.AsSpan(0, length));
+            var leaf = PemReader.JoinLeaf(ReadCertificates(certificate), text.AsSpan(0, length));
             if (leaf.Id.TryGetService(out var owner) && owner.Name == service)
             {
                 return leaf;
@@ -114,8 +130,13 @@ internal sealed class FileLeafSource(string certificateFile, string keyFile, Tim
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(MemoryMarshal.AsBytes(text.AsSpan()));
-            ArrayPool<char>.Shared.Return(text);
+            Clear(text);
         }
+    }
+
+    private static void Clear(char[] text)
+    {
+        CryptographicOperations.ZeroMemory(MemoryMarshal.AsBytes(text.AsSpan()));
+        ArrayPool<char>.Shared.Return(text);
     }
 }

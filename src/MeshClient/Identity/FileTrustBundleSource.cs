@@ -47,7 +47,7 @@ internal sealed class FileTrustBundleSource(string file, Func<string> trustDomai
     /// <exception cref="FormatException">It has none.</exception>
     public static string ReadTrustDomain(string certificateFile)
     {
-        var certificates = PemReader.ReadCertificates(Encoding.UTF8.GetString(FileLeafSource.ReadFile(certificateFile)));
+        var certificates = FileLeafSource.ReadCertificates(FileLeafSource.ReadFile(certificateFile));
         try
         {
             return certificates.Count > 0 && SpiffeCertificate.TryReadId(certificates[0], out var id, out _)

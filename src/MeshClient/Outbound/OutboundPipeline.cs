@@ -30,12 +30,10 @@ internal sealed class OutboundPipeline
     private readonly Func<OutboundCall, ValueTask<OutboundAttempt>> _attemptAsync;
     private readonly Func<OutboundCall, ValueTask<OutboundAttempt>> _attemptsAsync;
     private readonly TimeProvider _time;
-    private readonly MeshRandom _random;
 
     public OutboundPipeline(MeshTelemetry telemetry, ShedTelemetry shed, TimeProvider time, MeshRandom random)
     {
         _time = time;
-        _random = random;
         _fallback = new FallbackStage(telemetry, time);
         _retry = new RetryStage(time, random, telemetry);
         _hedge = new HedgeStage(this, time, telemetry);
@@ -97,7 +95,6 @@ internal sealed class OutboundPipeline
         MeshCallException? rejection,
         CancellationToken cancellationToken)
     {
-        destination.Foresee(_random);
         var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
         var sending = Send(call);
         TelemetryStage.Leave(call);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Security;
 using MeshClient.Core.Discovery;
+using MeshClient.Core.Identity;
 using MeshClient.Identity;
 using MeshClient.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,7 @@ internal sealed class TransportFactory : IDisposable
     private readonly ConnectionLeases _leases;
     private readonly ConcurrentDictionary<InstanceTransport, ITimer?> _live = new();
     private readonly Func<InstanceConnector, HttpMessageHandler>? _handlerFactory;
+    private LeafCertificate? _leaf;
     private int _disposed;
 
     /// <param name="identity">What connections are authenticated with.</param>
@@ -49,6 +51,7 @@ internal sealed class TransportFactory : IDisposable
         _logger = logger;
         _handlerFactory = handlerFactory;
         _leases = new ConnectionLeases(identity, DrainWindow.Caller, "outbound", time, random);
+        _leaf = identity.Current?.Leaf;
         _identity.Changed += OnIdentityChanged;
     }
 
@@ -138,6 +141,13 @@ internal sealed class TransportFactory : IDisposable
 
     private void OnIdentityChanged(IdentitySnapshot snapshot)
     {
+        // Where it is the roots that have changed, only what hangs on one that is gone has to be replaced: see the leases.
+        var leaf = (_identity.Current ?? snapshot).Leaf;
+        if (ReferenceEquals(leaf, Interlocked.Exchange(ref _leaf, leaf)))
+        {
+            return;
+        }
+
         foreach (var transport in _live.Keys.Where(one => one.UsesIdentity))
         {
             var delay = _rotationSpread * _random.NextDouble();

@@ -12,6 +12,7 @@ using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
 
@@ -115,6 +116,29 @@ public sealed class ConnectionLeaseTests
 
         await Assert.ThrowsAnyAsync<Exception>(() => HearAsync(words.Writer, talk, 4));
         Assert.Contains("root", host.Logs.Of(108).Single().Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task HealthCheck_CertificateComesToItsEnd_IsDegradedThenUnhealthy()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var plane = new InMemoryControlPlane { LeafLifetime = Short };
+        await using var host = await InboundTestHost.StartAsync(
+            controlPlane: plane,
+            build: builder =>
+            {
+                builder.Services.AddSingleton<TimeProvider>(time);
+                builder.Services.AddHealthChecks().AddMeshIdentity();
+            });
+        var checks = host.Services.GetRequiredService<HealthCheckService>();
+
+        Assert.Equal(HealthStatus.Healthy, (await checks.CheckHealthAsync(Token)).Status);
+        time.Advance(Short - TimeSpan.FromMinutes(3));
+        Assert.Equal(HealthStatus.Degraded, (await checks.CheckHealthAsync(Token)).Status);
+        time.Advance(TimeSpan.FromMinutes(3));
+        var report = await checks.CheckHealthAsync(Token);
+        Assert.Equal(HealthStatus.Unhealthy, report.Status);
+        Assert.Contains("svc/orders", report.Entries["mesh-identity"].Description, StringComparison.Ordinal);
     }
 
     [Theory]

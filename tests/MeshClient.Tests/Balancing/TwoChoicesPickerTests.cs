@@ -28,6 +28,25 @@ public sealed class TwoChoicesPickerTests
         Assert.All(share, picks => Assert.InRange(picks, mean - tolerance, mean + tolerance));
     }
 
+    [Fact]
+    public void Pick_SoManyThatTheyAreFetchedBeforehand_AreTheSameAsWithout()
+    {
+        var instances = TestInstances.Make(5000, _time);
+        for (var i = 0; i < instances.Length; i++)
+        {
+            instances[i].Load.Observe(1 + (i * 7919 % 5000), _time.GetTimestamp());
+        }
+
+        var picker = new TwoChoicesPicker<LatencyCost>(instances);
+        var (random, other) = (new MeshRandom(3), new MeshRandom(3));
+        for (var i = 0; i < 2000; i++)
+        {
+            // Where any may be out they are looked at one by one, and none beforehand.
+            var careful = picker.TryPick(new PickCall([], anyOut: true, other, _time.GetTimestamp()));
+            Assert.Same(careful, picker.TryPick(new PickCall([], anyOut: false, random, _time.GetTimestamp())));
+        }
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(10)]

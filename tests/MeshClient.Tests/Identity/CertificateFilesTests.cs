@@ -58,6 +58,16 @@ public sealed class CertificateFilesTests : IDisposable
         Assert.NotEqual(read.Index, renewed.Index);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadLeaf_OneFileForBoth_IsTaken()
+    {
+        using var leaf = _authority.IssueLeaf(Web);
+        await File.WriteAllTextAsync(CertificateFile, KeyOf(leaf) + "\n" + ChainOf(leaf), Token);
+        using var read = (await new FileLeafSource(CertificateFile, CertificateFile, Interval, _time).ReadLeafAsync(Web, 0, Token)).Value;
+        Assert.Equal(leaf, read);
+        Assert.True(read.Certificate.HasPrivateKey);
+    }
+
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData("certificate first")]
     [InlineData("key first")]

@@ -94,6 +94,35 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         Assert.Same(before[InstanceSecurity.Plaintext], Pool(transports[InstanceSecurity.Plaintext]));
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Changed_RootsOnly_ReplacesNoConnections()
+    {
+        var time = new FakeTimeProvider();
+        using var factory = new TransportFactory(
+            _identity, TimeSpan.FromSeconds(10), time, _random, NullLogger<TransportFactory>.Instance, _ => new HttpClientHandler());
+        var endpoint = new InstanceEndpoint(null, "127.0.0.1", 9, InstanceSecurity.Mesh);
+        var transport = new InstanceTransport(
+            factory, TestInstances.Describe(endpoints: endpoint), endpoint, TimeSpan.FromSeconds(1), new InstanceVitals(1));
+        // After the factory, which therefore has heard of it when this has.
+        using var told = new SemaphoreSlim(0);
+        _identity.Changed += _ => told.Release();
+        await GetAsync(_authority.IssueLeaf(TestInstances.Service), CopyOf(_authority.Bundle));
+        await told.WaitAsync(TestContext.Current.CancellationToken).BoundedAsync();
+        var before = Pool(transport);
+
+        _authority.Rotate();
+        _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
+        await told.WaitAsync(TestContext.Current.CancellationToken).BoundedAsync();
+        Assert.Equal(0, time.ActiveTimers);
+
+        _source.Leaves.Writer.TryWrite(_authority.IssueLeaf(TestInstances.Service));
+        await told.WaitAsync(TestContext.Current.CancellationToken).BoundedAsync();
+        Assert.Equal(1, time.ActiveTimers);
+        Assert.Same(before, Pool(transport));
+        time.Advance(TimeSpan.FromSeconds(10));
+        Assert.NotSame(before, Pool(transport));
+    }
+
     private static TrustBundle CopyOf(TrustBundle bundle)
     {
         var roots = bundle.Roots.Select(root => X509CertificateLoader.LoadCertificate(root.RawData)).ToList();

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using MeshClient.Configuration;
 using MeshClient.Core.Naming;
+using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -155,13 +156,20 @@ public sealed class ConnectionLeaseTests
         using var metrics = new MetricRecorder();
         var (env, time, _) = await StartAsync("HTTP/2", isOwn: true, metrics);
         await using var disposing = env;
+        var monitor = env.Services.GetRequiredService<MeshIdentityMonitor>();
+        Assert.Equal(new MeshIdentityStatus(MeshIdentityState.Pending, null, null, null), monitor.Current);
         await CallAsync(env);
         var leaf = env.Identity.Current!.Leaf;
+        Assert.Equal(new MeshIdentityStatus(MeshIdentityState.Valid, leaf.Id, leaf.NotAfter, null), monitor.Current);
         env.ControlPlane.FailWith(new Core.ControlPlane.ControlPlaneException(Core.ControlPlane.ControlPlaneFailure.Unreachable, "The CA is away."));
+        var states = new List<MeshIdentityState>();
         for (var i = 0; i < 32 * 60; i++)
         {
             time.Advance(Second);
+            states.Add(monitor.Current.State);
         }
+
+        Assert.Equal([MeshIdentityState.Valid, MeshIdentityState.Overdue, MeshIdentityState.Expired], states.Distinct());
 
         Assert.Same(leaf, env.Identity.Current!.Leaf);
         var warnings = env.Logs.Lines.Where(line => line.Event.Id is 11 or 12).ToList();
