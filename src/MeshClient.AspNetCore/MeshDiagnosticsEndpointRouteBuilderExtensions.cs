@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Diagnostics;
+using MeshClient.AspNetCore.Endpoints;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,7 +22,7 @@ public static class MeshDiagnosticsEndpointRouteBuilderExtensions
     /// <c>GET /mesh</c>, with this service's identity (never its key), its intentions with their age, and the rules of its
     /// endpoints; and <c>GET /mesh/explain?source=web&amp;method=GET&amp;path=/orders&amp;header=name:value</c>, with what
     /// would become of such a call and why. Maps nothing unless <c>Mesh:Inbound:Diagnostics:Enabled</c> is true and the app is in
-    /// the mesh.
+    /// the mesh. The callers are asked for in shadow mode too.
     /// </summary>
     /// <param name="endpoints">The app.</param>
     /// <param name="pattern">Where. Default: <see cref="DefaultPattern"/>.</param>
@@ -37,7 +38,9 @@ public static class MeshDiagnosticsEndpointRouteBuilderExtensions
             return group;
         }
 
-        group.RequireMeshPeer([.. options.Diagnostics.Callers]);
+        // In shadow mode too: an app that tries its rules has not said that everybody may read them.
+        var rule = new MeshAllowAttribute(options.Diagnostics.Callers, isAlwaysInForce: true);
+        ((IEndpointConventionBuilder)group).Add(endpoint => endpoint.Metadata.Add(rule));
         group.MapGet("/", static context => WriteAsync(
             context, StatusCodes.Status200OK, context.RequestServices.GetRequiredService<DiagnosticsDocument>().State()));
         group.MapGet("/explain", ExplainAsync);

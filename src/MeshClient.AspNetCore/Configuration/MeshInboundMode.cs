@@ -9,7 +9,7 @@ public enum MeshInboundMode
     /// <summary>
     /// They are tried: what intentions, the default action or the mesh's rules about endpoints would deny is logged, counted and
     /// told to observers, and goes on. Still refused are handshakes, requests without a peer, everything while the intentions
-    /// have never been read, and what the app's own authorization refuses.
+    /// have never been read, what the app's own authorization refuses, and the endpoints of <c>MapMeshDiagnostics</c>.
     /// </summary>
     Shadow,
 }

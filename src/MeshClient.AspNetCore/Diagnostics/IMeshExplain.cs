@@ -50,8 +50,8 @@ public sealed record MeshExplanation
     public required IntentionExplanation? Intentions { get; init; }
 
     /// <summary>
-    /// The rules of the endpoints whose routes the path fits. Constraints of routes, and what other middleware makes of the path, are
-    /// not looked at.
+    /// The rules of the endpoint whose route fits the path best. Constraints of routes and hosts are not looked at: behind an endpoint
+    /// that has some, the next best counts as well, and each has to allow the call. Nor is what other middleware makes of the path.
     /// </summary>
     public required IReadOnlyList<MeshExplainedEndpointRule> EndpointRules { get; init; }
 }

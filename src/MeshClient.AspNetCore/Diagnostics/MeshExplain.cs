@@ -32,13 +32,12 @@ internal sealed class MeshExplain(
         var explained = intentions.EvaluatorFor(peer)?.ExplainRequest(
             peer.Source, method, call.Path, new GivenHeaders(call.Headers), new GivenPassports(call.Passports));
         var verdict = explained is null ? InboundRules.WithoutIntentions : InboundVerdict.Of(explained.Verdict);
-        var rules = endpoints.All()
-            .Where(one => MayServe(one.Endpoint, method, call.Path))
-            .Select(one => (one.Endpoint, one.Rule, IsAllowed: one.Rule.Callers.Allows(peer)))
+        var rules = FindServing(method, call.Path)
+            .SelectMany(endpoint => endpoints.Of(endpoint).Select(rule => (Endpoint: endpoint, Rule: rule, IsAllowed: rule.Callers.Allows(peer))))
             .ToList();
         if (verdict.IsPermitted && rules.Find(one => !one.IsAllowed) is { Rule: { } denying })
         {
-            verdict = InboundVerdict.Denied(denying.Denial, options.Value.Mode == MeshInboundMode.Shadow);
+            verdict = InboundVerdict.Denied(denying.Denial, options.Value.Mode == MeshInboundMode.Shadow && !denying.IsAlwaysInForce);
         }
 
         return new MeshExplanation
@@ -56,21 +55,40 @@ internal sealed class MeshExplain(
         };
     }
 
-    private static bool MayServe(Endpoint endpoint, string method, string path)
+    // Routing takes the best of the routes that fit. Whether one with conditions does is not known here: then the next may serve too.
+    private IEnumerable<Endpoint> FindServing(string method, string path)
     {
-        if (endpoint is not RouteEndpoint { RoutePattern: { RawText: { } pattern } route })
+        var byRank = endpoints.Endpoints().OfType<RouteEndpoint>()
+            .Where(endpoint => MayServe(endpoint, method, path))
+            .GroupBy(endpoint => (endpoint.Order, endpoint.RoutePattern.InboundPrecedence))
+            .OrderBy(rank => rank.Key);
+        foreach (var rank in byRank)
         {
-            return true;
-        }
+            foreach (var endpoint in rank)
+            {
+                yield return endpoint;
+            }
 
+            if (rank.Any(endpoint => !HasConditions(endpoint)))
+            {
+                yield break;
+            }
+        }
+    }
+
+    private static bool HasConditions(RouteEndpoint endpoint) =>
+        endpoint.RoutePattern.ParameterPolicies.Count > 0 || endpoint.Metadata.GetMetadata<IHostMetadata>() is { Hosts.Count: > 0 };
+
+    private static bool MayServe(RouteEndpoint endpoint, string method, string path)
+    {
         if (endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods: { Count: > 0 } methods }
             && !methods.Contains(method, StringComparer.OrdinalIgnoreCase))
         {
             return false;
         }
 
-        var matcher = new TemplateMatcher(TemplateParser.Parse(pattern), new RouteValueDictionary(route.Defaults));
-        return matcher.TryMatch(path, []);
+        var route = endpoint.RoutePattern;
+        return new TemplateMatcher(new RouteTemplate(route), new RouteValueDictionary(route.Defaults)).TryMatch(path, []);
     }
 
     private MeshPeer PeerOf(string source)

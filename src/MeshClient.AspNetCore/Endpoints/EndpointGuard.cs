@@ -46,7 +46,7 @@ internal sealed class EndpointGuard
             return endpoint;
         }
 
-        var verdict = InboundVerdict.Denied(rule, _isTried && peer is not null);
+        var verdict = InboundVerdict.Denied(rule.Denial, _isTried && !rule.IsAlwaysInForce && peer is not null);
         if (verdict.IsPermitted)
         {
             // Routing may be asked twice; told once.

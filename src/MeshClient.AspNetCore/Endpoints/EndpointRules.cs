@@ -4,6 +4,7 @@ using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Peers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -32,7 +33,7 @@ internal sealed class EndpointRules
     /// <summary>The rule that keeps a peer from an endpoint; null: none does.</summary>
     /// <param name="endpoint">The endpoint.</param>
     /// <param name="peer">The caller; null: nobody the mesh knows, whom every rule keeps out.</param>
-    public InboundRule? FindDenying(Endpoint endpoint, MeshPeer? peer)
+    public EndpointRule? FindDenying(Endpoint endpoint, MeshPeer? peer)
     {
         // Most apps have no rules in their configuration, and metadata is quickest to ask.
         if (_configured.Length == 0 && endpoint.Metadata.GetMetadata<MeshAllowAttribute>() is null)
@@ -44,16 +45,22 @@ internal sealed class EndpointRules
         {
             if (!rule.Callers.Allows(peer))
             {
-                return rule.Denial;
+                return rule;
             }
         }
 
         return null;
     }
 
+    /// <summary>The endpoints there are now.</summary>
+    public IReadOnlyList<Endpoint> Endpoints() => _services.GetRequiredService<EndpointDataSource>().Endpoints;
+
+    /// <summary>The rules of an endpoint.</summary>
+    public IReadOnlyList<EndpointRule> Of(Endpoint endpoint) => _found.GetValue(endpoint, _find);
+
     /// <summary>All rules of the endpoints there are now.</summary>
     public IEnumerable<(Endpoint Endpoint, EndpointRule Rule)> All() =>
-        Endpoints().SelectMany(endpoint => _found.GetValue(endpoint, _find).Select(rule => (endpoint, rule)));
+        Endpoints().SelectMany(endpoint => Of(endpoint).Select(rule => (endpoint, rule)));
 
     /// <summary>Checks the rules against the endpoints the app has.</summary>
     /// <exception cref="InvalidOperationException">All that is wrong with them.</exception>
@@ -79,6 +86,11 @@ internal sealed class EndpointRules
             }
         }
 
+        foreach (var method in endpoints.SelectMany(FindRulesOfHubMethods))
+        {
+            problems.Add($"[MeshAllow] stands on the method {method} of a hub, where it would protect nothing: the endpoint is the hub. Put it there, or ask for a policy with RequireMeshPeer on the method.");
+        }
+
         if (problems.Count > 0)
         {
             throw new InvalidOperationException(string.Join(Environment.NewLine, problems.Distinct(StringComparer.Ordinal)));
@@ -92,12 +104,17 @@ internal sealed class EndpointRules
         ?? endpoint?.DisplayName
         ?? "(without name)";
 
-    private IReadOnlyList<Endpoint> Endpoints() => _services.GetRequiredService<EndpointDataSource>().Endpoints;
+    private static IEnumerable<string> FindRulesOfHubMethods(Endpoint endpoint) =>
+        endpoint.Metadata.GetMetadata<HubMetadata>()?.HubType.GetMethods()
+            .Where(method => method.IsDefined(typeof(MeshAllowAttribute), inherit: true))
+            .Select(method => $"{method.DeclaringType?.Name}.{method.Name}") ?? [];
 
+    // What holds in shadow mode too comes first: one that is only tried must not answer for it.
     private EndpointRule[] Find(Endpoint endpoint) =>
     [
         .. endpoint.Metadata.GetOrderedMetadata<MeshAllowAttribute>()
-            .Select(attribute => new EndpointRule($"endpoint:{NameOf(endpoint)}", attribute.List)),
+            .OrderByDescending(attribute => attribute.IsAlwaysInForce)
+            .Select(attribute => new EndpointRule($"endpoint:{NameOf(endpoint)}", attribute.List, attribute.IsAlwaysInForce)),
         .. _configured.Where(rule => rule.IsFor(endpoint)).Select(rule => rule.Rule),
     ];
 
@@ -107,7 +124,7 @@ internal sealed class EndpointRules
 
         public string Key => key;
 
-        public EndpointRule Rule { get; } = new($"rule:{key}", new CallerList(options.Callers));
+        public EndpointRule Rule { get; } = new($"rule:{key}", new CallerList(options.Callers), isAlwaysInForce: false);
 
         public bool IsFor(Endpoint endpoint) => options.Endpoint is { } name
             ? string.Equals(endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName, name, StringComparison.Ordinal)
@@ -129,9 +146,12 @@ internal sealed class EndpointRules
 }
 
 /// <summary>One rule about who may call an endpoint.</summary>
-internal sealed class EndpointRule(string name, CallerList callers)
+internal sealed class EndpointRule(string name, CallerList callers, bool isAlwaysInForce)
 {
     public CallerList Callers => callers;
+
+    /// <summary>Whether it holds in shadow mode too.</summary>
+    public bool IsAlwaysInForce => isAlwaysInForce;
 
     /// <summary>What it says to those it does not name.</summary>
     public InboundRule Denial { get; } = new(name, "The endpoint may be called only by services that a rule of this service names.");

@@ -22,9 +22,20 @@ public sealed class MeshAllowAttribute : Attribute
         _list = new CallerList(callers);
     }
 
+    /// <param name="callers">Names who may call.</param>
+    /// <param name="isAlwaysInForce">See <see cref="IsAlwaysInForce"/>.</param>
+    internal MeshAllowAttribute(IEnumerable<string> callers, bool isAlwaysInForce)
+    {
+        _list = new CallerList(callers);
+        IsAlwaysInForce = isAlwaysInForce;
+    }
+
     /// <summary>Who may call; empty: any service of this trust domain.</summary>
     public IReadOnlyList<string> Callers => _list.Names;
 
     /// <summary>The same, ready to be compared.</summary>
     internal CallerList List => _list;
+
+    /// <summary>Whether it holds in shadow mode too: it is of ours, and nobody has to try it.</summary>
+    internal bool IsAlwaysInForce { get; }
 }

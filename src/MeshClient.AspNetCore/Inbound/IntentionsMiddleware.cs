@@ -35,8 +35,8 @@ internal sealed class IntentionsMiddleware(
         var path = PathOf(context.Request);
         while (intentions.EvaluatorFor(peer) is { } evaluator)
         {
-            var verdict = InboundVerdict.Of(evaluator.EvaluateRequest(
-                peer.Source, method, path, new HeaderLookup(context.Request.Headers), new PassportLookup(request, mayAsk: true)));
+            var verdict = RequestDecision.Make(
+                evaluator, peer.Source, method, path, new HeaderLookup(context.Request.Headers), new PassportLookup(request, mayAsk: true));
             if (request.Passports is { IsWanting: true } wanted)
             {
                 return WithPassportsAsync(context, request, peer, wanted, next);

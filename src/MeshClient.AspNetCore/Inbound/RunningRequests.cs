@@ -117,12 +117,13 @@ internal sealed partial class RunningRequests : IDisposable
 
     private InboundVerdict Decide(MeshPeer peer, in RunningRequest running) =>
         _intentions.EvaluatorFor(peer) is { } evaluator
-            ? InboundVerdict.Of(evaluator.EvaluateRequest(
+            ? RequestDecision.Make(
+                evaluator,
                 peer.Source,
                 running.Method,
                 running.Path,
                 new HeaderLookup(running.Context.Features.GetRequiredFeature<IHttpRequestFeature>().Headers),
-                new PassportLookup(running.Request, mayAsk: false)))
+                new PassportLookup(running.Request, mayAsk: false))
             : InboundRules.WithoutIntentions;
 
     [LoggerMessage(137, LogLevel.Error, "The requests of {Source} that are being served could not be looked at after the intentions had changed.")]

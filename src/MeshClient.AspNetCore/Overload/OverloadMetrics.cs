@@ -10,6 +10,7 @@ internal sealed class OverloadMetrics
     /// <summary>The tag with the name of a share.</summary>
     public const string ShareTag = "meshclient.share";
 
+    private readonly BoundedNames _sources = new();
     private readonly Meter _meter;
     private readonly Counter<long> _shed;
 
@@ -27,7 +28,7 @@ internal sealed class OverloadMetrics
     {
         if (_shed.Enabled)
         {
-            var tags = new TagList { { InboundMetrics.SourceTag, source }, { InboundMetrics.ReasonTag, Name(shed.Reason) } };
+            var tags = new TagList { { InboundMetrics.SourceTag, _sources.Of(source) }, { InboundMetrics.ReasonTag, Name(shed.Reason) } };
             if (shed.Share is { } share)
             {
                 tags.Add(ShareTag, share.Name);

@@ -8,7 +8,7 @@ namespace MeshClient.AspNetCore.Telemetry;
 
 /// <summary>
 /// What the receiving side counts, in the meter <c>MeshClient</c>. Sources are names from verified certificates and rules
-/// are ids of intentions, so no caller can make up new series.
+/// are ids of intentions, so no caller can make up new series; their number is bounded all the same, for they come and go.
 /// </summary>
 internal sealed class InboundMetrics
 {
@@ -25,6 +25,8 @@ internal sealed class InboundMetrics
     public const string Shadow = "shadow";
 
     private readonly MeshIdentity _identity;
+    private readonly BoundedNames _sources = new();
+    private readonly BoundedNames _rules = new();
     private readonly Counter<long> _requests;
     private readonly UpDownCounter<long> _active;
     private readonly Counter<long> _handshakeFailures;
@@ -48,7 +50,7 @@ internal sealed class InboundMetrics
     /// <param name="source">The caller.</param>
     /// <param name="wasServed">Whether that was while it was being served; otherwise it was refused at once.</param>
     public void DeadlinePassed(string source, bool wasServed) =>
-        _deadlines.Add(1, new(SourceTag, source), new(OutcomeTag, wasServed ? "cancelled" : "refused"));
+        _deadlines.Add(1, new(SourceTag, _sources.Of(source)), new(OutcomeTag, wasServed ? "cancelled" : "refused"));
 
     public void Entered() => _active.Add(1);
 
@@ -60,10 +62,10 @@ internal sealed class InboundMetrics
         {
             _requests.Add(1, new TagList
             {
-                { SourceTag, source },
+                { SourceTag, _sources.Of(source) },
                 { DestinationTag, _identity.Service.Value },
                 { OutcomeTag, !verdict.IsPermitted ? Denied : verdict.IsShadow ? Shadow : Permitted },
-                { RuleTag, verdict.Rule ?? InboundRules.NotEnforced },
+                { RuleTag, _rules.Of(verdict.Rule ?? InboundRules.NotEnforced) },
             });
         }
     }

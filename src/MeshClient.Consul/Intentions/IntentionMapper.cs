@@ -77,7 +77,9 @@ internal static class IntentionMapper
             || JsonContent.IsAny(document.Unknown)
             || JsonContent.IsAny(http?.Unknown)
             || new[] { http?.PathExact, http?.PathPrefix, http?.PathRegex }.Count(path => !string.IsNullOrEmpty(path)) > 1
-            || headers.Any(header => header is null || !IsUnderstood(header));
+            || headers.Any(header => header is null || !IsUnderstood(header))
+            // Those are left out below, and a list that has become empty would mean any method.
+            || (http?.Methods ?? []).Any(method => method is null);
         return new IntentionPermission
         {
             Action = ReadAction(document.Action) ?? IntentionAction.Deny,

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Security;
 using System.Net.Sockets;
 using MeshClient.AspNetCore.Denials;
+using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.AspNetCore.Tests.Support;
@@ -146,6 +147,24 @@ public sealed class DenialTests
         Assert.Equal(
             ["connection denied", "open-connection denied", "connection shadow"],
             host.Metrics.Of("meshclient.inbound.denials").Select(one => $"{one.Tags["meshclient.stage"]} {one.Tags["meshclient.outcome"]}"));
+    }
+
+    [Fact]
+    public async Task Metrics_OfMoreCallersThanTheBound_CallTheRestOther()
+    {
+        await using var host = await StartAsync();
+        var metrics = host.Metrics;
+        var inbound = host.Services.GetRequiredService<InboundMetrics>();
+        for (var i = 0; i < 2000; i++)
+        {
+            inbound.Decided($"caller-{i}", InboundVerdict.Denied(new InboundRule($"rule-{i}", "It denies."), isTried: false));
+        }
+
+        var counted = metrics.Of("meshclient.inbound.requests");
+
+        Assert.InRange(counted.Select(one => one.Tags[InboundMetrics.SourceTag]).Distinct().Count(), 2, 1001);
+        Assert.InRange(counted.Select(one => one.Tags[InboundMetrics.RuleTag]).Distinct().Count(), 2, 1001);
+        Assert.Equal(BoundedNames.Other, counted[^1].Tags[InboundMetrics.SourceTag]);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using MeshClient.AspNetCore.Diagnostics;
+using MeshClient.AspNetCore.Tests.Endpoints;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
@@ -41,6 +42,20 @@ public sealed class DiagnosticsTests
 
         Assert.Equal(status, await StatusAsync(host, caller, "/mesh"));
         Assert.Equal(status, await StatusAsync(host, caller, "/mesh/explain?source=web"));
+    }
+
+    [Theory]
+    [InlineData("ops", 200, true)]
+    [InlineData("web", 403, false)]
+    [InlineData("anybody", 403, false)]
+    public async Task Diagnostics_InShadowMode_AreForTheCallersNamedOnly(string caller, int status, bool isAllowed)
+    {
+        await using var host = await StartAsync(new(Enabled) { ["Mesh:Inbound:Mode"] = "Shadow" });
+
+        Assert.Equal(status, await StatusAsync(host, caller, "/mesh"));
+        Assert.Equal(200, await StatusAsync(host, caller, "/admin/1"));
+        var explanation = host.Services.GetRequiredService<IMeshExplain>().Explain(new MeshExplainedCall { Source = caller, Path = "/mesh" });
+        Assert.Equal(isAllowed, explanation.IsAllowed);
     }
 
     [Fact]
@@ -146,6 +161,29 @@ public sealed class DiagnosticsTests
         Assert.Contains(explanation.Intentions.Rules, rule => rule is { Rule: "web-rule#1", Effect: RuleEffect.Decides });
         using var web = host.CallerFrom("web");
         Assert.Equal(HttpStatusCode.OK, (await web.GetAsync("/items/1", Token)).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/reports", true)]
+    [InlineData("/elsewhere", false)]
+    [InlineData("/numbers/1", true)]
+    [InlineData("/numbers/one", false)]
+    public async Task Explain_WhereSeveralRoutesFit_GoesByTheBestThatIsSure(string path, bool isServed)
+    {
+        await using var host = await InboundTestHost.StartAsync(
+            app =>
+            {
+                app.MapGet("/reports", () => "reports");
+                app.MapGet("/numbers/{id:int}", (int id) => id);
+                app.MapFallback(() => "fallback").RequireMeshPeer("ops");
+            },
+            controlPlane: EndpointRuleTests.OpenPlane());
+
+        var explanation = host.Services.GetRequiredService<IMeshExplain>().Explain(new MeshExplainedCall { Source = "web", Path = path });
+
+        Assert.Equal(isServed ? 200 : 403, await StatusAsync(host, "web", path));
+        // A constraint is not looked at, so what stands behind it counts too.
+        Assert.Equal(path == "/reports", explanation.IsAllowed);
     }
 
     private static Task<InboundTestHost> StartAsync(Dictionary<string, string?> settings, Action<WebApplicationBuilder>? build = null)

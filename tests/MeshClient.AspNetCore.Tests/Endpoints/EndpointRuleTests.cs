@@ -12,6 +12,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -301,6 +302,31 @@ public sealed class EndpointRuleTests
     }
 
     [Fact]
+    public async Task Start_WithARuleOnTheMethodOfAHub_Fails()
+    {
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(
+            app => app.MapHub<HubWithARuleInside>("/hub"),
+            builder: builder => builder.Services.AddSignalR()));
+
+        Assert.Contains("[MeshAllow] stands on the method HubWithARuleInside.Delete of a hub", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("web", 200)]
+    [InlineData("other", 403)]
+    public async Task MeshAllow_OnAHub_Holds(string caller, int status)
+    {
+        await using var host = await StartAsync(
+            app => app.MapHub<GuardedHub>("/hub"),
+            builder: builder => builder.Services.AddSignalR());
+        using var client = host.CallerFrom(caller);
+
+        using var response = await client.PostAsync("/hub/negotiate?negotiateVersion=1", null, Token);
+
+        Assert.Equal(status, (int)response.StatusCode);
+    }
+
+    [Fact]
     public void RequireMeshPeer_WithANameThatIsNone_Throws()
     {
         var app = WebApplication.CreateSlimBuilder().Build();
@@ -378,4 +404,15 @@ public sealed class GuardedController : ControllerBase
     [HttpGet("one")]
     [MeshAllow("ops", "other")]
     public string One() => "one";
+}
+
+/// <summary>A hub with a rule.</summary>
+[MeshAllow("web")]
+internal sealed class GuardedHub : Hub;
+
+/// <summary>A hub with a rule where none holds.</summary>
+internal sealed class HubWithARuleInside : Hub
+{
+    [MeshAllow("web")]
+    public Task Delete() => Clients.All.SendAsync("deleted");
 }

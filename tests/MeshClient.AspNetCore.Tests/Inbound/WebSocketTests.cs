@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -42,6 +43,30 @@ public sealed class WebSocketTests
         Assert.Equal(HttpStatusCode.Forbidden, socket.HttpStatusCode);
     }
 
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task WebSocket_WhereGetIsDenied_IsNotMadeHoweverItComes(string version)
+    {
+        using var plane = new InMemoryControlPlane();
+        plane.SetIntentions(InboundTestHost.Orders, IntentionAction.Allow, new Intention
+        {
+            Id = "web-rule",
+            Source = "web",
+            Destination = "orders",
+            Permissions = [new() { Action = IntentionAction.Deny, PathExact = "/echo", Methods = ["GET"] }],
+        });
+        await using var host = await StartAsync(plane);
+        using var invoker = host.CallerFrom("web");
+        using var socket = Create(version);
+
+        await Assert.ThrowsAsync<WebSocketException>(() => socket.ConnectAsync(Address(host), invoker, TestContext.Current.CancellationToken).Bounded());
+
+        Assert.Contains("by rule web-rule#1", Assert.Single(host.Logs.Of(101)).Text, StringComparison.Ordinal);
+        using var post = await invoker.PostAsync("/echo", null, TestContext.Current.CancellationToken);
+        Assert.NotEqual(HttpStatusCode.Forbidden, post.StatusCode);
+    }
+
     private static Uri Address(InboundTestHost host) => new($"wss://127.0.0.1:{host.MeshPort}/echo");
 
     private static ClientWebSocket Create(string version)
@@ -52,7 +77,7 @@ public sealed class WebSocketTests
         return socket;
     }
 
-    private static Task<InboundTestHost> StartAsync() => InboundTestHost.StartAsync(
+    private static Task<InboundTestHost> StartAsync(InMemoryControlPlane? plane = null) => InboundTestHost.StartAsync(
         map: app =>
         {
             app.UseWebSockets();
@@ -65,5 +90,5 @@ public sealed class WebSocketTests
                 await socket.SendAsync(Encoding.UTF8.GetBytes(answer), WebSocketMessageType.Text, true, context.RequestAborted);
             });
         },
-        controlPlane: new InMemoryControlPlane());
+        controlPlane: plane ?? new InMemoryControlPlane());
 }

@@ -69,6 +69,7 @@ public sealed class IntentionMapperTests
     [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[{"Name":"a"}]}}] """)]
     [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[{"Name":"a","Exact":"x","Prefix":"x"}]}}] """)]
     [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Header":[null]}}] """)]
+    [InlineData(""" "Permissions":[{"Action":"allow","HTTP":{"Methods":[null]}}] """)]
     public void Map_AllowWithARequirementThatCannotBeChecked_NeverAllows(string json) => Assert.False(Allows(json, IntentionAction.Deny));
 
     [Fact]
