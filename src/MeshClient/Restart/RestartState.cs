@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Security.Cryptography;
 using MeshClient.Configuration;
 using MeshClient.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -13,9 +12,6 @@ namespace MeshClient.Restart;
 /// <remarks>Nothing here fails a start or a call: a file that is not good is told of in the log and taken as none.</remarks>
 internal sealed partial class RestartState : IDisposable
 {
-    // Clocks are set and drift; more than this is another time.
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
-
     // The wait of a long poll, after which it confirms what it has: a process that is killed leaves a file no older than this.
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMinutes(5);
 
@@ -175,9 +171,11 @@ internal sealed partial class RestartState : IDisposable
                 document.Entries.Count(entry => entry.Kind == SavedKind.Instances),
                 string.Join(", ", _inFile.Keys.Order().Select(kind => $"{kind} of {AgeOf(_inFile[kind]):c} ago")));
         }
-        catch (StateRefusedException e)
+        catch (Exception e)
         {
-            LogRefused(_logger, _file.FullPath, e.Message);
+            // Whatever it is that cannot be read, an app has to start. What others than we say of it may quote it.
+            _entries.Clear();
+            LogRefused(_logger, _file.FullPath, e is StateRefusedException ? e.Message : $"it cannot be read ({e.GetType().Name})");
         }
     }
 
@@ -191,30 +189,7 @@ internal sealed partial class RestartState : IDisposable
                 $"it belongs to service '{document.Service}', not to '{_service}', and is left as it is; give each service a file of its own, or delete it");
         }
 
-        if (document.WrittenAt - _time.GetUtcNow() > ClockTolerance || document.Entries.Any(entry => entry.ConfirmedAt - document.WrittenAt > ClockTolerance))
-        {
-            throw new StateRefusedException($"it is from the future ({document.WrittenAt:O}); check the clock of this machine");
-        }
-
-        foreach (var entry in document.Entries)
-        {
-            if (TrustDomainOf(entry) is { } domain && !string.Equals(domain, document.TrustDomain, StringComparison.Ordinal))
-            {
-                throw new StateRefusedException($"its {entry.Kind} is of trust domain {domain}, not of {document.TrustDomain}");
-            }
-        }
-    }
-
-    private static string? TrustDomainOf(SavedEntry entry)
-    {
-        try
-        {
-            return StateCodecs.FindTrustDomain(entry);
-        }
-        catch (Exception e) when (SavedJson.IsReadFailure(e) || e is CryptographicException)
-        {
-            throw new StateRefusedException($"its {entry.Kind} cannot be read");
-        }
+        SavedDocumentCheck.Verify(document, _time.GetUtcNow());
     }
 
     private void MoveInLock(string trustDomain)

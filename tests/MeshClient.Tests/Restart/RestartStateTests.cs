@@ -93,6 +93,16 @@ public sealed class RestartStateTests : IDisposable
     }
 
     [Fact]
+    public void Find_SealedDocumentThatMakesNoSense_IsRefusedAndNothingIsThrown()
+    {
+        _fixture.Write(new SavedDocument { Service = "web", WrittenAt = _fixture.Time.GetUtcNow(), Entries = [null!] });
+        using var state = _fixture.Open();
+
+        Assert.Null(state.Find(SavedKind.Instances, "orders"));
+        Assert.Single(_fixture.Logged(42));
+    }
+
+    [Fact]
     public void Find_OlderThanMaxAge_GivesNothingAndIsNotWrittenAgain()
     {
         void Short(MeshStateFileOptions options) => options.MaxAge = TimeSpan.FromHours(1);

@@ -101,8 +101,11 @@ public sealed class ConnectionLeaseTests
         await stream.HearAsync(2);
 
         peer.Tls!.Renew(env.Authority.IssueLeaf(Orders));
+        // Told last, so the leases have heard of it as well.
+        var isGone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        env.Identity.Changed += one => _ = one.Bundle.Roots.Count == 1 && isGone.TrySetResult();
         env.ControlPlane.RetireOldRoots();
-        await Eventually.HoldsAsync(() => env.Identity.Current!.Bundle.Roots.Count == 1, "the old root to go");
+        await isGone.Task.WaitAsync(Token);
         time.Advance(MeshDefaults.ExpiryGrace - Second);
         await stream.HearAsync(3);
         await CallAsync(env);
