@@ -1,9 +1,11 @@
 using MeshClient.AspNetCore.Denials;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
+using MeshClient.Dialing;
 using MeshClient.OpenTelemetry;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using Microsoft.AspNetCore.Connections;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
@@ -41,6 +43,38 @@ internal static class Snippets
     {
         // README: own picker
         services.AddKeyedSingleton<IInstancePicker, FewestInFlight>("orders");
+        // README: end
+    }
+
+    public static async Task DialAsync(IMeshDialer dialer, ReadOnlyMemory<byte> question, CancellationToken cancellationToken)
+    {
+        // README: dial
+        await using var connection = await dialer.ConnectAsync("telegraph", cancellationToken);
+        await connection.WriteAsync(question, cancellationToken);
+        await connection.CloseWriteAsync(cancellationToken);
+        // README: end
+    }
+
+    public static void RawListener(WebApplicationBuilder builder)
+    {
+        // README: raw listener
+        builder.Services.AddMeshInbound();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenAnyIP(7000, listener =>
+            listener.UseMesh().UseConnectionHandler<Telegraph>()));
+        // README: end
+    }
+
+    public static void Forwarder(IServiceCollection services)
+    {
+        // README: forwarder
+        services.AddMeshForwarder("postgres", "127.0.0.1:5432");
+        // README: end
+    }
+
+    public static void Expose(IServiceCollection services)
+    {
+        // README: expose
+        services.AddMeshExpose("127.0.0.1:5432");
         // README: end
     }
 

@@ -14,6 +14,7 @@ return args switch
     ["overload-server", var registry, var limit] => await OverloadServer.RunAsync(registry, limit),
     ["sidecars", ..] => await SidecarBenchmark.RunAsync(args),
     ["sidecar-server", var registry, var plainPort, var meshPort] => await SidecarServer.RunAsync(registry, plainPort, meshPort),
+    ["tcp", ..] => await TcpBenchmark.RunAsync(),
     ["pick", ..] => PickBenchmark.Run(args[1..]),
     ["evaluator", ..] => EvaluatorBenchmark.Run(),
     ["memory", ..] => await MemoryBenchmark.RunAsync(),
@@ -42,6 +43,7 @@ static int Help()
           registry    MeshClient.Server against a real Consul (CONSUL_BIN), both on disk: [register] [writes] [reads] [leaves]
                       [wake] [park] [start] (default: all; 10 000 watchers need "ulimit -n 30000")
           overload    calls answered in time by a service that is asked for twice what it can do, with a learned limit and without
+          tcp         a connection that was dialed against a bare pair of SslStreams: opening, exchanges, bytes a second
           sidecars    the same against pairs of HAProxy and nginx with mutual TLS between them, where they are installed
                       [--seconds N] [--rounds N] (default 3)
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Security;
 using MeshClient.Transport;
+using Microsoft.AspNetCore.Connections;
 
 namespace MeshClient.AspNetCore.Connections;
 
@@ -11,13 +12,16 @@ namespace MeshClient.AspNetCore.Connections;
 /// </summary>
 internal sealed class AcceptedTransport : IDuplexPipe
 {
+    private readonly ConnectionContext _connection;
     private readonly SslStream _tls;
     private readonly TlsTurns _turns;
     private readonly Writer _output;
     private bool _isWriteClosed;
 
-    public AcceptedTransport(IDuplexPipe inner, SslStream tls, TlsTurns turns, SourceCount count)
+    public AcceptedTransport(ConnectionContext connection, SslStream tls, TlsTurns turns, SourceCount count)
     {
+        var inner = connection.Transport;
+        _connection = connection;
         _tls = tls;
         _turns = turns;
         // The handshake has read as well, and nobody reads now.
@@ -129,6 +133,8 @@ internal sealed class AcceptedTransport : IDuplexPipe
         {
             if (exception is not null)
             {
+                // An end in order would say that what came before it is all there is.
+                owner._connection.Abort(new ConnectionAbortedException("The app completed the output with an error.", exception));
                 return;
             }
 

@@ -77,7 +77,7 @@ internal sealed partial class ConnectionGuard : IDisposable
         }
 
         var transport = new AcceptedTransport(
-            connection.Transport,
+            connection,
             connection.Features.GetRequiredFeature<ISslStreamFeature>().SslStream,
             connection.Features.GetRequiredFeature<TlsTurns>(),
             count);

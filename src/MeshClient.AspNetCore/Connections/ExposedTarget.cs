@@ -29,6 +29,7 @@ internal sealed partial class ExposedTarget : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private TaskCompletionSource _lookAgain = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _watching = Task.CompletedTask;
+    private volatile bool _isGone;
     private int _open;
 
     public ExposedTarget(
@@ -58,6 +59,21 @@ internal sealed partial class ExposedTarget : IAsyncDisposable
         {
             _watching = Task.Run(WatchAsync, CancellationToken.None);
         }
+    }
+
+    /// <summary>
+    /// Turns a connection away before the handshake while the program is known to be gone: its caller then tries another instance,
+    /// which it cannot do once it has begun to talk.
+    /// </summary>
+    public Task Admit(ConnectionContext connection, ConnectionDelegate next)
+    {
+        if (!_isGone)
+        {
+            return next(connection);
+        }
+
+        connection.Abort(new ConnectionAbortedException($"{_options.Target} cannot be connected to."));
+        return Task.CompletedTask;
     }
 
     /// <summary>Hands a connection on.</summary>
@@ -162,6 +178,7 @@ internal sealed partial class ExposedTarget : IAsyncDisposable
         try
         {
             using var socket = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+            _isGone = false;
             if (_registration.SetUnfit(null))
             {
                 LogIsThere(_logger, _options.Target!);
@@ -171,6 +188,7 @@ internal sealed partial class ExposedTarget : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
         {
+            _isGone = true;
             if (_registration.SetUnfit($"{_options.Target} cannot be connected to"))
             {
                 LogIsGone(_logger, _options.Target!, e.Message);

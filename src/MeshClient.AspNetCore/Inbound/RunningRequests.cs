@@ -89,7 +89,8 @@ internal sealed partial class RunningRequests : IDisposable
 
     private void EndDenied()
     {
-        Volatile.Write(ref _isDue, 0);
+        // With a full fence: whoever changes the intentions after this finds it due no more, and whoever did before is seen below.
+        Interlocked.Exchange(ref _isDue, 0);
         var ended = new List<(DeniedCall Call, MeshPeer Peer, InboundVerdict Verdict)>();
         foreach (var (origin, _) in _origins)
         {

@@ -61,8 +61,9 @@ internal sealed partial class MeshListener(
     {
         if (options.Value.Expose.Target is not null)
         {
-            raw.Add(listener, endpoint: null);
             // Asked for late, because it knows the registration, which knows this.
+            listener.Use(next => connection => listener.ApplicationServices.GetRequiredService<ExposedTarget>().Admit(connection, next));
+            raw.Add(listener, endpoint: null);
             listener.Run(connection => listener.ApplicationServices.GetRequiredService<ExposedTarget>().ServeAsync(connection));
             return;
         }

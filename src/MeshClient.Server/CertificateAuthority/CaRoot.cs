@@ -107,15 +107,16 @@ internal sealed class CaRoot
     };
 
     /// <summary>This root with fewer of its bridges.</summary>
-    public CaRoot BridgedBy(ImmutableArray<string> intermediatePems, ulong modifyIndex) => intermediatePems.Length == IntermediatePems.Length ? this : new(CertificatePem, _privateKeyPem)
-    {
-        IntermediatePems = intermediatePems,
-        ReplacedAt = ReplacedAt,
-        RetireAt = RetireAt,
-        LongestLeafLifetime = LongestLeafLifetime,
-        CreateIndex = CreateIndex,
-        ModifyIndex = modifyIndex,
-    };
+    public CaRoot BridgedBy(ImmutableArray<string> intermediatePems, ulong modifyIndex) =>
+        intermediatePems.Length == IntermediatePems.Length ? this : new(CertificatePem, _privateKeyPem)
+        {
+            IntermediatePems = intermediatePems,
+            ReplacedAt = ReplacedAt,
+            RetireAt = RetireAt,
+            LongestLeafLifetime = LongestLeafLifetime,
+            CreateIndex = CreateIndex,
+            ModifyIndex = modifyIndex,
+        };
 
     public override string ToString() => $"root {Id}";
 

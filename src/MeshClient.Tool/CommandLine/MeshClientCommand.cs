@@ -30,6 +30,8 @@ internal static class MeshClientCommand
         root.Add(TokenCommands.Build(shared));
         root.Add(SnapshotCommands.Build(shared));
         root.Add(WatchCommand.Build(shared));
+        root.Add(ForwardCommands.BuildForward(shared));
+        root.Add(ForwardCommands.BuildExpose(shared));
         root.Add(DoctorCommand.Build(shared));
         root.Add(CompletionCommand.Build());
         NamedHelp.Install(root);

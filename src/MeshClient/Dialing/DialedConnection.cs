@@ -95,7 +95,7 @@ internal sealed class DialedConnection : MeshConnection
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         int read;
         _isReading = true;
-        _opened.Turns.Enter();
+        _opened.Turns?.Enter();
         try
         {
             read = await _stream.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
@@ -106,7 +106,7 @@ internal sealed class DialedConnection : MeshConnection
         }
         finally
         {
-            _opened.Turns.Leave();
+            _opened.Turns?.Leave();
             _isReading = false;
         }
 
@@ -122,7 +122,7 @@ internal sealed class DialedConnection : MeshConnection
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         int read;
         _isReading = true;
-        _opened.Turns.Enter();
+        _opened.Turns?.Enter();
         try
         {
             read = _stream.Read(buffer);
@@ -133,7 +133,7 @@ internal sealed class DialedConnection : MeshConnection
         }
         finally
         {
-            _opened.Turns.Leave();
+            _opened.Turns?.Leave();
             _isReading = false;
         }
 

@@ -48,7 +48,9 @@ internal sealed partial class LocalForwarder : IAsyncDisposable
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)_listener.LocalEndPoint!;
+    public IPEndPoint EndPoint => _listener.LocalEndPoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped
+        ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port)
+        : (IPEndPoint)_listener.LocalEndPoint!;
 
     /// <summary>How many connections are being handed on.</summary>
     public int Open => Volatile.Read(ref _open) - 1;
@@ -60,7 +62,7 @@ internal sealed partial class LocalForwarder : IAsyncDisposable
         _ = ListenAddress.TryParse(_options.Listen, out var address);
         try
         {
-            _listener.Bind(new IPEndPoint(address!.Address ?? IPAddress.IPv6Any, address.Port));
+            _listener.Bind(new IPEndPoint(address!.Address ?? (Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any), address.Port));
             _listener.Listen(Backlog);
         }
         catch (SocketException e)

@@ -105,6 +105,8 @@ internal sealed class ConnectionLease : IDisposable
 
         if (abort)
         {
+            // Whoever has the connection may not notice, and never close it.
+            _owner.Forget(this);
             _owner.CountEnd(wasAborted: true);
             _connection.Abort(_why);
         }

@@ -88,8 +88,8 @@ internal sealed partial class InstanceConnector
 
             await socket.ConnectAsync(Endpoint.Host, Endpoint.Port, cancellationToken).ConfigureAwait(false);
             stream = new NetworkStream(socket, ownsSocket: true);
-            var turns = new TlsTurns();
-            if (isRaw && Endpoint.Security != InstanceSecurity.Plaintext)
+            var turns = isRaw && Endpoint.Security != InstanceSecurity.Plaintext ? new TlsTurns() : null;
+            if (turns is not null)
             {
                 stream = new TlsTurnStream(stream, turns);
             }
@@ -105,7 +105,7 @@ internal sealed partial class InstanceConnector
             }
 
             // The handshake has read as well, and nobody reads now.
-            turns.Leave();
+            turns?.Leave();
             return new OpenedConnection(stream, socket, turns, Endpoint, peer);
         }
         catch

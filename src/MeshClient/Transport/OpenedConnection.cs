@@ -9,10 +9,10 @@ namespace MeshClient.Transport;
 /// <summary>A connection that stands, and what is known of it.</summary>
 /// <param name="Stream">What goes over it.</param>
 /// <param name="Socket">What it goes over.</param>
-/// <param name="Turns">Who may touch the TLS session.</param>
+/// <param name="Turns">Who may touch the TLS session; null where there is none, or only HTTP goes over it.</param>
 /// <param name="Endpoint">What was connected to.</param>
 /// <param name="PeerId">Who the peer has proved to be; null where nobody asked.</param>
-internal sealed record OpenedConnection(Stream Stream, Socket Socket, TlsTurns Turns, InstanceEndpoint Endpoint, SpiffeId? PeerId)
+internal sealed record OpenedConnection(Stream Stream, Socket Socket, TlsTurns? Turns, InstanceEndpoint Endpoint, SpiffeId? PeerId)
 {
     /// <summary>1 s: how long the last words may take, and how long the peer's are waited for.</summary>
     public static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
@@ -23,7 +23,7 @@ internal sealed record OpenedConnection(Stream Stream, Socket Socket, TlsTurns T
     /// <summary>Ends the sending side: <c>close_notify</c> where there is TLS, else the end of TCP.</summary>
     public ValueTask CloseWriteAsync(CancellationToken cancellationToken)
     {
-        if (Stream is SslStream tls)
+        if (Stream is SslStream tls && Turns is not null)
         {
             return Turns.ShutdownAsync(tls, cancellationToken);
         }

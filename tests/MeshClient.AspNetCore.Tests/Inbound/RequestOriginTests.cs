@@ -1,9 +1,9 @@
 using FsCheck;
 using FsCheck.Fluent;
-using MeshClient.AspNetCore.Inbound;
-using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.AspNetCore.Endpoints;
+using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Peers;
+using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Naming;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Http;

@@ -1,7 +1,9 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using MeshClient.TestSupport;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -81,6 +83,51 @@ public abstract class ProxyContract
 
         // Its scheme, too, has to be the one of the connection it sees, or Kestrel would refuse the request.
         Assert.Equal($"HTTP/2 http {legacy.Name}", await response.Content.ReadAsStringAsync(MeshHosts.Cancellation));
+    }
+
+    [Fact]
+    public async Task Forward_ToAServiceBehindAProxy_HandsOnBytes()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await using var legacy = await Sidecar.StartAsync(Address, mesh.Orders);
+        await AllowAsync(mesh.Web, legacy.Name);
+        var port = FreePorts.Find(1)[0];
+        await mesh.StartWebAsync(KeyValuePair.Create<string, string?>($"Mesh:Forwards:{legacy.Name}:Listen", $"127.0.0.1:{port}"));
+        using var program = new HttpClient();
+
+        Assert.Equal(
+            $"HTTP/1.1 http 127.0.0.1:{port}", await program.GetStringAsync(new Uri($"http://127.0.0.1:{port}"), MeshHosts.Cancellation));
+    }
+
+    [Fact]
+    public async Task BeCalled_ByAProxyWithBytes_ServesARawListener()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await using var legacy = await Sidecar.StartAsync(Address, mesh.Orders);
+        await AllowAsync(legacy.Name, mesh.Orders);
+        await mesh.StartOrdersAsync(1, build: builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(
+            IPAddress.Loopback, 0, listener => listener.UseMesh().Run(connection =>
+                connection.Transport.Input.CopyToAsync(connection.Transport.Output, connection.ConnectionClosed)))));
+        await mesh.WaitForHealthyAsync(1);
+        var answer = new byte[5];
+        await MeshHosts.WaitUntilAsync(async () =>
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, legacy.UpstreamPort, MeshHosts.Cancellation);
+                await client.GetStream().WriteAsync("bytes"u8.ToArray(), MeshHosts.Cancellation);
+                await client.GetStream().ReadExactlyAsync(answer, MeshHosts.Cancellation);
+                return true;
+            }
+            catch (IOException)
+            {
+                // The proxy does not know the instance or the intention yet.
+                return false;
+            }
+        });
+
+        Assert.Equal("bytes", Encoding.ASCII.GetString(answer));
     }
 
     [Theory]

@@ -18,7 +18,8 @@ public sealed class OpenSslTests : IAsyncLifetime
     private const string Ok = "Verify return code: 0 (ok)";
     private readonly MeshServer _server = new(new MeshServerOptions
     {
-        ListenAddress = new Uri("http://127.0.0.1:0"), RotationSpread = TimeSpan.Zero,
+        ListenAddress = new Uri("http://127.0.0.1:0"),
+        RotationSpread = TimeSpan.Zero,
     });
 
     private PemFolder? _files;
@@ -161,7 +162,7 @@ public sealed class OpenSslTests : IAsyncLifetime
 
             var page = await client.GetStringAsync(new Uri("/", UriKind.Relative), MeshHosts.Cancellation);
             Assert.Contains(Ok, page, StringComparison.Ordinal);
-            Assert.Contains($"URI:spiffe://", page, StringComparison.Ordinal);
+            Assert.Contains("URI:spiffe://", page, StringComparison.Ordinal);
             Assert.Contains($"/svc/{mesh.Web}", page, StringComparison.Ordinal);
         }
         finally
@@ -220,7 +221,10 @@ public sealed class OpenSslTests : IAsyncLifetime
         using var http = new HttpClient { BaseAddress = _server.Address };
         var definition = new JsonObject
         {
-            ["Name"] = service, ["Address"] = "127.0.0.1", ["Port"] = port, ["Connect"] = new JsonObject { ["Native"] = true },
+            ["Name"] = service,
+            ["Address"] = "127.0.0.1",
+            ["Port"] = port,
+            ["Connect"] = new JsonObject { ["Native"] = true },
         };
         using var response = await http.PutAsJsonAsync("/v1/agent/service/register", definition, MeshHosts.Cancellation);
         response.EnsureSuccessStatusCode();
@@ -231,7 +235,8 @@ public sealed class OpenSslTests : IAsyncLifetime
         using var http = new HttpClient { BaseAddress = _server.Address };
         var configuration = new JsonObject
         {
-            ["Provider"] = "consul", ["Config"] = new JsonObject { ["PrivateKeyType"] = keyType, ["PrivateKeyBits"] = keyBits },
+            ["Provider"] = "consul",
+            ["Config"] = new JsonObject { ["PrivateKeyType"] = keyType, ["PrivateKeyBits"] = keyBits },
         };
         using var response = await http.PutAsJsonAsync("/v1/connect/ca/configuration", configuration, MeshHosts.Cancellation);
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(MeshHosts.Cancellation));
