@@ -68,13 +68,28 @@ internal sealed class LazyTimer
         }
 
         var left = _time.GetElapsedTime(_time.GetTimestamp(), dueAt);
-        if (left > TimeSpan.Zero)
+        if (left <= TimeSpan.Zero)
+        {
+            if (Interlocked.CompareExchange(ref _dueAt, 0, dueAt) == dueAt)
+            {
+                _onDue();
+            }
+
+            return;
+        }
+
+        while (true)
         {
             CallBack(dueAt, left < Least ? Least : left);
-        }
-        else if (Interlocked.CompareExchange(ref _dueAt, 0, dueAt) == dueAt)
-        {
-            _onDue();
+            // Stopped and set anew in the meantime, for sooner: what was just asked of the system's timer would come too late.
+            Interlocked.MemoryBarrier();
+            var newer = Volatile.Read(ref _dueAt);
+            if (newer == 0 || newer >= dueAt)
+            {
+                return;
+            }
+
+            (dueAt, left) = (newer, _time.GetElapsedTime(_time.GetTimestamp(), newer));
         }
     }
 

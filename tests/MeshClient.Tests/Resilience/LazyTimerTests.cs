@@ -1,0 +1,56 @@
+using MeshClient.Resilience;
+using MeshClient.Testing;
+
+namespace MeshClient.Tests.Resilience;
+
+public sealed class LazyTimerTests
+{
+    // Between the look at what is waited for and the word to the system's timer another call may stop it and set it for sooner.
+    [Fact]
+    public void Set_ForSoonerWhileItLooks_IsDueInTime()
+    {
+        var fake = new FakeTimeProvider();
+        var time = new WatchedTime(fake);
+        var due = 0;
+        var timer = new LazyTimer(time, () => due++);
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
+        Assert.True(timer.TryStop());
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
+        time.OnTimestamp = () =>
+        {
+            Assert.True(timer.TryStop());
+            timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(50));
+        };
+
+        fake.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Null(time.OnTimestamp);
+        fake.Advance(TimeSpan.FromMilliseconds(49));
+        Assert.Equal(0, due);
+        fake.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(1, due);
+        fake.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, due);
+        timer.Discard();
+    }
+
+    /// <summary>A clock that tells, once, when it is looked at.</summary>
+    private sealed class WatchedTime(FakeTimeProvider time) : TimeProvider
+    {
+        public Action? OnTimestamp { get; set; }
+
+        public override long TimestampFrequency => time.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow();
+
+        public override long GetTimestamp()
+        {
+            var told = OnTimestamp;
+            OnTimestamp = null;
+            told?.Invoke();
+            return time.GetTimestamp();
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            time.CreateTimer(callback, state, dueTime, period);
+    }
+}
