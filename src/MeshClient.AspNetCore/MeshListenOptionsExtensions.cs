@@ -24,9 +24,12 @@ public static class MeshListenOptionsExtensions
     /// app stops, connections are asked to end (<c>IConnectionLifetimeNotificationFeature</c>) and closed when the time to drain
     /// (<c>Mesh:Registration:DrainTimeout</c>) is over. Each direction ends by itself: completing the connection's output tells the
     /// caller that no more will come, and its input may still be read. With <c>Mesh:Inbound:Enabled</c> false nothing of all this
-    /// happens, and the listener is one in plaintext without enforcement.
+    /// happens, and the listener is one in plaintext without enforcement, which has to be on a loopback address.
     /// </remarks>
-    /// <exception cref="InvalidOperationException"><c>AddMeshInbound()</c> was not called, or another listener has the same name.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <c>AddMeshInbound()</c> was not called, another listener has the same name, or <c>Mesh:Inbound:Enabled</c> is false and the
+    /// listener is not on a loopback address.
+    /// </exception>
     public static ListenOptions UseMesh(this ListenOptions listener, string? endpoint = null)
     {
         ArgumentNullException.ThrowIfNull(listener);

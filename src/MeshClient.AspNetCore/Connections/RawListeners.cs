@@ -32,6 +32,12 @@ internal sealed class RawListeners(MeshTlsPolicy tls, ConnectionGuard guard, IOp
     {
         if (!options.Value.Enabled)
         {
+            if (listener.IPEndPoint is { } open && !IPAddress.IsLoopback(open.Address))
+            {
+                throw new InvalidOperationException(
+                    $"Mesh:Inbound:Enabled is false, so {listener}, which is for the mesh, would take connections from anybody, in plaintext: let it listen on a loopback address, or do not add it.");
+            }
+
             return;
         }
 

@@ -115,7 +115,21 @@ internal sealed partial class RunningRequests : IDisposable
         }
     }
 
-    private InboundVerdict Decide(MeshPeer peer, in RunningRequest running) =>
+    private InboundVerdict Decide(MeshPeer peer, in RunningRequest running)
+    {
+        try
+        {
+            return Evaluate(peer, running);
+        }
+        catch (Exception e)
+        {
+            // The app may be writing to the headers that are read here. What cannot be judged must not go on.
+            LogNotEnded(_logger, e, peer.Source);
+            return InboundRules.NotJudged;
+        }
+    }
+
+    private InboundVerdict Evaluate(MeshPeer peer, in RunningRequest running) =>
         _intentions.EvaluatorFor(peer) is { } evaluator
             ? RequestDecision.Make(
                 evaluator,

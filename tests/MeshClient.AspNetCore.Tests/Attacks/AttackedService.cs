@@ -200,10 +200,21 @@ internal sealed class AttackedService : IAsyncDisposable
     public int Denials => _metrics.Of("meshclient.inbound.denials").Count;
 
     /// <summary>No connection or request is left.</summary>
-    public Task AssertNothingHeldAsync() => Eventually.HoldsAsync(() =>
-        _connections.Active == 0
-        && Host.Services.GetRequiredService<MeshTlsPolicy>().LiveConnections == 0
-        && _metrics.Of("meshclient.inbound.active_requests").Sum(one => one.Value) == 0);
+    public async Task AssertNothingHeldAsync()
+    {
+        (long Sockets, int Connections, double Requests) Held() => (
+            _connections.Active,
+            Host.Services.GetRequiredService<MeshTlsPolicy>().LiveConnections,
+            _metrics.Of("meshclient.inbound.active_requests").Sum(one => one.Value));
+        try
+        {
+            await Eventually.HoldsAsync(() => Held() == default);
+        }
+        catch (OperationCanceledException)
+        {
+            Assert.Fail($"Still held: {Held()}.");
+        }
+    }
 
     /// <summary>How many connections the server has, whatever has become of them.</summary>
     public long Connections => _connections.Active;

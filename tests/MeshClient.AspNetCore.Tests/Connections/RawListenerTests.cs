@@ -314,6 +314,15 @@ public sealed class RawListenerTests
         Assert.Equal("plain", await ReadTextAsync(plain.GetStream(), 5));
     }
 
+    [Fact]
+    public void UseMesh_InboundSwitchedOffAndOpenToAnybody_IsRefused()
+    {
+        var failure = Assert.ThrowsAny<InvalidOperationException>(() => InboundTestHost.Create(
+            build: builder => builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenAnyIP(0, listener => listener.UseMesh().Run(EchoAsync))),
+            inbound: options => options.Enabled = false));
+        Assert.Contains("loopback", failure.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, null, "Both")]
     [InlineData("admin", "admin", "Both")]
