@@ -83,8 +83,8 @@ internal static class InboundRules
     public static readonly InboundVerdict WithoutIntentions = Deny(
         NoIntentionsYet, "The intentions of this service have not been read from the control plane yet.");
 
-    public static readonly InboundVerdict NotJudged = new(
-        InboundOutcome.Denied, NotEnforced, "The request could not be judged again after the intentions had changed.");
+    public static readonly InboundVerdict NotJudged = Deny(
+        NotEnforced, "The request could not be judged again after the intentions had changed.");
 
     public static readonly InboundVerdict Late = Deny(
         DeadlinePassed, "The deadline of the request had passed before it was served.");
