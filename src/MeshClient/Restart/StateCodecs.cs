@@ -17,7 +17,9 @@ internal static class StateCodecs
     public static byte[] Write(TrustBundle bundle) => Write(
         new SavedBundle
         {
-            TrustDomain = bundle.TrustDomain, Roots = [.. bundle.Roots.Select(root => root.RawData)], SigningRoot = bundle.SigningRoot?.RawData,
+            TrustDomain = bundle.TrustDomain,
+            Roots = [.. bundle.Roots.Select(root => root.RawData)],
+            SigningRoot = bundle.SigningRoot?.RawData,
         },
         SavedJson.Default.SavedBundle);
 

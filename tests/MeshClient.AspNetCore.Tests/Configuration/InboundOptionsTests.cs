@@ -1,7 +1,7 @@
-using MeshClient.Configuration;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Configuration;
 using MeshClient.Core.Intentions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;

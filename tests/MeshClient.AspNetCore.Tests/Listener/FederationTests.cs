@@ -121,7 +121,10 @@ public sealed class FederationTests : IDisposable
 
     private static Intention Allow(string source) => new()
     {
-        Id = $"{source}->orders", Source = source, Destination = InboundTestHost.Orders.Value, Action = IntentionAction.Allow,
+        Id = $"{source}->orders",
+        Source = source,
+        Destination = InboundTestHost.Orders.Value,
+        Action = IntentionAction.Allow,
     };
 
     private void AllowPartner(InboundTestHost host, params Intention[] others) => host.ControlPlane.SetIntentions(

@@ -43,7 +43,8 @@ internal sealed class RestartMesh : IAsyncDisposable
     {
         _registry = new MeshServer(new MeshServerOptions
         {
-            ListenAddress = _registryAddress, DataDirectory = Path.Combine(_directory.FullName, "registry"),
+            ListenAddress = _registryAddress,
+            DataDirectory = Path.Combine(_directory.FullName, "registry"),
         });
         await _registry.StartAsync(Waiting.Cancellation);
     }
