@@ -104,6 +104,9 @@ internal sealed class DatabaseMesh : IAsyncDisposable
     {
         ["Mesh:Service"] = service,
         ["Mesh:ControlPlane:Address"] = _registry.Address!.ToString(),
+        // The load of one failed connection keeps others away for longer than a test waits; an ejection ends with a probe.
+        ["Mesh:Defaults:Health:ConsecutiveFailures"] = "1",
+        ["Mesh:Defaults:Health:BaseEjection"] = "00:00:01.500",
     });
 
     private async Task SetIntentionAsync(string action)
