@@ -6,41 +6,13 @@ namespace MeshClient.Outbound;
 /// The stream of an answer's body, watched for its end. Passes writing through, because the stream of an upgraded connection
 /// (a WebSocket) goes both ways.
 /// </summary>
-internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stream
+internal sealed class TrackedStream(Stream inner, TrackedContent content) : StreamOver(inner)
 {
-    public override bool CanRead => inner.CanRead;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => inner.CanWrite;
-
-    public override bool CanTimeout => inner.CanTimeout;
-
-    public override int ReadTimeout
-    {
-        get => inner.ReadTimeout;
-        set => inner.ReadTimeout = value;
-    }
-
-    public override int WriteTimeout
-    {
-        get => inner.WriteTimeout;
-        set => inner.WriteTimeout = value;
-    }
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
     public override int Read(Span<byte> buffer)
     {
         try
         {
-            return Seen(inner.Read(buffer), buffer.Length);
+            return Seen(Inner.Read(buffer), buffer.Length);
         }
         catch (Exception e)
         {
@@ -49,14 +21,12 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
         }
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
         {
-            return Seen(await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false), buffer.Length);
+            return Seen(await Inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false), buffer.Length);
         }
         catch (Exception e)
         {
@@ -66,31 +36,10 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
         }
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
-
-    public override void Write(ReadOnlySpan<byte> buffer) => inner.Write(buffer);
-
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        inner.WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-        inner.WriteAsync(buffer, cancellationToken);
-
-    public override void Flush() => inner.Flush();
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
     public override async ValueTask DisposeAsync()
     {
         content.GiveUp();
-        await inner.DisposeAsync().ConfigureAwait(false);
+        await Inner.DisposeAsync().ConfigureAwait(false);
         content.End(null);
         await base.DisposeAsync().ConfigureAwait(false);
     }
@@ -100,7 +49,7 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
         if (disposing)
         {
             content.GiveUp();
-            inner.Dispose();
+            Inner.Dispose();
             content.End(null);
         }
 
