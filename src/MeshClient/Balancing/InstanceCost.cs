@@ -38,13 +38,18 @@ internal readonly struct LatencyCost : IInstanceCost
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Compare(in PeakEwma a, in PeakEwma b, long now)
     {
-        var (aCalls, bCalls) = ((uint)a.InFlight, (uint)b.InFlight);
-        if (!a.IsPenalised && !b.IsPenalised && aCalls < (uint)Logarithms.Length && bCalls < (uint)Logarithms.Length)
+        var difference = b.Level - a.Level;
+        if (!double.IsNaN(difference) && !a.IsPenalised && !b.IsPenalised)
         {
-            var difference = b.Level - a.Level + (Logarithms[bCalls] - Logarithms[aCalls]);
-            if (!double.IsNaN(difference))
+            var (aCalls, bCalls) = ((uint)a.InFlight, (uint)b.InFlight);
+            if (aCalls == bCalls)
             {
                 return BitConverter.DoubleToInt64Bits(difference);
+            }
+
+            if (aCalls < (uint)Logarithms.Length && bCalls < (uint)Logarithms.Length)
+            {
+                return BitConverter.DoubleToInt64Bits(difference + (Logarithms[bCalls] - Logarithms[aCalls]));
             }
         }
 
