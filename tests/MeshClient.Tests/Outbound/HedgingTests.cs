@@ -1,8 +1,10 @@
 using System.Net;
+using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Resilience;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -181,6 +183,31 @@ public sealed class HedgingTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_EveryAttemptFails_TheRetryGoesToNoneOfTheRace()
+    {
+        await using var env = Make(
+            options => options.Defaults.MaxRetries = 2, services => services.AddSingleton<IInstancePicker>(new FirstOfAll()));
+        var (requests, both) = (0, new TaskCompletionSource());
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 3; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                if (Interlocked.Increment(ref requests) == 2)
+                {
+                    both.SetResult();
+                }
+
+                await both.Task.WaitAsync(context.RequestAborted);
+                context.Response.StatusCode = 503;
+            }));
+        }
+
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal([1, 1, 1], peers.Select(peer => peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_EveryCallSlow_SecondCallsStayWithinTheirShare()
     {
         await using var env = Make(options => options.Defaults.Hedging.BudgetRatio = 0.1);
@@ -314,7 +341,7 @@ public sealed class HedgingTests
     }
 
     private static MeshTestEnvironment Make(
-        Action<MeshOptions>? configure = null, Action<Microsoft.Extensions.DependencyInjection.IServiceCollection>? services = null) =>
+        Action<MeshOptions>? configure = null, Action<IServiceCollection>? services = null) =>
         new(
             options =>
             {
@@ -366,6 +393,11 @@ public sealed class HedgingTests
         }
 
         return (peers, seen);
+    }
+
+    private sealed class FirstOfAll : IInstancePicker
+    {
+        public int Pick(in PickContext context) => 0;
     }
 
     /// <summary>Tells when it is read.</summary>
