@@ -50,7 +50,8 @@ public sealed class MeshDeadline : IDisposable
         time ??= TimeProvider.System;
         var outer = Ambient.Value;
         var now = time.GetTimestamp();
-        var ticks = timeout.TotalSeconds * time.TimestampFrequency;
+        // What has passed has passed just now: from a moment much longer ago nothing could be reckoned.
+        var ticks = Math.Max(0, timeout.TotalSeconds) * time.TimestampFrequency;
         var at = ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue;
         var deadline = new MeshDeadline(Math.Min(at, outer?.ExpiresAt ?? long.MaxValue), time, outer);
         Ambient.Value = deadline;

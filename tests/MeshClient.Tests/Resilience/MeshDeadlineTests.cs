@@ -45,6 +45,8 @@ public sealed class MeshDeadlineTests
         Assert.Equal(TimeSpan.Zero, zero.Remaining);
         using var negative = MeshDeadline.Begin(TimeSpan.MinValue, _time);
         Assert.Equal(TimeSpan.Zero, negative.Remaining);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(TimeSpan.Zero, negative.Remaining);
     }
 
     [Fact]
