@@ -57,6 +57,30 @@ public sealed class MeshDeadlineTests
     }
 
     [Fact]
+    public async Task Current_InWhatIsLeftRunning_IsTheOneAroundItOnceItsOwnIsDisposed()
+    {
+        using var outer = MeshDeadline.Begin(TimeSpan.FromSeconds(9), _time);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task left;
+        using (var request = MeshDeadline.Begin(TimeSpan.FromSeconds(1), _time))
+        {
+            left = LeaveRunningAsync(request);
+        }
+
+        over.SetResult();
+        await left;
+
+        async Task LeaveRunningAsync(MeshDeadline request)
+        {
+            Assert.Same(request, MeshDeadline.Current);
+            await over.Task;
+            Assert.Same(outer, MeshDeadline.Current);
+            using var own = MeshDeadline.Begin(TimeSpan.FromSeconds(5), _time);
+            Assert.Equal(TimeSpan.FromSeconds(5), own.Remaining);
+        }
+    }
+
+    [Fact]
     public async Task Current_AcrossAwaits_FlowsDownAndNotUp()
     {
         using var outer = MeshDeadline.Begin(TimeSpan.FromSeconds(9), _time);
