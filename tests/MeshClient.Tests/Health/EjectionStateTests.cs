@@ -305,6 +305,31 @@ public sealed class EjectionStateTests
         AssertOutFor(1, 0.5);
     }
 
+    [Theory]
+    [InlineData(false, 30, 0.1)]
+    [InlineData(true, 1, 0.5)]
+    public void Failed_ManyInstancesAtOnce_DoNotComeBackTogether(bool connect, double seconds, double jitter)
+    {
+        var health = TestHealth.Make(_time, options: new MeshHealthOptions { MaxEjectionPercent = 100 });
+        var states = health.Join(100);
+        foreach (var state in states)
+        {
+            if (connect)
+            {
+                state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+            }
+            else
+            {
+                state.Fail(MeshDefaults.ConsecutiveFailures, Now);
+            }
+        }
+
+        var lengths = states.Select(state => (state.DueAt - Now) / (double)_time.TimestampFrequency).Order().ToList();
+        Assert.InRange(lengths[0], seconds, seconds * (1 + (jitter / 10)));
+        Assert.InRange(lengths[50], seconds * (1 + (jitter * 0.3)), seconds * (1 + (jitter * 0.7)));
+        Assert.InRange(lengths[^1], seconds * (1 + (jitter * 0.9)), seconds * (1 + jitter));
+    }
+
     [Fact]
     public void Answered_ProbeOfAnUnreachable_IsInAlthoughItHasNotEnded()
     {
