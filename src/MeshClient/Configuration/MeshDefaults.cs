@@ -123,8 +123,8 @@ public static class MeshDefaults
     /// <summary>1: a slow start grows in a straight line (Envoy, aggression).</summary>
     public const double SlowStartAggression = 1;
 
-    /// <summary>1024: the least number of points on a hash ring (Envoy, minimum_ring_size; gRPC A42).</summary>
-    public const int MinRingSize = 1024;
+    /// <summary>160: the points of an instance on a hash ring (libketama, points per server).</summary>
+    public const int RingPoints = 160;
 
     /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
     public const int MinAperture = 12;

@@ -85,6 +85,31 @@ public sealed class ZoneContractTests : PickerContract
         TestInstances.Balancer(Time, Options, zone: "a").Build(instances, new Dictionary<string, int>());
 }
 
+/// <summary>All of it at once: an aperture in each zone, newcomers held back, a policy by weight.</summary>
+public sealed class EverythingContractTests : PickerContract
+{
+    private protected override MeshBalancingOptions Options => new()
+    {
+        Zone = ZonePreference.Strict,
+        Aperture = 12,
+        SlowStart = TimeSpan.FromSeconds(30),
+        Policy = BalancingPolicy.WeightedRoundRobin,
+    };
+
+    protected override string? ZoneOf(int index) => (index % 2) == 0 ? "a" : "b";
+
+    private protected override InstancePicker Build(InstanceState[] instances)
+    {
+        var balancer = TestInstances.Balancer(Time, Options, zone: "a");
+        for (var i = 0; i < instances.Length; i += 3)
+        {
+            balancer.SlowStart!.Begin(instances[i], Time.GetTimestamp());
+        }
+
+        return balancer.Build(instances, new Dictionary<string, int> { ["a"] = instances.Length, ["b"] = instances.Length });
+    }
+}
+
 public sealed class SlowStartContractTests : PickerContract
 {
     private protected override MeshBalancingOptions Options => new() { SlowStart = TimeSpan.FromSeconds(30), Policy = BalancingPolicy.WeightedRoundRobin };

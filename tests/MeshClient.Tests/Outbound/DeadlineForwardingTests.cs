@@ -30,6 +30,30 @@ public sealed class DeadlineForwardingTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_FromWhatARequestLeftRunning_IsNotBoundByItsDeadline()
+    {
+        await using var env = new MeshTestEnvironment();
+        var seen = await StartAsync(env);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task left;
+        using (var request = MeshDeadline.Begin(TimeSpan.FromMilliseconds(20)))
+        {
+            left = CallLaterAsync();
+            await Eventually.HoldsAsync(() => request.Remaining == TimeSpan.Zero);
+        }
+
+        over.SetResult();
+        await left;
+        Assert.False(seen.ContainsKey("mesh-timeout-ms"));
+
+        async Task CallLaterAsync()
+        {
+            await over.Task;
+            await env.Client().GetStringAsync("http://orders/", Token);
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_NoAmbientDeadline_NothingIsTold()
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.CallTimeout = TimeSpan.FromSeconds(9));
