@@ -54,6 +54,9 @@ public static class MeshDefaults
     /// <summary>2 min: how long the same throttling remembers.</summary>
     public static readonly TimeSpan ThrottlingWindow = TimeSpan.FromMinutes(2);
 
+    /// <summary>0.8: the greatest share of calls Envoy's admission control refuses (max_rejection_probability).</summary>
+    public const double ThrottlingMaxProbability = 0.8;
+
     /// <summary>2: Istio's number of retries.</summary>
     public const int MaxRetries = 2;
 
