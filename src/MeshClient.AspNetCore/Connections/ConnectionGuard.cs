@@ -102,6 +102,7 @@ internal sealed partial class ConnectionGuard : IDisposable
         }
         finally
         {
+            await transport.SettleOutputAsync(OpenedConnection.Farewell, _time).ConfigureAwait(false);
             _open.TryRemove(accepted, out _);
             _drain.Leave();
             _metrics.Closed(count, _time.GetElapsedTime(accepted.OpenedAt), accepted.EndedBecause ?? "closed");
@@ -197,12 +198,11 @@ internal sealed partial class ConnectionGuard : IDisposable
     // The server itself would end TCP without a word of TLS, which the other side cannot tell from being cut off.
     private async ValueTask TakeLeaveAsync(AcceptedTransport transport)
     {
-        using var limit = new CancellationTokenSource(OpenedConnection.Farewell, _time);
         try
         {
-            await transport.CloseWriteAsync(limit.Token).ConfigureAwait(false);
+            await transport.EndOutputAsync().WaitAsync(OpenedConnection.Farewell, _time).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or InvalidOperationException or OperationCanceledException or TimeoutException)
         {
             // The peer is gone, or does not listen.
         }

@@ -20,7 +20,7 @@ internal abstract class HashPicker(InstanceState[] instances, HashKey key, LoadB
         }
 
         var hash = (call.Request is { } request ? key.Of(request) : null) ?? call.Random.NextBits();
-        var allowance = bound?.Allowance() ?? 0;
+        var allowance = bound?.Allowance(call) ?? 0;
         var full = -1;
         var place = Find(hash);
         for (var probe = 0; probe < MaxProbes; probe++)

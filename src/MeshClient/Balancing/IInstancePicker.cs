@@ -26,7 +26,7 @@ public interface IInstancePicker
 
     /// <summary>
     /// An attempt has come to its end: its answer has been read or thrown away, or it failed. Called once for each
-    /// <see cref="Started"/>. Default: nothing.
+    /// <see cref="Started"/>. What it throws is passed over, since the app has its answer. Default: nothing.
     /// </summary>
     /// <param name="instance">The instance.</param>
     /// <param name="outcome">What came of it.</param>

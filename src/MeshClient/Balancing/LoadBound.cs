@@ -12,21 +12,33 @@ namespace MeshClient.Balancing;
 /// <param name="weights">Their weights.</param>
 internal sealed class LoadBound(double factor, InstanceState[] instances, ReadOnlySpan<double> weights)
 {
+    // What sums of fractions leave above a whole number is no room for another call.
+    private const double Trace = 1e-9;
+
     private readonly double[] _shares = Shares(weights);
 
-    /// <summary>How many calls each may have, as a factor of its share: worked out once per pick, because it looks at all instances.</summary>
-    public double Allowance()
+    /// <summary>
+    /// How many calls each may have, as a factor of its share: worked out once per pick, because it looks at all instances. Only
+    /// those count that the call may go to, so that one of them has room however many are out.
+    /// </summary>
+    public double Allowance(in PickCall call)
     {
         var inFlight = 0;
-        foreach (var instance in instances)
+        double shares = 0;
+        for (var i = 0; i < instances.Length; i++)
         {
-            inFlight += instance.Load.InFlight;
+            if (call.IsGood(instances[i]))
+            {
+                inFlight += instances[i].Load.InFlight;
+                shares += _shares[i];
+            }
         }
 
-        return factor * (inFlight + 1);
+        return shares > 0 ? factor * (inFlight + 1) / shares : 0;
     }
 
-    public bool HasRoom(int index, double allowance) => instances[index].Load.InFlight + 1 <= Math.Ceiling(allowance * _shares[index]);
+    public bool HasRoom(int index, double allowance) =>
+        instances[index].Load.InFlight + 1 <= Math.Ceiling((allowance * _shares[index]) - Trace);
 
     private static double[] Shares(ReadOnlySpan<double> weights)
     {

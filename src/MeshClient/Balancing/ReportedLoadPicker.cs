@@ -65,7 +65,8 @@ internal sealed class ReportedLoadPicker : TurnPicker
             return _weights;
         }
 
-        var mean = reported.Sum() / known;
+        // Each divided before they are added up, because the sum of two great ones may be more than a number holds.
+        var mean = reported.Sum(weight => weight / known);
         for (var i = 0; i < reported.Length; i++)
         {
             reported[i] = (reported[i] > 0 ? reported[i] : mean) * (_parts.Length == 0 ? 1 : _parts[i]);

@@ -17,7 +17,7 @@ internal sealed class ReportedWeight
     private long _since = long.MinValue;
     private long _last = long.MinValue;
 
-    /// <summary>Takes in a report; one that does not tell the calls a second says nothing about capacity.</summary>
+    /// <summary>Takes in a report; one that does not tell the calls a second, or numbers without sense, says nothing about capacity.</summary>
     /// <param name="report">The report.</param>
     /// <param name="now">The present timestamp.</param>
     /// <param name="frequency">Timestamp ticks per second.</param>
@@ -29,12 +29,19 @@ internal sealed class ReportedWeight
         }
 
         var load = report.Utilization + (report.ErrorsPerSecond / report.CallsPerSecond * MeshDefaults.ReportErrorPenalty);
+        var weight = report.CallsPerSecond / load;
+        // What is beyond all numbers is no measure: of any other weight it would leave nothing.
+        if (!double.IsFinite(weight) || weight <= 0)
+        {
+            return;
+        }
+
         if (Volatile.Read(ref _last) == long.MinValue || IsExpired(now, frequency))
         {
             Volatile.Write(ref _since, now);
         }
 
-        Volatile.Write(ref _weight, report.CallsPerSecond / load);
+        Volatile.Write(ref _weight, weight);
         Volatile.Write(ref _last, now);
     }
 

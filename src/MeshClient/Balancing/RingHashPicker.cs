@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Globalization;
 using MeshClient.Discovery;
 
 namespace MeshClient.Balancing;
@@ -9,50 +9,60 @@ namespace MeshClient.Balancing;
 /// instance that comes or goes moves only the keys of its own points, about 1/n of all.
 /// </summary>
 /// <remarks>
-/// The lightest instance gets <c>minRingSize</c> times its share of all weights, rounded up to a power of two: so the number does not
-/// change with each instance that comes or goes, which in Envoy's exact proportion moves keys between instances that stay. The
-/// others get as many times more as their weights are. The whole is bounded by <see cref="MaxRingSize"/>.
+/// An instance of the greatest weight has the same number of points however many instances there are, as libketama's have; lighter
+/// ones have fewer. In Envoy and gRPC the ring has a least size instead, so that an instance that comes or goes changes the
+/// number of points of all others, and moves keys between instances that stay. Only beyond <see cref="MaxRingSize"/> the number is
+/// halved, until all have room.
 /// How evenly keys are shared grows with the points: with p points each, the shares vary by about 1/sqrt(p).
 /// </remarks>
 internal sealed class RingHashPicker : HashPicker
 {
-    /// <summary>The greatest number of points: 12 bytes each, 12 MB.</summary>
+    /// <summary>The number of points beyond which instances get fewer: 12 bytes each, 12 MB.</summary>
     public const int MaxRingSize = 1 << 20;
 
     private readonly ulong[] _points;
     private readonly int[] _owners;
 
-    public RingHashPicker(InstanceState[] instances, ReadOnlySpan<double> weights, HashKey key, LoadBound? bound, int minRingSize)
+    /// <param name="instances">Those that may be called.</param>
+    /// <param name="weights">Their weights, greater than 0.</param>
+    /// <param name="key">What of a call decides.</param>
+    /// <param name="bound">How many calls an instance may have; null: any number.</param>
+    /// <param name="pointsEach">How many points an instance of the greatest weight has.</param>
+    public RingHashPicker(InstanceState[] instances, ReadOnlySpan<double> weights, HashKey key, LoadBound? bound, int pointsEach)
         : base(instances, key, bound)
     {
         double sum = 0;
-        var least = double.MaxValue;
+        double greatest = 0;
         foreach (var weight in weights)
         {
             sum += weight;
-            least = Math.Min(least, weight);
+            greatest = Math.Max(greatest, weight);
         }
 
-        var perLeast = instances.Length == 0 ? 0 : BitOperations.RoundUpToPowerOf2((uint)Math.Ceiling(least / sum * minRingSize));
-        while (perLeast > 1 && perLeast / least * sum > MaxRingSize)
+        double most = pointsEach;
+        while (most > 1 && most * sum / greatest > MaxRingSize)
         {
-            perLeast /= 2;
+            most /= 2;
         }
 
-        var points = new List<(ulong Hash, int Owner)>();
+        var points = new List<ulong>();
+        var owners = new List<int>();
         for (var i = 0; i < instances.Length; i++)
         {
-            var name = NameOf(instances[i]);
-            var count = Math.Min(Math.Round(perLeast * weights[i] / least), Math.Max(1, MaxRingSize * weights[i] / sum));
+            var count = Math.Max(1, Math.Round(most * weights[i] / greatest));
+            var text = $"{NameOf(instances[i])}_{count}".ToCharArray();
+            var prefix = Array.LastIndexOf(text, '_') + 1;
             for (var point = 0; point < count; point++)
             {
-                points.Add((XxHash64.Hash($"{name}_{point}"), i));
+                point.TryFormat(text.AsSpan(prefix), out var digits, provider: CultureInfo.InvariantCulture);
+                points.Add(XxHash64.Hash(text.AsSpan(0, prefix + digits)));
+                owners.Add(i);
             }
         }
 
-        points.Sort();
-        _points = [.. points.Select(point => point.Hash)];
-        _owners = [.. points.Select(point => point.Owner)];
+        _points = [.. points];
+        _owners = [.. owners];
+        Array.Sort(_points, _owners);
     }
 
     protected override int Find(ulong hash)

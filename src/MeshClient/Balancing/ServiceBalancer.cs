@@ -139,7 +139,7 @@ internal sealed class ServiceBalancer
                 : new SchedulePicker(instances, Whole(parts), SlowStart, _random),
             BalancingPolicy.WeightedRoundRobin => new SchedulePicker(instances, Whole(weights), SlowStart, _random),
             BalancingPolicy.Random => new RandomPicker(instances, weights, SlowStart),
-            BalancingPolicy.RingHash => new RingHashPicker(instances, weights, _hashKey!, Bound(instances, weights), _settings.MinRingSize),
+            BalancingPolicy.RingHash => new RingHashPicker(instances, weights, _hashKey!, Bound(instances, weights), _settings.RingPoints),
             BalancingPolicy.Maglev => new MaglevPicker(instances, weights, _hashKey!, Bound(instances, weights)),
             BalancingPolicy.ReportedLoad => new ReportedLoadPicker(
                 instances, weights, parts, SlowStart, _settings.ReportBlackout, _frequency, _random),

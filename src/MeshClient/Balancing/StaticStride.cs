@@ -12,7 +12,7 @@ internal sealed class StaticStride
     private readonly ushort[] _weights;
     private ulong _sequence;
 
-    /// <param name="weights">Greater than 0; brought to 1 to 65 535 in proportion.</param>
+    /// <param name="weights">Greater than 0; brought to 1 to 65 535 in proportion. All count the same when one of them is no number, or none is above 0.</param>
     /// <param name="start">Where in the sequence to begin.</param>
     public StaticStride(ReadOnlySpan<double> weights, ulong start)
     {
@@ -22,10 +22,12 @@ internal sealed class StaticStride
             greatest = Math.Max(greatest, weight);
         }
 
+        // Or nobody would take every turn, and the search for a turn would not end.
+        var areNumbers = greatest > 0 && double.IsFinite(greatest);
         _weights = new ushort[weights.Length];
         for (var i = 0; i < weights.Length; i++)
         {
-            _weights[i] = (ushort)Math.Max(1, Math.Round(weights[i] / greatest * Greatest));
+            _weights[i] = areNumbers ? (ushort)Math.Max(1, Math.Round(weights[i] / greatest * Greatest)) : ushort.MaxValue;
         }
 
         // Far from where it would run over within the life of a process.

@@ -10,7 +10,7 @@ internal static class BalancingChecks
         checks.OneOf($"{key}:Policy", options.Policy ?? default);
         checks.OneOf($"{key}:Zone", options.Zone ?? default);
         checks.Range($"{key}:BoundedLoad", options.BoundedLoad, 1.05, 10, zeroAllowed: true);
-        checks.Range($"{key}:MinRingSize", options.MinRingSize, 1, RingHashPicker.MaxRingSize / 2);
+        checks.Range($"{key}:RingPoints", options.RingPoints, 1, 65_536);
         checks.Range($"{key}:Aperture", options.Aperture, 2, 1000, zeroAllowed: true);
         checks.Range($"{key}:SlowStart", options.SlowStart, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1), zeroAllowed: true);
         checks.Range($"{key}:SlowStartMinimum", options.SlowStartMinimum, 0.01, 1);

@@ -11,7 +11,7 @@ internal sealed record BalancingSettings
 
     public required double BoundedLoad { get; init; }
 
-    public required int MinRingSize { get; init; }
+    public required int RingPoints { get; init; }
 
     public required int Aperture { get; init; }
 
@@ -33,7 +33,7 @@ internal sealed record BalancingSettings
         Policy = own?.Policy ?? common.Policy ?? BalancingPolicy.PeakEwma,
         HashKey = own?.HashKey ?? common.HashKey,
         BoundedLoad = own?.BoundedLoad ?? common.BoundedLoad ?? 0,
-        MinRingSize = own?.MinRingSize ?? common.MinRingSize ?? MeshDefaults.MinRingSize,
+        RingPoints = own?.RingPoints ?? common.RingPoints ?? MeshDefaults.RingPoints,
         Aperture = own?.Aperture ?? common.Aperture ?? 0,
         Zone = own?.Zone ?? common.Zone ?? ZonePreference.Off,
         SlowStart = own?.SlowStart ?? common.SlowStart ?? TimeSpan.Zero,

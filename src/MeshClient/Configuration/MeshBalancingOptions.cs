@@ -26,10 +26,12 @@ public sealed class MeshBalancingOptions
     public double? BoundedLoad { get; set; }
 
     /// <summary>
-    /// The least number of points on the ring of <see cref="BalancingPolicy.RingHash"/>; more share more evenly. 1 to 524 288.
-    /// Default: <see cref="MeshDefaults.MinRingSize"/>.
+    /// How many points an instance of the greatest weight has on the ring of <see cref="BalancingPolicy.RingHash"/>; lighter ones have
+    /// fewer in proportion. With more, keys are shared more evenly, by about 1 / sqrt(points), and a new list takes longer to take
+    /// in. The same for any number of instances, so that only the keys of those that come or go move; halved, until all have
+    /// room, where they would be more than a million together. 1 to 65 536. Default: <see cref="MeshDefaults.RingPoints"/>.
     /// </summary>
-    public int? MinRingSize { get; set; }
+    public int? RingPoints { get; set; }
 
     /// <summary>
     /// To how many instances this process keeps, out of a large fleet; so each instance has connections from a few callers only.

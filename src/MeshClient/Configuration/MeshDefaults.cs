@@ -54,6 +54,9 @@ public static class MeshDefaults
     /// <summary>2 min: how long the same throttling remembers.</summary>
     public static readonly TimeSpan ThrottlingWindow = TimeSpan.FromMinutes(2);
 
+    /// <summary>0.8: the greatest share of calls Envoy's admission control refuses (max_rejection_probability).</summary>
+    public const double ThrottlingMaxProbability = 0.8;
+
     /// <summary>2: Istio's number of retries.</summary>
     public const int MaxRetries = 2;
 
@@ -120,8 +123,8 @@ public static class MeshDefaults
     /// <summary>1: a slow start grows in a straight line (Envoy, aggression).</summary>
     public const double SlowStartAggression = 1;
 
-    /// <summary>1024: the least number of points on a hash ring (Envoy, minimum_ring_size; gRPC A42).</summary>
-    public const int MinRingSize = 1024;
+    /// <summary>160: the points of an instance on a hash ring (libketama, points per server).</summary>
+    public const int RingPoints = 160;
 
     /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
     public const int MinAperture = 12;

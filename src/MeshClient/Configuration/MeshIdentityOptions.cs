@@ -46,7 +46,10 @@ public sealed class MeshIdentityOptions
     /// </summary>
     public TimeSpan FileInterval { get; set; } = MeshDefaults.FileInterval;
 
-    /// <summary>Other trust domains the members of which may be called and may call, by their names. Default: none.</summary>
+    /// <summary>
+    /// Other trust domains the members of which may be called and may call, by their names. Not this process's own, the roots of
+    /// which come from where its certificate does: with that one among them there is no identity, and an error says so. Default: none.
+    /// </summary>
     public Dictionary<string, MeshTrustDomainOptions> TrustDomains { get; set; } = new(StringComparer.OrdinalIgnoreCase);
 }
 

@@ -9,7 +9,8 @@ public sealed class MeshTrustDomainOptions
 {
     /// <summary>
     /// The PEM file with its roots, which has to be readable at start and is read again when it changes, as
-    /// <see cref="MeshIdentityOptions.FileInterval"/> has it. Required.
+    /// <see cref="MeshIdentityOptions.FileInterval"/> has it. Nothing goes over mutual TLS before it has been looked at once; where it
+    /// cannot be read then, members of the trust domain are refused with an error that names it, until it can. Required.
     /// </summary>
     public string? RootsFile { get; set; }
 }

@@ -55,7 +55,7 @@ internal sealed class ServiceState : IAsyncDisposable
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
         Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
-        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
+        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry, balancer.SlowStart);
         Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);

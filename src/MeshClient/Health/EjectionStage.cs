@@ -57,5 +57,9 @@ internal sealed class EjectionStage(TimeProvider time) : AttemptStage("Ejection"
         {
             ejection.ToldNothing(admission, attempt.StartedAt);
         }
+        else if (admission != Admission.Ordinary)
+        {
+            ejection.Answered(admission, attempt.StartedAt, now);
+        }
     }
 }

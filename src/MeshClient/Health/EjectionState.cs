@@ -20,6 +20,8 @@ namespace MeshClient.Health;
 /// that restarts is back in seconds. A probe that gets through ends it, whatever the answer.
 /// A probe that tells nothing (its caller gave up) frees the place at once; one that never reports, after the base time. From when
 /// another has taken its place, it is the probe no more, and what it reports is the word of an old call.
+/// A probe may be a stream of gRPC, which tells whether it succeeded when it ends, and that may be never. That its answer has begun
+/// proves that the instance can be reached; and one that has gone on for the base time since then has succeeded for all that matters.
 /// Unhealthy: until enough health checks have passed, and no call is sent as a probe.
 /// Sources: consecutive failures, growth, caps and the falling count are Envoy's outlier detection and gRPC A50; the success rate
 /// and the fast way out for connections that fail are Finagle's (FailureAccrualPolicy, FailFastFactory); the single real call as
@@ -40,6 +42,7 @@ internal sealed class EjectionState
     private long _returnAt;
     private long _probeUntil;
     private long _probeSentAt;
+    private bool _isProbeAnswered;
     private long _cameBackAt;
     private long _rateReadAt = long.MinValue / 2;
 
@@ -102,6 +105,7 @@ internal sealed class EjectionState
             return Admission.Ordinary;
         }
 
+        HealthChange change;
         lock (_lock)
         {
             if (!IsOut)
@@ -109,15 +113,45 @@ internal sealed class EjectionState
                 return Admission.Ordinary;
             }
 
-            if (IsDue(now))
+            if (!IsDue(now))
+            {
+                return IsLiftedByPanic ? Admission.Panic : Admission.Refused;
+            }
+
+            if (!_isProbeAnswered)
             {
                 _probeSentAt = now;
                 Volatile.Write(ref _probeUntil, now + _service.Ticks(Settings.BaseEjection));
                 return Admission.Probe;
             }
 
-            return IsLiftedByPanic ? Admission.Panic : Admission.Refused;
+            change = ComeBackInLock(now);
         }
+
+        _service.Tell(this, change);
+        return Admission.Ordinary;
+    }
+
+    /// <summary>The answer to a call has begun, and what comes of it is known at its end only.</summary>
+    /// <inheritdoc cref="Succeeded"/>
+    public void Answered(Admission admission, long sentAt, long now)
+    {
+        HealthChange change = default;
+        lock (_lock)
+        {
+            admission = PresentInLock(admission, sentAt);
+            if (IsUnreachable && admission != Admission.Ordinary)
+            {
+                change = ComeBackInLock(now);
+            }
+            else if (admission == Admission.Probe)
+            {
+                _isProbeAnswered = true;
+                Volatile.Write(ref _probeUntil, now + _service.Ticks(Settings.BaseEjection));
+            }
+        }
+
+        _service.Tell(this, change);
     }
 
     /// <summary>A call succeeded.</summary>
@@ -253,7 +287,7 @@ internal sealed class EjectionState
         {
             if (PresentInLock(admission, sentAt) == Admission.Probe)
             {
-                Volatile.Write(ref _probeUntil, 0);
+                ForgetProbeInLock();
                 _service.Schedule(_returnAt);
             }
         }
@@ -280,15 +314,19 @@ internal sealed class EjectionState
     /// What the health checks of this process say. That they pass ends being unreachable, but no ejection: a check that passes
     /// while calls fail is no news.
     /// </summary>
-    public void Checked(bool isHealthy, long now)
+    /// <returns>Whether it was out and is in again.</returns>
+    public bool Checked(bool isHealthy, long now)
     {
         HealthChange change = default;
+        bool isBack;
         lock (_lock)
         {
             if (!_isListed)
             {
-                return;
+                return false;
             }
+
+            var wasOut = IsOut;
 
             if (_failsChecks == isHealthy)
             {
@@ -299,9 +337,12 @@ internal sealed class EjectionState
             {
                 change = ComeBackInLock(now);
             }
+
+            isBack = wasOut && !IsOut;
         }
 
         _service.Tell(this, change);
+        return isBack;
     }
 
     /// <summary>Forgets what the health checks said, since they are made no more. That none fails now is no check that passed.</summary>
@@ -359,7 +400,7 @@ internal sealed class EjectionState
             _reason = EjectionReason.None;
             (_connectFailures, _ejections) = (0, 0);
             SetFailuresInLock(0);
-            Volatile.Write(ref _probeUntil, 0);
+            ForgetProbeInLock();
             ForgetCallsInLock(_service.Now);
             CountInLock();
             _service.Leave(this);
@@ -372,6 +413,12 @@ internal sealed class EjectionState
     // There is one probe at a time, so the time at which it was sent tells it from those before it.
     private Admission PresentInLock(Admission admission, long sentAt) =>
         admission == Admission.Probe && (_probeUntil == 0 || sentAt != _probeSentAt) ? Admission.Ordinary : admission;
+
+    private void ForgetProbeInLock()
+    {
+        _isProbeAnswered = false;
+        Volatile.Write(ref _probeUntil, 0);
+    }
 
     private HealthChange SetFailsChecksInLock(bool failsChecks)
     {
@@ -408,7 +455,7 @@ internal sealed class EjectionState
         SetFailuresInLock(0);
         // What is known of it is what put it out; afterwards it is judged by what it does then.
         ForgetCallsInLock(now);
-        Volatile.Write(ref _probeUntil, 0);
+        ForgetProbeInLock();
         Volatile.Write(ref _returnAt, now + _service.Ticks(length * (1 + (_service.Random.NextDouble() * jitter))));
         _reason = reason;
         CountInLock();
@@ -427,7 +474,7 @@ internal sealed class EjectionState
         _connectFailures = 0;
         SetFailuresInLock(0);
         ForgetCallsInLock(now);
-        Volatile.Write(ref _probeUntil, 0);
+        ForgetProbeInLock();
         _cameBackAt = now;
         _reason = EjectionReason.None;
         CountInLock();

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using MeshClient.Configuration;
 using MeshClient.ControlPlane;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Identity;
@@ -19,9 +20,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     private readonly ILogger<MeshIdentity> _logger;
     private readonly ExpiryWarner _warner;
     private readonly KnownIntermediates _intermediates = new();
-    private readonly IReadOnlyList<ForeignTrustDomain> _foreign;
-    private readonly Dictionary<string, TrustBundle> _foreignBundles = new(StringComparer.Ordinal);
-    private readonly List<Watch<TrustBundle>> _foreignWatches = [];
+    private readonly ForeignBundles _foreign;
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource<IdentitySnapshot> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Watch<LeafCertificate>? _leafWatch;
@@ -50,7 +49,7 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         _logger = logger;
         Settings = settings ?? new IdentitySettings();
         Telemetry = telemetry;
-        _foreign = foreign ?? [];
+        _foreign = new ForeignBundles(foreign ?? []);
         _warner = new ExpiryWarner(() => LastFailure, time ?? TimeProvider.System, logger);
         telemetry?.Observe(this);
     }
@@ -74,9 +73,12 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
     /// <summary>Raised with each new trust bundle, also before there is an identity. Handlers must not throw.</summary>
     public event Action<TrustBundle>? RootsChanged;
 
-    /// <summary>Waits for the first identity.</summary>
+    /// <summary>
+    /// Waits for the first identity, and for one look at the roots of each other trust domain, so that nobody's members are refused
+    /// for their roots not having been read yet.
+    /// </summary>
     /// <exception cref="InvalidOperationException">This process cannot have one.</exception>
-    /// <exception cref="ControlPlaneException">The control plane refused to issue one.</exception>
+    /// <exception cref="ControlPlaneException">The control plane refused to issue one, or what it issues goes against the settings.</exception>
     public async ValueTask<IdentitySnapshot> GetAsync(CancellationToken cancellationToken)
     {
         if (_current is { } current)
@@ -90,6 +92,11 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         return await _first.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Why <see cref="IdentitySnapshot.FindBundle"/> finds nothing for a trust domain, and what to do, for an error's text.</summary>
+    public string DescribeMissingRoots(string trustDomain) => _foreign.FailureOf(trustDomain) is { } failure
+        ? $"the roots of its trust domain could not be read (Mesh:Identity:TrustDomains:{trustDomain}): {failure.Message}"
+        : $"no roots of its trust domain are known: set Mesh:Identity:TrustDomains:{trustDomain}:RootsFile.";
+
     /// <summary>Why there is no newer identity; null when nothing has failed.</summary>
     public Exception? LastFailure => _leafWatch?.LastFailure ?? _bundleWatch?.LastFailure;
 
@@ -98,23 +105,16 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Watch<LeafCertificate>? leaf;
-        List<Watch<TrustBundle>> bundles;
+        IAsyncDisposable?[] watches;
         lock (_lock)
         {
             _disposed = true;
-            leaf = _leafWatch;
-            bundles = _bundleWatch is null ? _foreignWatches : [_bundleWatch, .. _foreignWatches];
+            watches = [_leafWatch, _bundleWatch, _foreign];
         }
 
-        if (leaf is not null)
+        foreach (var watch in watches.OfType<IAsyncDisposable>())
         {
-            await leaf.DisposeAsync().ConfigureAwait(false);
-        }
-
-        foreach (var bundle in bundles)
-        {
-            await bundle.DisposeAsync().ConfigureAwait(false);
+            await watch.DisposeAsync().ConfigureAwait(false);
         }
 
         _warner.Dispose();
@@ -124,10 +124,6 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             _current = null;
             _leaf?.Dispose();
             _bundle?.Dispose();
-            foreach (var foreign in _foreignBundles.Values)
-            {
-                foreign.Dispose();
-            }
         }
     }
 
@@ -148,21 +144,18 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             }
 
             _bundleWatch = _watches.Start(
-                "trust-bundle", string.Empty, _bundles!.ReadTrustBundleAsync, bundle => Update(null, bundle, null));
+                "trust-bundle", string.Empty, _bundles!.ReadTrustBundleAsync, bundle => Update(null, bundle));
             _leafWatch = _watches.Start(
-                "leaf", Service.Value, (index, token) => _leaves!.ReadLeafAsync(Service, index, token), leaf => Update(leaf, null, null));
-            foreach (var domain in _foreign)
-            {
-                _foreignWatches.Add(_watches.Start(
-                    "trust-bundle", domain.Name, domain.Roots.ReadTrustBundleAsync, bundle => Update(null, null, bundle)));
-            }
+                "leaf", Service.Value, (index, token) => _leaves!.ReadLeafAsync(Service, index, token), leaf => Update(leaf, null));
+            _foreign.Start(_watches, () => Update(null, null));
         }
     }
 
-    private void Update(LeafCertificate? leaf, TrustBundle? bundle, TrustBundle? foreign)
+    private void Update(LeafCertificate? leaf, TrustBundle? bundle)
     {
         if (bundle is not null)
         {
+            ThrowIfNamedAsForeign(bundle.TrustDomain);
             RootsChanged?.Invoke(bundle);
         }
 
@@ -176,18 +169,13 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
             leaf ??= _leaf;
             bundle ??= _bundle;
             (_leaf, _context, _bundle) = (leaf, context, bundle);
-            if (foreign is not null)
-            {
-                _foreignBundles[foreign.TrustDomain] = foreign;
-            }
-
-            if (leaf is null || context is null || bundle is null)
+            if (leaf is null || context is null || bundle is null || !_foreign.AreTried)
             {
                 return;
             }
 
             previous = _current?.Leaf;
-            next = new IdentitySnapshot(leaf, context, bundle, [.. _foreignBundles.Values], _intermediates);
+            next = new IdentitySnapshot(leaf, context, bundle, _foreign.Current, _intermediates);
             _current = next;
         }
 
@@ -203,6 +191,15 @@ internal sealed partial class MeshIdentity : IAsyncDisposable, IDisposable
         LogIdentity(_logger, next.Leaf.Id.ToString(), next.Leaf.Certificate.SerialNumber, next.Leaf.NotAfter, next.Bundle.Roots.Count);
         _first.TrySetResult(next);
         Changed?.Invoke(next);
+    }
+
+    // The roots of the file would count for nothing, and whoever wrote it there takes them for trusted.
+    private void ThrowIfNamedAsForeign(string trustDomain)
+    {
+        if (_foreign.Has(trustDomain))
+        {
+            throw new ControlPlaneException(ControlPlaneFailure.Rejected, IdentityChecks.NamesOwnTrustDomain(trustDomain));
+        }
     }
 
     [LoggerMessage(10, LogLevel.Information, "Identity {Id}, serial {Serial}, valid until {NotAfter:O}, {Roots} trusted roots.")]

@@ -16,6 +16,8 @@ namespace MeshClient.Identity;
 /// <remarks>
 /// For one reader: the watch of this process's certificate, which also does the waiting after a failure. The certificate in force
 /// stays so as long as there is no newer one.
+/// A signer that gives certificates which are due again at once, because they have nearly ended or are under another root than the
+/// one said to sign, is asked less and less often: <see cref="RenewalPace"/>.
 /// </remarks>
 internal sealed partial class SigningLeafSource : ILeafCertificateSource
 {
@@ -34,6 +36,7 @@ internal sealed partial class SigningLeafSource : ILeafCertificateSource
     private readonly MeshRandom _random;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
+    private readonly RenewalPace _pace = new();
     private TaskCompletionSource _rootsChanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TrustBundle? _roots;
     private LeafCertificate? _leaf;
@@ -119,6 +122,12 @@ internal sealed partial class SigningLeafSource : ILeafCertificateSource
 
     private async Task<Watched<LeafCertificate>> RenewAsync(ServiceName service, CancellationToken cancellationToken)
     {
+        X509Certificate2? signing;
+        lock (_lock)
+        {
+            signing = _roots?.SigningRoot;
+        }
+
         using var key = MakeKey();
         var chain = _signer is null
             ? null
@@ -160,8 +169,9 @@ internal sealed partial class SigningLeafSource : ILeafCertificateSource
 
         lock (_lock)
         {
+            var renewIn = (leaf.NotAfter - now) * (EarliestRenewal + ((LatestRenewal - EarliestRenewal) * _random.NextDouble()));
+            _renewAt = now + _pace.Renewed(leaf, signing, renewIn);
             _leaf = leaf;
-            _renewAt = now + ((leaf.NotAfter - now) * (EarliestRenewal + ((LatestRenewal - EarliestRenewal) * _random.NextDouble())));
             // The roots may have changed while it was being made.
             Hasten_NeedsLock();
             return new Watched<LeafCertificate>(leaf, ++_version);
@@ -216,7 +226,8 @@ internal sealed partial class SigningLeafSource : ILeafCertificateSource
     {
         if (_leaf is not null && _roots?.SigningRoot is { } signing && !_leaf.IsUnder(signing))
         {
-            var soon = _time.GetUtcNow() + (_rotationSpread * _random.NextDouble());
+            var pause = _rotationSpread * _random.NextDouble();
+            var soon = _time.GetUtcNow() + (pause > _pace.UnderAnotherRoot ? pause : _pace.UnderAnotherRoot);
             _renewAt = soon < _renewAt ? soon : _renewAt;
         }
     }

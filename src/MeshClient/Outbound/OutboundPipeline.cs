@@ -422,9 +422,10 @@ internal sealed class OutboundPipeline
                     stage.Ended(attempt);
                 }
             }
-            catch (Exception e)
+            catch (Exception)
             {
-                attempt.Failure ??= e;
+                // What came of it is known by now, and mostly the app has it: whoever is told of it and throws, such as the app's own
+                // picker or a listener, takes it from nobody.
             }
         }
     }
@@ -462,9 +463,16 @@ internal sealed class OutboundPipeline
 
         foreach (var (position, stage) in _callEnded)
         {
-            if (position < call.Entered)
+            try
             {
-                stage.Ended(call);
+                if (position < call.Entered)
+                {
+                    stage.Ended(call);
+                }
+            }
+            catch (Exception)
+            {
+                // As with an attempt.
             }
         }
     }

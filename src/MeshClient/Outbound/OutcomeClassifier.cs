@@ -79,15 +79,13 @@ internal static class OutcomeClassifier
             < HttpStatusCode.InternalServerError => AttemptVerdict.Success,
             _ => AttemptVerdict.InstanceFailure,
         };
-        if (verdict is AttemptVerdict.Success)
-        {
-            return new(verdict);
-        }
-
-        if (verdict is AttemptVerdict.InstanceFailure)
+        // Read whatever the status: which of them are tried again is the app's to say.
+        var retryAfter = RetryAfterOf(response.Headers, time);
+        if (verdict is AttemptVerdict.Success or AttemptVerdict.InstanceFailure)
         {
             return new(verdict)
             {
+                RetryAfter = retryAfter,
                 MayDoBetterElsewhere = response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout,
             };
         }
@@ -95,7 +93,7 @@ internal static class OutcomeClassifier
         var isShed = ShedMarker.IsIn(response.Headers, attempt);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {
-            RetryAfter = RetryAfterOf(response.Headers, time),
+            RetryAfter = retryAfter,
             MayDoBetterElsewhere = !isShed && verdict is AttemptVerdict.Unavailable,
         };
     }
@@ -120,12 +118,13 @@ internal static class OutcomeClassifier
             GrpcStatus.Unknown or GrpcStatus.DeadlineExceeded or GrpcStatus.Internal or GrpcStatus.DataLoss => AttemptVerdict.InstanceFailure,
             _ => AttemptVerdict.Success,
         };
-        if (verdict is not (AttemptVerdict.Throttled or AttemptVerdict.Unavailable or AttemptVerdict.InstanceFailure))
+        if (status == GrpcStatus.Ok)
         {
             return new(verdict) { GrpcStatus = status };
         }
 
-        var isShed = verdict is not AttemptVerdict.InstanceFailure && (ShedMarker.IsIn(response.Headers, attempt) || ShedMarker.IsIn(headers, attempt));
+        var isShed = verdict is AttemptVerdict.Throttled or AttemptVerdict.Unavailable
+            && (ShedMarker.IsIn(response.Headers, attempt) || ShedMarker.IsIn(headers, attempt));
         var (pushback, forbids) = PushbackOf(headers);
         return new(isShed ? AttemptVerdict.Shed : verdict)
         {

@@ -38,7 +38,12 @@ internal sealed class CircuitBreaker
             ManualControl = _control,
             StateProvider = _states,
             OnOpened = arguments => Tell(arguments.IsManual ? MeshCircuitState.Isolated : MeshCircuitState.Open),
-            OnClosed = _ => Tell(MeshCircuitState.Closed),
+            OnClosed = _ =>
+            {
+                // In the order of the changes themselves: whoever isolates it again from what follows is not to be undone.
+                _isIsolated = false;
+                return Tell(MeshCircuitState.Closed);
+            },
             OnHalfOpened = _ => Tell(MeshCircuitState.HalfOpen),
         };
         if (settings is not null)
@@ -78,11 +83,7 @@ internal sealed class CircuitBreaker
         await _control.IsolateAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    public async Task CloseAsync(CancellationToken cancellationToken)
-    {
-        await _control.CloseAsync(cancellationToken).ConfigureAwait(false);
-        _isIsolated = false;
-    }
+    public Task CloseAsync(CancellationToken cancellationToken) => _control.CloseAsync(cancellationToken);
 
     /// <summary>Makes a call's attempts, if they may be made, and learns from what came of them.</summary>
     /// <returns>The attempt that counts, when the head of its answer is there.</returns>

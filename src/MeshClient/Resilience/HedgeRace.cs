@@ -112,6 +112,12 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
             }
         }
 
+        // A retry is not to go to the last one either. There is none where a pick found nothing.
+        if (_attempts[^1].Instance is { } last)
+        {
+            Call.MarkTried(last);
+        }
+
         if (winner is not null)
         {
             Call.Attempt = winner;

@@ -150,8 +150,20 @@ internal sealed class HedgeStage : CallStage
     private bool TrySpend(OutboundCall call)
     {
         var service = call.Destination.Service;
+        var own = service.Hedging!.Budget;
         var now = _time.GetTimestamp();
-        return call.Destination.Callable.Length > call.Attempts && now < call.DeadlineAt
-            && service.Hedging!.Budget.TryWithdraw(now) && service.RetryBudget.TryWithdraw(now);
+        // Of its own share nothing is taken before the other has agreed, or it would be used up by what is not made.
+        if (call.Destination.Callable.Length <= call.Attempts || now >= call.DeadlineAt || own.Balance(now) < 1)
+        {
+            return false;
+        }
+
+        if (!service.RetryBudget.TryWithdraw(now))
+        {
+            _telemetry.BudgetExhausted.Add(1, new KeyValuePair<string, object?>(MeshTelemetry.ServiceTag, service.Service.Value));
+            return false;
+        }
+
+        return own.TryWithdraw(now);
     }
 }

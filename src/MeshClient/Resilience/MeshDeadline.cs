@@ -2,8 +2,12 @@ namespace MeshClient.Resilience;
 
 /// <summary>
 /// The moment until which an answer is of use, carried along with the asynchronous flow: calls made inside
-/// <see cref="Begin"/> never last beyond it.
+/// <see cref="Begin"/>, until its result is disposed, never last beyond it.
 /// </summary>
+/// <remarks>
+/// What a request leaves running when it has ended, such as a loop it was the first to start, goes on without its deadline: that
+/// would have passed for good, and nobody waits for its answer any more.
+/// </remarks>
 public sealed class MeshDeadline : IDisposable
 {
     /// <summary>
@@ -16,6 +20,7 @@ public sealed class MeshDeadline : IDisposable
 
     private readonly MeshDeadline? _outer;
     private readonly TimeProvider _time;
+    private volatile bool _isOver;
 
     private MeshDeadline(long expiresAt, TimeProvider time, MeshDeadline? outer)
     {
@@ -25,7 +30,19 @@ public sealed class MeshDeadline : IDisposable
     }
 
     /// <summary>The deadline in force here; null when there is none.</summary>
-    public static MeshDeadline? Current => Ambient.Value;
+    public static MeshDeadline? Current
+    {
+        get
+        {
+            var current = Ambient.Value;
+            while (current is { _isOver: true })
+            {
+                current = current._outer;
+            }
+
+            return current;
+        }
+    }
 
     /// <summary>What is left; zero when it has passed.</summary>
     public TimeSpan Remaining
@@ -48,15 +65,20 @@ public sealed class MeshDeadline : IDisposable
     public static MeshDeadline Begin(TimeSpan timeout, TimeProvider? time = null)
     {
         time ??= TimeProvider.System;
-        var outer = Ambient.Value;
+        var outer = Current;
         var now = time.GetTimestamp();
-        var ticks = timeout.TotalSeconds * time.TimestampFrequency;
+        // What has passed has passed just now: from a moment much longer ago nothing could be reckoned.
+        var ticks = Math.Max(0, timeout.TotalSeconds) * time.TimestampFrequency;
         var at = ticks < long.MaxValue - now ? now + (long)ticks : long.MaxValue;
         var deadline = new MeshDeadline(Math.Min(at, outer?.ExpiresAt ?? long.MaxValue), time, outer);
         Ambient.Value = deadline;
         return deadline;
     }
 
-    /// <summary>Ends the deadline for the code that began it.</summary>
-    public void Dispose() => Ambient.Value = _outer;
+    /// <summary>Ends the deadline, for the code that began it and for all that has come of it. A call that is being made keeps to it.</summary>
+    public void Dispose()
+    {
+        _isOver = true;
+        Ambient.Value = _outer;
+    }
 }

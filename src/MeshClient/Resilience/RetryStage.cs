@@ -11,8 +11,8 @@ namespace MeshClient.Resilience;
 /// first attempt has failed in a way worth repeating, so calls that succeed do not pay for it.
 /// </summary>
 /// <remarks>
-/// Back-off with full jitter: a random time up to 25 ms doubled per retry, at most 250 ms (Envoy, Linkerd). An instance that asks
-/// for a pause (<c>Retry-After</c>, RFC 9110; <c>grpc-retry-pushback-ms</c>, gRPC A6) gets it before that time. A retry is made
+/// Back-off: <see cref="RetryBackoff"/>. An instance that asks for a pause (<c>Retry-After</c>, RFC 9110;
+/// <c>grpc-retry-pushback-ms</c>, gRPC A6) gets it before that time. A retry is made
 /// when all of these hold: the number of attempts is not used up, hedges included, <see cref="Repeatability"/> allows it, the
 /// deadline will not have passed by then, and the service's <see cref="RetryBudget"/> gives one. The budget is asked last, because
 /// asking spends.
@@ -139,15 +139,13 @@ internal sealed class RetryStage : CallStage
     {
         var call = failed.Call;
         var settings = call.Destination.Service.Settings.Retry;
-        var pause = failed.Outcome.RetryAfter ?? TimeSpan.Zero;
-        var most = Math.Min(settings.BaseDelay.TotalMilliseconds * (1 << Math.Min(retry, 10)), settings.MaxDelay.TotalMilliseconds);
-        if (call.DeadlineAt != long.MaxValue)
-        {
-            var left = _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt) - pause;
-            most = Math.Min(most, Math.Max(0, left.TotalMilliseconds));
-        }
-
-        return pause + TimeSpan.FromMilliseconds(most * _random.NextDouble());
+        return RetryBackoff.Of(
+            retry,
+            settings.BaseDelay,
+            settings.MaxDelay,
+            failed.Outcome.RetryAfter ?? TimeSpan.Zero,
+            call.DeadlineAt == long.MaxValue ? null : _time.GetElapsedTime(_time.GetTimestamp(), call.DeadlineAt),
+            _random.NextDouble());
     }
 
     private sealed class Repetition(OutboundAttempt first, Func<OutboundCall, ValueTask<OutboundAttempt>> attemptAsync)

@@ -53,7 +53,7 @@ internal sealed class MeshTelemetry : IDisposable
             "meshclient.attempt.duration", "s", "Time of one attempt to the head of its answer.", advice: Buckets);
         Retries = Meter.CreateCounter<long>("meshclient.retries", "{retry}", "Attempts after the first.");
         BudgetExhausted = Meter.CreateCounter<long>(
-            "meshclient.retry_budget.exhausted", "{retry}", "Retries that were wanted but not in the budget.");
+            "meshclient.retry_budget.exhausted", "{retry}", "Retries and second attempts beside slow ones that were wanted but not in the budget.");
         Hedges = Meter.CreateCounter<long>(
             "meshclient.hedges", "{attempt}", "Attempts made beside a slow one, by whether one of them was answered first.");
         Fallbacks = Meter.CreateCounter<long>("meshclient.fallbacks", "{call}", "Failed calls that the app answered in place of the service.");

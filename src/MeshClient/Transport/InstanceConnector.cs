@@ -144,8 +144,7 @@ internal sealed partial class InstanceConnector
         var datacenter = DatacenterOf(identity);
         var expected = _instance.Identity ?? SpiffeId.ForService(identity.Bundle.TrustDomain, datacenter, service);
         var bundle = identity.FindBundle(expected.TrustDomain) ?? throw new AuthenticationException(
-            $"The peer at {Endpoint.Host}:{Endpoint.Port} has to be {expected}, but no roots of its trust domain are known: "
-            + $"set Mesh:Identity:TrustDomains:{expected.TrustDomain}:RootsFile.");
+            $"The peer at {Endpoint.Host}:{Endpoint.Port} has to be {expected}, but {_identity.DescribeMissingRoots(expected.TrustDomain)}");
         VerifiedPeer? peer = null;
         string? problem = null;
         var tls = new InstanceStream(socket, transport, this);

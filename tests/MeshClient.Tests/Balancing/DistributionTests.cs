@@ -1,3 +1,4 @@
+using System.Reflection;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Discovery;
@@ -28,17 +29,12 @@ public sealed class RoundRobinDistributionTests : DistributionSuite
 
     protected override bool HonoursWeights => false;
 
-    // Whose turn it would have been is passed on to the next in line.
-    protected override double EjectedSpread => 1;
-
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.RoundRobin };
 }
 
 public sealed class WeightedRoundRobinDistributionTests : DistributionSuite
 {
     protected override double Spread => 0.005;
-
-    protected override double EjectedSpread => 1;
 
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.WeightedRoundRobin };
 }
@@ -53,8 +49,6 @@ public sealed class RandomDistributionTests : DistributionSuite
 public sealed class ReportedLoadDistributionTests : DistributionSuite
 {
     protected override double Spread => 0.01;
-
-    protected override double EjectedSpread => 1;
 
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.ReportedLoad };
 }
@@ -91,7 +85,49 @@ public sealed class ZoneContractTests : PickerContract
         TestInstances.Balancer(Time, Options, zone: "a").Build(instances, new Dictionary<string, int>());
 }
 
+/// <summary>All of it at once: an aperture in each zone, newcomers held back, a policy by weight.</summary>
+public sealed class EverythingContractTests : PickerContract
+{
+    private protected override MeshBalancingOptions Options => new()
+    {
+        Zone = ZonePreference.Strict,
+        Aperture = 12,
+        SlowStart = TimeSpan.FromSeconds(30),
+        Policy = BalancingPolicy.WeightedRoundRobin,
+    };
+
+    protected override string? ZoneOf(int index) => (index % 2) == 0 ? "a" : "b";
+
+    private protected override InstancePicker Build(InstanceState[] instances)
+    {
+        var balancer = TestInstances.Balancer(Time, Options, zone: "a");
+        for (var i = 0; i < instances.Length; i += 3)
+        {
+            balancer.SlowStart!.Begin(instances[i], Time.GetTimestamp());
+        }
+
+        return balancer.Build(instances, new Dictionary<string, int> { ["a"] = instances.Length, ["b"] = instances.Length });
+    }
+}
+
 public sealed class SlowStartContractTests : PickerContract
 {
     private protected override MeshBalancingOptions Options => new() { SlowStart = TimeSpan.FromSeconds(30), Policy = BalancingPolicy.WeightedRoundRobin };
+}
+
+public sealed class DistributionSuiteTests
+{
+    [Fact]
+    public void EveryPolicy_HasADistributionSuiteOfItsOwn()
+    {
+        var options = typeof(PickerContract).GetProperty("Options", BindingFlags.Instance | BindingFlags.NonPublic)!;
+        var covered = new HashSet<BalancingPolicy>();
+        foreach (var suite in typeof(DistributionSuite).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(DistributionSuite))))
+        {
+            using var one = (DistributionSuite)Activator.CreateInstance(suite)!;
+            covered.Add(((MeshBalancingOptions)options.GetValue(one)!).Policy ?? BalancingPolicy.PeakEwma);
+        }
+
+        Assert.Equal(Enum.GetValues<BalancingPolicy>(), covered.Order());
+    }
 }

@@ -60,6 +60,35 @@ public abstract class HashDistributionSuite : DistributionSuite
         Assert.InRange(moved.Count(pair => pair.Second != instances[10]), 0, (int)(Keys * Disruption));
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(8)]
+    [InlineData(16)]
+    [InlineData(17)]
+    [InlineData(32)]
+    [InlineData(33)]
+    public void Owners_OneGoesOfAnyNumber_OnlyItsKeysMove(int count)
+    {
+        var instances = TestInstances.Make(count, Time);
+        var (before, after) = (Owners(instances), Owners(instances[..^1]));
+        var stayed = before.Zip(after).Where(pair => pair.First != instances[^1]).ToList();
+        Assert.InRange(stayed.Count(pair => pair.First != pair.Second), 0, (int)(stayed.Count * Disruption));
+    }
+
+    [Fact]
+    public void Owners_OneGetsALesserWeight_OnlyItsKeysMove()
+    {
+        var instances = TestInstances.Make(5, Time, _ => 10);
+        var before = Owners(instances);
+        instances[3].Describe(instances[3].Description with { Weight = 1 });
+        var after = Owners(instances);
+        var stayed = before.Zip(after).Where(pair => pair.First != instances[3]).ToList();
+        Assert.InRange(stayed.Count(pair => pair.First != pair.Second), 0, (int)(stayed.Count * Disruption));
+        Assert.InRange(after.Count(owner => owner == instances[3]), Keys / 41 * 0.5, Keys / 41 * 1.5);
+    }
+
     [Fact]
     public void Owners_OneIsEjected_OnlyItsKeysMoveAndTheyComeBack()
     {
@@ -94,6 +123,29 @@ public abstract class HashDistributionSuite : DistributionSuite
         Assert.Equal(25, first.Load.InFlight);
     }
 
+    [Fact]
+    public void TryPick_BoundedLoadAndSomeAreOut_TheBoundIsOfThoseThatAreLeft()
+    {
+        var instances = TestInstances.Make(10, Time, allMayBeEjected: true);
+        var options = Options;
+        options.BoundedLoad = 1.25;
+        var picker = TestInstances.Balancer(Time, options).Build(instances, new Dictionary<string, int>());
+        foreach (var gone in instances[..4])
+        {
+            TestInstances.Eject(gone, Time.GetTimestamp());
+            // What was sent there before has not come back, and takes no room from the others.
+            Enumerable.Range(0, 50).ToList().ForEach(_ => gone.Load.Begin());
+        }
+
+        using var request = Request("popular");
+        for (var total = 0; total < 200; total++)
+        {
+            var picked = picker.TryPick(new PickCall([], anyOut: true, Random, Time.GetTimestamp()) { Request = request })!;
+            picked.Load.Begin();
+            Assert.True(picked.Load.InFlight <= Math.Ceiling(1.25 * (total + 1) / 6), $"{picked.Load.InFlight} of {total + 1}");
+        }
+    }
+
     private InstanceState Pick(InstancePicker picker, HttpRequestMessage request) =>
         picker.TryPick(new PickCall([], anyOut: false, Random, Time.GetTimestamp()) { Request = request })!;
 
@@ -116,7 +168,7 @@ public abstract class HashDistributionSuite : DistributionSuite
 
 public sealed class RingHashDistributionTests : HashDistributionSuite
 {
-    // 16 384 points: 330 for each of 50, shares within 1/sqrt(330) = 5.5 %, four of these, and the sampling of keys.
+    // Shares within 1/sqrt(330) = 5.5 %, four of these, and the sampling of keys.
     protected override double Spread => 0.25;
 
     // Nothing moves on a ring but what has to.
@@ -126,7 +178,7 @@ public sealed class RingHashDistributionTests : HashDistributionSuite
     {
         Policy = BalancingPolicy.RingHash,
         HashKey = "header:x-key",
-        MinRingSize = 16_384,
+        RingPoints = 330,
     };
 }
 

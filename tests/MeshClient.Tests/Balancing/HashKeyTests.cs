@@ -48,6 +48,18 @@ public sealed class HashKeyTests
         Assert.NotNull(Of("header:content-type", request));
     }
 
+    [Fact]
+    public void Of_CookiesInSeveralLines_FindsEach()
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+        request.Headers.Add("Cookie", "a=b");
+        request.Headers.Add("Cookie", "session=s1");
+        request.Headers.Add("Cookie", "c=d");
+        Assert.True(HashKey.TryParse("cookie:session", out var key));
+        Assert.Equal(XxHash64.Hash("s1"), key.Of(request));
+        Assert.Equal(XxHash64.Hash("b"), Of("cookie:a", request));
+    }
+
     private static ulong? Of(string key, HttpRequestMessage request)
     {
         Assert.True(HashKey.TryParse(key, out var parsed));

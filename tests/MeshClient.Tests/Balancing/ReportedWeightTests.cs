@@ -66,6 +66,41 @@ public sealed class ReportedWeightTests
         Assert.Equal([1333, 667, 1000], Count(picker, instances).Select(picks => picks), new Within(10));
     }
 
+    [Theory]
+    [InlineData(1e-310, 100, 0)]
+    [InlineData(1, double.MaxValue, double.MaxValue)]
+    [InlineData(1e-300, 1e300, 0)]
+    [InlineData(1, 1e-320, 1e300)]
+    public void Observe_ReportBeyondAllCapacity_SaysNothing(double utilization, double calls, double errors)
+    {
+        Observe(0.5, 100, 0);
+        _time.Advance(Blackout);
+        Observe(utilization, calls, errors);
+        Assert.InRange(Weight(), 1, double.MaxValue / 2);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task TryPick_EveryoneReportsNonsense_PicksAllTheSame()
+    {
+        var instances = TestInstances.Make(3, _time);
+        var picker = TestInstances.Balancer(_time, new MeshBalancingOptions { Policy = BalancingPolicy.ReportedLoad })
+            .Build(instances, new Dictionary<string, int>());
+        for (var i = 0; i < 2; i++)
+        {
+            foreach (var instance in instances)
+            {
+                (instance.ReportedWeight ??= new ReportedWeight()).Observe(
+                    new LoadReport(1e-310, double.MaxValue, 0), _time.GetTimestamp(), _time.TimestampFrequency);
+            }
+
+            _time.Advance(Blackout);
+        }
+
+        // On another thread, because what goes wrong here would never come back.
+        var share = await Task.Run(() => Count(picker, instances)).BoundedAsync();
+        Assert.All(share, picks => Assert.Equal(1000, picks, 5.0));
+    }
+
     private int[] Count(InstancePicker picker, InstanceState[] instances)
     {
         var (share, random) = (new int[instances.Length], new MeshRandom(1));

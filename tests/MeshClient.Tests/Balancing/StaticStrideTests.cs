@@ -1,4 +1,5 @@
 using MeshClient.Balancing;
+using MeshClient.Tests.Support;
 
 namespace MeshClient.Tests.Balancing;
 
@@ -24,6 +25,20 @@ public sealed class StaticStrideTests
             // Each is off by at most a turn a round and by the rounding of its weight.
             Assert.Equal(weights[i] / weights.Sum(), counts[i] / 100_000.0, 0.001);
         }
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(double.PositiveInfinity, double.PositiveInfinity, double.PositiveInfinity)]
+    [InlineData(double.PositiveInfinity, 1, 1)]
+    [InlineData(double.NaN, 1, 2)]
+    [InlineData(0, 0, 0)]
+    [InlineData(double.Epsilon, 0, 0)]
+    public async Task Next_WeightsThatAreNone_StillComesToAnEnd(double a, double b, double c)
+    {
+        var stride = new StaticStride([a, b, c], start: 0);
+        // On another thread, because what goes wrong here would never come back.
+        var turns = await Task.Run(() => Enumerable.Range(0, 1000).Select(_ => stride.Next()).ToList()).BoundedAsync();
+        Assert.All(turns, turn => Assert.InRange(turn, 0, 2));
     }
 
     [Fact]

@@ -156,6 +156,19 @@ public sealed class UserPickerTests
         Assert.Equal(0, env.Instance("orders", peer.Port).Load.InFlight);
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("")]
+    [InlineData("good")]
+    public async Task Call_PickerThrowsWhenToldOfTheOutcome_AnswerIsTheAppsAllTheSame(string body)
+    {
+        var picker = new RecordingPicker { OnCompleted = () => throw new InvalidOperationException("no idea") };
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<IInstancePicker>(picker));
+        var peer = await env.StartAsync("orders", context => body.Length == 0 ? Task.CompletedTask : context.Response.WriteAsync(body));
+        Assert.Equal(body, await env.Client().GetStringAsync(new Uri("http://orders/"), MeshTestEnvironment.Token));
+        Assert.Equal(1, peer.Requests);
+        await Eventually.HoldsAsync(() => env.Instance("orders", peer.Port).Load.InFlight == 0 && env.State("orders").InFlight == 0);
+    }
+
     /// <summary>Chooses the last candidate unless told otherwise.</summary>
     private sealed class RecordingPicker : IInstancePicker
     {
@@ -168,6 +181,8 @@ public sealed class UserPickerTests
         public string? LastService { get; private set; }
 
         public Action? OnStarted { get; set; }
+
+        public Action? OnCompleted { get; init; }
 
         public int Started => Volatile.Read(ref _started);
 
@@ -192,6 +207,10 @@ public sealed class UserPickerTests
             Interlocked.Increment(ref _started);
         }
 
-        void IInstancePicker.Completed(MeshInstance instance, in PickOutcome outcome) => Completed.Enqueue((instance, outcome));
+        void IInstancePicker.Completed(MeshInstance instance, in PickOutcome outcome)
+        {
+            Completed.Enqueue((instance, outcome));
+            OnCompleted?.Invoke();
+        }
     }
 }

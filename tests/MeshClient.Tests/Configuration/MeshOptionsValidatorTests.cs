@@ -62,7 +62,7 @@ public sealed class MeshOptionsValidatorTests
                 Policy = (BalancingPolicy)99,
                 HashKey = "body",
                 BoundedLoad = 1,
-                MinRingSize = 0,
+                RingPoints = 0,
                 Aperture = 1,
                 Zone = (ZonePreference)9,
                 SlowStart = TimeSpan.FromMilliseconds(1),
@@ -74,7 +74,7 @@ public sealed class MeshOptionsValidatorTests
         var failures = new MeshOptionsValidator().Validate(null, options).Failures!.ToList();
         string[] keys =
         [
-            "Policy", "HashKey", "BoundedLoad", "MinRingSize", "Aperture", "Zone", "SlowStart", "SlowStartMinimum", "SlowStartAggression",
+            "Policy", "HashKey", "BoundedLoad", "RingPoints", "Aperture", "Zone", "SlowStart", "SlowStartMinimum", "SlowStartAggression",
             "ReportBlackout",
         ];
         Assert.Equal(keys.Length, failures.Count);
@@ -110,8 +110,8 @@ public sealed class MeshOptionsValidatorTests
         options.Destinations["orders"] = new() { Balancing = { Policy = BalancingPolicy.LeastRequest } };
         var balancing = DestinationSettings.For(options, "orders").Balancing;
         Assert.Equal(
-            (BalancingPolicy.LeastRequest, TimeSpan.FromSeconds(7), MeshDefaults.MinRingSize),
-            (balancing.Policy, balancing.SlowStart, balancing.MinRingSize));
+            (BalancingPolicy.LeastRequest, TimeSpan.FromSeconds(7), MeshDefaults.RingPoints),
+            (balancing.Policy, balancing.SlowStart, balancing.RingPoints));
     }
 
     [Fact]

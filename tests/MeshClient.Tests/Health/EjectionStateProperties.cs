@@ -29,7 +29,7 @@ public sealed class EjectionStateProperties
     [Fact]
     public void AnyOrderOfReports_OneProbeAtATime()
     {
-        var step = from kind in Gen.Choose(0, 9)
+        var step = from kind in Gen.Choose(0, 10)
                    from which in Gen.Choose(0, 1000)
                    select (kind, which);
         Prop.ForAll(Arb.From(step.ListOf(100)), history => OneInstance([.. history]))
@@ -42,7 +42,8 @@ public sealed class EjectionStateProperties
         var time = new FakeTimeProvider();
         var state = TestHealth.Make(time).Join(2)[0];
         var inFlight = new List<(Admission Admission, long SentAt)>();
-        long? probe = null;
+        // When it was sent, and from when its time counts.
+        (long SentAt, long Since)? probe = null;
         state.Fail(MeshDefaults.ConsecutiveFailures, time.GetTimestamp());
         foreach (var (kind, which) in steps)
         {
@@ -52,8 +53,8 @@ public sealed class EjectionStateProperties
                 var admission = state.TryEnter(now);
                 if (admission == Admission.Probe)
                 {
-                    Assert.True(probe is not { } since || now - since >= MeshDefaults.BaseEjection.TotalSeconds * time.TimestampFrequency);
-                    probe = now;
+                    Assert.True(probe is not { } held || now - held.Since >= MeshDefaults.BaseEjection.TotalSeconds * time.TimestampFrequency);
+                    probe = (now, now);
                 }
 
                 inFlight.Add((admission, now));
@@ -65,33 +66,44 @@ public sealed class EjectionStateProperties
             else if (inFlight.Count > 0)
             {
                 var (admission, sentAt) = inFlight[which % inFlight.Count];
-                inFlight.RemoveAt(which % inFlight.Count);
-                if (admission == Admission.Probe && sentAt == probe)
+                var isProbe = admission == Admission.Probe && sentAt == probe?.SentAt;
+                if (kind == 10)
                 {
-                    probe = null;
+                    // The head of its answer, with which it does not end, but its time begins anew.
+                    state.Answered(admission, sentAt, now);
+                    probe = isProbe ? (sentAt, now) : probe;
                 }
-
-                switch (kind)
+                else
                 {
-                    case 6:
-                        state.Succeeded(admission, sentAt, now);
-                        break;
-                    case 7:
-                        state.ConnectFailed(admission, sentAt, now, isIdentityRefused: false);
-                        break;
-                    case 8:
-                        state.Failed(admission, sentAt, now);
-                        break;
-                    default:
-                        state.ToldNothing(admission, sentAt);
-                        break;
+                    inFlight.RemoveAt(which % inFlight.Count);
+                    probe = isProbe ? null : probe;
+                    Report(state, kind, admission, sentAt, now);
                 }
-
-                probe = state.IsOut ? probe : null;
             }
+
+            probe = state.IsOut ? probe : null;
         }
 
         return true;
+    }
+
+    private static void Report(EjectionState state, int kind, Admission admission, long sentAt, long now)
+    {
+        switch (kind)
+        {
+            case 6:
+                state.Succeeded(admission, sentAt, now);
+                break;
+            case 7:
+                state.ConnectFailed(admission, sentAt, now, isIdentityRefused: false);
+                break;
+            case 8:
+                state.Failed(admission, sentAt, now);
+                break;
+            default:
+                state.ToldNothing(admission, sentAt);
+                break;
+        }
     }
 
     private sealed class History

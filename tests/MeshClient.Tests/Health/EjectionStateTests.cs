@@ -305,6 +305,83 @@ public sealed class EjectionStateTests
         AssertOutFor(1, 0.5);
     }
 
+    [Theory]
+    [InlineData(false, 30, 0.1)]
+    [InlineData(true, 1, 0.5)]
+    public void Failed_ManyInstancesAtOnce_DoNotComeBackTogether(bool connect, double seconds, double jitter)
+    {
+        var health = TestHealth.Make(_time, options: new MeshHealthOptions { MaxEjectionPercent = 100 });
+        var states = health.Join(100);
+        foreach (var state in states)
+        {
+            if (connect)
+            {
+                state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+            }
+            else
+            {
+                state.Fail(MeshDefaults.ConsecutiveFailures, Now);
+            }
+        }
+
+        var lengths = states.Select(state => (state.DueAt - Now) / (double)_time.TimestampFrequency).Order().ToList();
+        Assert.InRange(lengths[0], seconds, seconds * (1 + (jitter / 10)));
+        Assert.InRange(lengths[50], seconds * (1 + (jitter * 0.3)), seconds * (1 + (jitter * 0.7)));
+        Assert.InRange(lengths[^1], seconds * (1 + (jitter * 0.9)), seconds * (1 + jitter));
+    }
+
+    [Fact]
+    public void Answered_ProbeOfAnUnreachable_IsInAlthoughItHasNotEnded()
+    {
+        _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        _time.Advance(MeshDefaults.MaxConnectBackoff * 2);
+        var sentAt = Now;
+        Assert.Equal(Admission.Probe, _state.TryEnter(sentAt));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _state.Answered(Admission.Probe, sentAt, Now);
+        Assert.False(_state.IsOut);
+    }
+
+    [Fact]
+    public void Answered_ProbeThatNeverEnds_IsInAfterTheBaseTimeWithoutAnother()
+    {
+        var sentAt = EjectAndProbe();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        _state.Answered(Admission.Probe, sentAt, Now);
+        Assert.True(_state.IsOut);
+        _time.Advance(MeshDefaults.BaseEjection - TimeSpan.FromTicks(1));
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.Equal(Admission.Ordinary, _state.TryEnter(Now));
+        Assert.False(_state.IsOut);
+    }
+
+    [Fact]
+    public void Answered_ProbeThatFailsInTheEnd_IsEjectedForLonger()
+    {
+        var sentAt = EjectAndProbe();
+        _state.Answered(Admission.Probe, sentAt, Now);
+        _time.Advance(MeshDefaults.BaseEjection * 2);
+        _state.Failed(Admission.Probe, sentAt, Now);
+        Assert.Equal(EjectionReason.ProbeFailed, _state.Reason);
+        Assert.Equal(Admission.Refused, _state.TryEnter(Now));
+        // The next one has to be answered itself.
+        _time.Advance(MeshDefaults.MaxEjection * 2);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+        _time.Advance(MeshDefaults.BaseEjection);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+    }
+
+    [Fact]
+    public void Answered_CallThatIsNoProbe_ChangesNothing()
+    {
+        var sentAt = EjectAndProbe();
+        _state.Answered(Admission.Panic, sentAt, Now);
+        _state.Answered(Admission.Probe, sentAt - 1, Now);
+        _time.Advance(MeshDefaults.BaseEjection);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+    }
+
     [Fact]
     public void ConnectFailed_BackoffOff_CountsLikeAnyFailure()
     {
@@ -435,5 +512,13 @@ public sealed class EjectionStateTests
     {
         _time.Advance(after ?? TimeSpan.FromSeconds(34));
         Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+    }
+
+    private long EjectAndProbe()
+    {
+        _state.Fail(MeshDefaults.ConsecutiveFailures, Now);
+        _time.Advance(MeshDefaults.BaseEjection * 2);
+        Assert.Equal(Admission.Probe, _state.TryEnter(Now));
+        return Now;
     }
 }

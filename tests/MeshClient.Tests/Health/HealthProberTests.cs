@@ -70,6 +70,36 @@ public sealed class HealthProberTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Http_AnswerIsGoodAgain_InstanceStartsLikeOneThatHasJustCome()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            Checks(ProbeKind.Http)(options);
+            options.Defaults.Balancing.SlowStart = TimeSpan.FromHours(1);
+        });
+        var status = 503;
+        var sick = await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = context.Request.Path == "/healthz" ? Volatile.Read(ref status) : 200;
+            return Task.CompletedTask;
+        });
+        await env.StartAsync("orders", _ => Task.CompletedTask);
+        using (await env.Client().GetAsync("http://orders/", Token))
+        {
+        }
+
+        var instance = env.Instance("orders", sick.Port);
+        await Eventually.HoldsAsync(() => instance.Ejection.IsOut);
+        var now = TimeProvider.System.GetTimestamp();
+        instance.Load.Observe(TimeProvider.System.TimestampFrequency, now);
+        Assert.True(env.State("orders").Balancer.SlowStart!.IsOver(now));
+        Volatile.Write(ref status, 200);
+        await Eventually.HoldsAsync(() => !instance.Ejection.IsOut && instance.WarmingSince > now);
+        Assert.False(env.State("orders").Balancer.SlowStart!.IsOver(TimeProvider.System.GetTimestamp()));
+        Assert.True(instance.Load.Average(TimeProvider.System.GetTimestamp()) < 0);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task Tcp_PortClosed_GoesOutAndTheOtherStays()
     {
         await using var env = new MeshTestEnvironment(Checks(ProbeKind.Tcp));
@@ -195,7 +225,7 @@ public sealed class HealthProberTests
         Assert.Equal(long.MaxValue, instance.Ejection.DueAt);
         var unusedSince = time.GetTimestamp();
         time.Advance(MeshDefaults.ProbeIdleTimeout * 2);
-        await using var prober = new HealthProber(health, () => unusedSince, time, telemetry: null);
+        await using var prober = new HealthProber(health, () => unusedSince, time, telemetry: null, slowStart: null);
         prober.Update(new HashSet<InstanceState> { instance });
         await Eventually.HoldsAsync(() =>
         {

@@ -76,6 +76,43 @@ public sealed class ReadmissionTests
         Assert.Equal(EjectionReason.ProbeFailed, instance.Ejection.Reason);
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Send_ProbesAreStreamsThatNeverEnd_InstanceComesBackAllTheSame()
+    {
+        await using var env = Environment();
+        var over = new TaskCompletionSource();
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 2; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                context.Response.ContentType = "application/grpc";
+                await context.Response.Body.WriteAsync(new byte[5], context.RequestAborted);
+                await context.Response.Body.FlushAsync(context.RequestAborted);
+                await over.Task;
+            }));
+        }
+
+        var streams = new List<HttpResponseMessage> { await GrpcAnswer.AskAsync(env, idempotent: true) };
+        var instances = peers.ConvertAll(peer => env.Instance("orders", peer.Port));
+        instances[0].Ejection.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
+        await Eventually.HoldsAsync(() => instances[0].Ejection.IsDue(Now));
+        streams.Add(await GrpcAnswer.AskAsync(env, idempotent: true));
+        Assert.False(instances[0].Ejection.IsOut);
+
+        instances[1].Ejection.Fail(5, Now);
+        await Eventually.HoldsAsync(() => instances[1].Ejection.IsDue(Now));
+        streams.Add(await GrpcAnswer.AskAsync(env, idempotent: true));
+        Assert.True(instances[1].Ejection.IsOut);
+        await Eventually.HoldsAsync(() => instances[1].Ejection.IsDue(Now));
+        var requests = peers.Sum(peer => peer.Requests);
+        streams.Add(await GrpcAnswer.AskAsync(env, idempotent: true));
+        Assert.Equal(requests + 1, peers.Sum(peer => peer.Requests));
+        Assert.False(instances[1].Ejection.IsOut);
+        over.SetResult();
+        streams.ForEach(stream => stream.Dispose());
+    }
+
     private static MeshTestEnvironment Environment() => new(options =>
     {
         options.Defaults.Health.BaseEjection = TimeSpan.FromMilliseconds(300);

@@ -214,6 +214,21 @@ public sealed class CertificateFilesTests : IDisposable
         Assert.Contains("go together", failure, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Validate_OwnTrustDomainAmongTheOthers_IsRefused()
+    {
+        using var leaf = Mount(links: false);
+        var options = new MeshOptions();
+        (options.Identity.CertificateFile, options.Identity.PrivateKeyFile, options.Identity.RootsFile) = (CertificateFile, KeyFile, RootsFile);
+        options.Identity.TrustDomains[_authority.Bundle.TrustDomain.ToUpperInvariant()] = new MeshTrustDomainOptions { RootsFile = RootsFile };
+        var failure = Assert.Single(new MeshOptionsValidator().Validate(null, options).Failures!);
+        Assert.Contains("own trust domain", failure, StringComparison.Ordinal);
+
+        // There is nothing to compare with as long as the file is not there.
+        File.Delete(CertificateFile);
+        Assert.True(new MeshOptionsValidator().Validate(null, options).Succeeded);
+    }
+
     private FileLeafSource Leaves() => new(CertificateFile, KeyFile, Interval, _time);
 
     private static string ChainOf(LeafCertificate leaf) =>

@@ -123,6 +123,65 @@ public sealed class MeshIdentityTests : IAsyncDisposable
         Assert.NotSame(before, Pool(transport));
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_RootsOfAnotherTrustDomain_AreLookedAtFirst()
+    {
+        using var partner = new TestCertificateAuthority("partner.test");
+        var roots = new Source();
+        await using var identity = With("partner.test", roots);
+        var waiting = identity.GetAsync(TestContext.Current.CancellationToken).AsTask();
+        _source.Leaves.Writer.TryWrite(_authority.IssueLeaf(TestInstances.Service));
+        _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
+        await Eventually.HoldsAsync(() => _source.Bundles.Reader.Count == 0 && _source.Leaves.Reader.Count == 0);
+        Assert.False(waiting.IsCompleted);
+        Assert.Null(identity.Current);
+
+        roots.Bundles.Writer.TryWrite(CopyOf(partner.Bundle));
+
+        Assert.Equal(partner.Bundle, (await waiting.BoundedAsync()).FindBundle("partner.test"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_RootsOfAnotherTrustDomainCannotBeRead_GoesOnWithoutThem()
+    {
+        using var partner = new TestCertificateAuthority("partner.test");
+        var roots = new Source { Failure = new IOException("The volume is gone.") };
+        await using var identity = With("partner.test", roots);
+        _source.Leaves.Writer.TryWrite(_authority.IssueLeaf(TestInstances.Service));
+        _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
+
+        Assert.Null((await identity.GetAsync(TestContext.Current.CancellationToken).AsTask().BoundedAsync()).FindBundle("partner.test"));
+        await Eventually.HoldsAsync(() => identity.DescribeMissingRoots("partner.test").Contains("The volume is gone.", StringComparison.Ordinal));
+        Assert.Contains("TrustDomains:stranger.test:RootsFile", identity.DescribeMissingRoots("stranger.test"), StringComparison.Ordinal);
+
+        roots.Failure = null;
+        roots.Bundles.Writer.TryWrite(CopyOf(partner.Bundle));
+        await Eventually.HoldsAsync(() => partner.Bundle.Equals(identity.Current!.FindBundle("partner.test")));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_OwnTrustDomainAmongTheOthers_IsRefusedAndSaysWhichSettingItIs()
+    {
+        var own = _authority.Bundle.TrustDomain;
+        await using var identity = With(own, new Source());
+        _source.Leaves.Writer.TryWrite(_authority.IssueLeaf(TestInstances.Service));
+        _source.Bundles.Writer.TryWrite(CopyOf(_authority.Bundle));
+
+        var failure = await Assert.ThrowsAsync<ControlPlaneException>(
+            () => identity.GetAsync(TestContext.Current.CancellationToken).AsTask().BoundedAsync());
+
+        Assert.Contains($"Mesh:Identity:TrustDomains:{own} is this process's own", failure.Message, StringComparison.Ordinal);
+        Assert.Null(identity.Current);
+    }
+
+    private MeshIdentity With(string trustDomain, Source roots) => new(
+        TestInstances.Service,
+        _source,
+        _source,
+        new WatchRunner(TimeProvider.System, _random, NullLogger<WatchRunner>.Instance),
+        NullLogger<MeshIdentity>.Instance,
+        foreign: [new ForeignTrustDomain(trustDomain, roots)]);
+
     private static TrustBundle CopyOf(TrustBundle bundle)
     {
         var roots = bundle.Roots.Select(root => X509CertificateLoader.LoadCertificate(root.RawData)).ToList();
@@ -150,10 +209,13 @@ public sealed class MeshIdentityTests : IAsyncDisposable
 
         public Channel<TrustBundle> Bundles { get; } = Channel.CreateUnbounded<TrustBundle>();
 
+        /// <summary>Thrown in place of an answer about roots.</summary>
+        public Exception? Failure { get; set; }
+
         public async Task<Watched<LeafCertificate>> ReadLeafAsync(ServiceName service, ulong index, CancellationToken cancellationToken) =>
             new(await Leaves.Reader.ReadAsync(cancellationToken), index + 1);
 
         public async Task<Watched<TrustBundle>> ReadTrustBundleAsync(ulong index, CancellationToken cancellationToken) =>
-            new(await Bundles.Reader.ReadAsync(cancellationToken), index + 1);
+            Failure is { } failure ? throw failure : new(await Bundles.Reader.ReadAsync(cancellationToken), index + 1);
     }
 }

@@ -190,8 +190,57 @@ public sealed class SigningLeafSourceTests : IDisposable
         Assert.True(first.Value.Certificate.HasPrivateKey);
     }
 
-    private SigningLeafSource Create(ulong seed = 1, LeafKeyType type = LeafKeyType.EcdsaP256) =>
-        new(_signer, _others, isDemanded: false, type, Spread, _time, new MeshRandom(seed), NullLogger.Instance);
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("nearly ended")]
+    [InlineData("another root")]
+    public async Task Read_WhatIsSignedIsDueAtOnce_IsAskedForLessAndLessOftenUntilItIsGood(string flaw)
+    {
+        using var another = new TestCertificateAuthority(clock: _time);
+        // Certificates begin a minute before they are made.
+        _signer.Lifetime = flaw == "nearly ended" ? TimeSpan.FromSeconds(61) : _signer.Lifetime;
+        _signer.Spoil = chain => flaw == "another root" ? another.Sign(Orders, _signer.Requests[^1]) : chain;
+        var source = Create(spread: TimeSpan.Zero);
+        source.NoteRoots(_authority.Bundle);
+
+        var index = await ReadForAsync(source, 0, TimeSpan.FromMinutes(10));
+        // 1 + 2 + 4 + 8 + 16 + 32 s, and then every minute.
+        Assert.InRange(_signer.Requests.Count, 10, 18);
+
+        (_signer.Lifetime, _signer.Spoil) = (TestCertificateAuthority.DefaultLeafLifetime, chain => chain);
+        index = await ReadForAsync(source, index, RenewalPace.LongestPause);
+        var before = _signer.Requests.Count;
+        await ReadForAsync(source, index, TimeSpan.FromHours(12));
+        Assert.Equal(before, _signer.Requests.Count);
+    }
+
+    // Reads as the watch does, for some time by the clock.
+    private async Task<ulong> ReadForAsync(SigningLeafSource source, ulong index, TimeSpan time)
+    {
+        var end = _time.GetUtcNow() + time;
+        while (true)
+        {
+            using var stop = new CancellationTokenSource();
+            var read = source.ReadLeafAsync(Orders, index, stop.Token);
+            while (!read.IsCompleted && _time.GetUtcNow() < end)
+            {
+                await Eventually.HoldsAsync(() => read.IsCompleted || _time.ActiveTimers > 0);
+                var (due, left) = (_time.NextDueIn ?? TimeSpan.Zero, end - _time.GetUtcNow());
+                _time.Advance(due < left ? due : left);
+            }
+
+            if (!read.IsCompleted)
+            {
+                await stop.CancelAsync();
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read);
+                return index;
+            }
+
+            index = (await read).Index;
+        }
+    }
+
+    private SigningLeafSource Create(ulong seed = 1, LeafKeyType type = LeafKeyType.EcdsaP256, TimeSpan? spread = null) =>
+        new(_signer, _others, isDemanded: false, type, spread ?? Spread, _time, new MeshRandom(seed), NullLogger.Instance);
 
     /// <summary>Signs, or does what it is told instead.</summary>
     private sealed class Signer(TestCertificateAuthority authority) : ICertificateSigner

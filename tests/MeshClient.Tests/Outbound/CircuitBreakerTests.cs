@@ -274,6 +274,25 @@ public sealed class CircuitBreakerTests
         Assert.All(lines, line => Assert.Contains("orders", line.Text, StringComparison.Ordinal));
     }
 
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task IsolateAsync_WhileSomebodyCloses_HoldsWhenItWasLast()
+    {
+        await using var env = new MeshTestEnvironment();
+        var peer = await env.StartAsync("orders", _ => Task.CompletedTask);
+        await Breakers(env).IsolateAsync("orders", Token);
+        Breakers(env).StateChanged += (_, change) =>
+        {
+            if (change.State == MeshCircuitState.Closed)
+            {
+                _ = Breakers(env).IsolateAsync("orders", Token);
+            }
+        };
+        await Breakers(env).CloseAsync("orders", Token);
+        Assert.Equal(MeshCircuitState.Isolated, Breakers(env).StateOf("orders"));
+        var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal((MeshFailureReason.CircuitOpen, 0), (refused.Reason, peer.Requests));
+    }
+
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(14, MeshCircuitState.Open)]
     [InlineData(13, MeshCircuitState.Open)]

@@ -1,8 +1,11 @@
 using System.Net;
+using MeshClient.Balancing;
 using MeshClient.Configuration;
+using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -76,6 +79,10 @@ public sealed class HedgingTests
         Assert.Equal("first", await env.Client().GetStringAsync("http://orders/", Token));
         Assert.Equal(2, requests);
         await Eventually.HoldsAsync(() => aborted == 1, "the other is cancelled");
+        // Paid for from both budgets.
+        var state = env.State("orders");
+        var now = TimeProvider.System.GetTimestamp();
+        Assert.Equal((99.2, 0.0), (Math.Round(state.RetryBudget.Balance(now), 6), state.Hedging!.Budget.Balance(now)));
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
@@ -181,6 +188,31 @@ public sealed class HedgingTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_EveryAttemptFails_TheRetryGoesToNoneOfTheRace()
+    {
+        await using var env = Make(
+            options => options.Defaults.MaxRetries = 2, services => services.AddSingleton<IInstancePicker>(new FirstOfAll()));
+        var (requests, both) = (0, new TaskCompletionSource());
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 3; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                if (Interlocked.Increment(ref requests) == 2)
+                {
+                    both.SetResult();
+                }
+
+                await both.Task.WaitAsync(context.RequestAborted);
+                context.Response.StatusCode = 503;
+            }));
+        }
+
+        using var response = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal([1, 1, 1], peers.Select(peer => peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_EveryCallSlow_SecondCallsStayWithinTheirShare()
     {
         await using var env = Make(options => options.Defaults.Hedging.BudgetRatio = 0.1);
@@ -194,9 +226,10 @@ public sealed class HedgingTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task GetAsync_RetryBudgetSpent_NothingIsHedged()
+    public async Task GetAsync_RetryBudgetSpent_NothingIsHedgedAndThatIsCounted()
     {
-        await using var env = Make(options => (options.Defaults.RetryBudgetPerSecond, options.Defaults.RetryBudgetRatio) = (0, 0));
+        using var meters = new MetricRecorder();
+        await using var env = Make(options => (options.Defaults.RetryBudgetPerSecond, options.Defaults.RetryBudgetRatio) = (0, 0), meters.Attach);
         var (peers, _) = await StartAsync(env, hang: 0, slow: TimeSpan.FromMilliseconds(50));
         for (var i = 0; i < 5; i++)
         {
@@ -204,6 +237,23 @@ public sealed class HedgingTests
         }
 
         Assert.Equal(5, peers.Sum(peer => peer.Requests));
+        var exhausted = meters.Of("meshclient.retry_budget.exhausted");
+        Assert.Equal(5, exhausted.Sum(one => one.Value));
+        Assert.All(exhausted, one => Assert.Equal("orders", one.Tag("meshclient.service")));
+        // Of the other budget nothing was spent on them.
+        Assert.Equal(5, env.State("orders").Hedging!.Budget.Balance(TimeProvider.System.GetTimestamp()));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_DeadlinePassesInTheRace_IsTheDeadlineAndBothAreCancelled()
+    {
+        await using var env = Make(options => options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(400));
+        var (peers, seen) = await StartAsync(env, hang: 2);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        Assert.Equal((MeshFailureReason.DeadlineExceeded, 2), (failure.Reason, failure.Attempts));
+        Assert.Equal([1, 1], peers.Select(peer => peer.Requests));
+        await Eventually.HoldsAsync(() => seen.Aborted == 2);
+        Assert.Equal(0, env.State("orders").InFlight);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -314,7 +364,7 @@ public sealed class HedgingTests
     }
 
     private static MeshTestEnvironment Make(
-        Action<MeshOptions>? configure = null, Action<Microsoft.Extensions.DependencyInjection.IServiceCollection>? services = null) =>
+        Action<MeshOptions>? configure = null, Action<IServiceCollection>? services = null) =>
         new(
             options =>
             {
@@ -366,6 +416,11 @@ public sealed class HedgingTests
         }
 
         return (peers, seen);
+    }
+
+    private sealed class FirstOfAll : IInstancePicker
+    {
+        public int Pick(in PickContext context) => 0;
     }
 
     /// <summary>Tells when it is read.</summary>

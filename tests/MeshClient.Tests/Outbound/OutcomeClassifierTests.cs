@@ -143,6 +143,32 @@ public sealed class OutcomeClassifierTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(9)]
+    [InlineData(10)]
+    public void Judge_GrpcPushback_HoldsForEveryStatusTheAppMayRetry(int status)
+    {
+        var forbidden = Head(Grpc(head: [("grpc-status", $"{status}"), ("grpc-retry-pushback-ms", "-1")])).Outcome;
+        Assert.True(forbidden.ForbidsRetry);
+        var later = Head(Grpc(head: [("grpc-status", $"{status}"), ("grpc-retry-pushback-ms", "250")])).Outcome;
+        Assert.Equal((TimeSpan.FromMilliseconds(250), false), (later.RetryAfter!.Value, later.ForbidsRetry));
+    }
+
+    [Theory]
+    [InlineData(409)]
+    [InlineData(425)]
+    [InlineData(500)]
+    [InlineData(502)]
+    [InlineData(504)]
+    public void AtHead_RetryAfter_IsReadOfEveryStatusTheAppMayRetry(int status)
+    {
+        var response = new HttpResponseMessage((HttpStatusCode)status);
+        response.Headers.TryAddWithoutValidation("Retry-After", "7");
+        Assert.Equal(7.0, Head(response).Outcome.RetryAfter?.TotalSeconds);
+    }
+
+    [Theory]
     [InlineData("application/grpc", true)]
     [InlineData("application/grpc+proto", true)]
     [InlineData("APPLICATION/GRPC; charset=utf-8", true)]

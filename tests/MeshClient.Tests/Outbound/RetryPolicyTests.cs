@@ -94,6 +94,27 @@ public sealed class RetryPolicyTests
         }
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(null, 2)]
+    [InlineData("-1", 1)]
+    [InlineData("60000", 1)]
+    public async Task PostAsync_GrpcStatusOfTheSettings_PushbackHoldsForItToo(string? pushback, int attempts)
+    {
+        await using var env = new MeshTestEnvironment(options =>
+            (options.Defaults.Retry.GrpcStatuses, options.Defaults.Retry.RepeatableEndpoints) = (["ABORTED"], ["/pkg.Service/Get*"]));
+        var requests = await StartTwoAsync(env, (context, number) =>
+        {
+            context.Response.ContentType = "application/grpc";
+            context.Response.Headers["grpc-status"] = number == 1 ? "10" : "0";
+            if (pushback is not null)
+            {
+                context.Response.Headers["grpc-retry-pushback-ms"] = pushback;
+            }
+        });
+        using var response = await SendGrpcAsync(env, "GetOrder");
+        Assert.Equal(attempts, requests());
+    }
+
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task PostAsync_GrpcMethodThatIsNotListed_IsNotRetried()
     {

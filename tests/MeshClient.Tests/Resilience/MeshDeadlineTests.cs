@@ -45,6 +45,8 @@ public sealed class MeshDeadlineTests
         Assert.Equal(TimeSpan.Zero, zero.Remaining);
         using var negative = MeshDeadline.Begin(TimeSpan.MinValue, _time);
         Assert.Equal(TimeSpan.Zero, negative.Remaining);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(TimeSpan.Zero, negative.Remaining);
     }
 
     [Fact]
@@ -52,6 +54,30 @@ public sealed class MeshDeadlineTests
     {
         using var deadline = MeshDeadline.Begin(TimeSpan.MaxValue, _time);
         Assert.InRange(deadline.Remaining, TimeSpan.FromDays(300), TimeSpan.MaxValue);
+    }
+
+    [Fact]
+    public async Task Current_InWhatIsLeftRunning_IsTheOneAroundItOnceItsOwnIsDisposed()
+    {
+        using var outer = MeshDeadline.Begin(TimeSpan.FromSeconds(9), _time);
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task left;
+        using (var request = MeshDeadline.Begin(TimeSpan.FromSeconds(1), _time))
+        {
+            left = LeaveRunningAsync(request);
+        }
+
+        over.SetResult();
+        await left;
+
+        async Task LeaveRunningAsync(MeshDeadline request)
+        {
+            Assert.Same(request, MeshDeadline.Current);
+            await over.Task;
+            Assert.Same(outer, MeshDeadline.Current);
+            using var own = MeshDeadline.Begin(TimeSpan.FromSeconds(5), _time);
+            Assert.Equal(TimeSpan.FromSeconds(5), own.Remaining);
+        }
     }
 
     [Fact]
