@@ -46,6 +46,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         {
             upload.Close();
             attempt.BodyBegun = upload.HasBegun;
+            attempt.SentAt = upload.SentAt;
         }
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
@@ -91,6 +92,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
             }
 
             StartTimer(attempt, timer, now);
+            return now;
         });
     }
 
