@@ -15,7 +15,10 @@ public interface IMeshExplain
 /// <summary>A call to be explained.</summary>
 public sealed record MeshExplainedCall
 {
-    /// <summary>Who would call: a service name of this trust domain, or a SPIFFE id.</summary>
+    /// <summary>
+    /// Who would call: a service name of this trust domain, or a SPIFFE id. Of a name alone the id is not known, so intentions and
+    /// rules that name ids do not count.
+    /// </summary>
     public required string Source { get; init; }
 
     /// <summary>The method. Default: <c>GET</c>.</summary>
