@@ -109,6 +109,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<ForwardingMiddleware>();
         services.AddSingleton<InboundPipeline>();
         services.AddSingleton<InboundStartup>();
+        services.AddSingleton<ServingEndpoints>();
         services.AddSingleton<IMeshExplain, MeshExplain>();
         services.AddSingleton<DiagnosticsDocument>();
         services.AddHostedService<InboundHostedService>();

@@ -53,8 +53,9 @@ public sealed record MeshExplanation
     public required IntentionExplanation? Intentions { get; init; }
 
     /// <summary>
-    /// The rules of the endpoint whose route fits the path best. Constraints of routes and hosts are not looked at: behind an endpoint
-    /// that has some, the next best counts as well, and each has to allow the call. Nor is what other middleware makes of the path.
+    /// The rules of the endpoint whose route fits the path best, with its constraints where they go by a value's text alone, as
+    /// <c>int</c> and <c>regex</c> do. Hosts and other constraints are not looked at: behind an endpoint that has some, the next best
+    /// counts as well, and each has to allow the call. Nor is what other middleware makes of the path.
     /// </summary>
     public required IReadOnlyList<MeshExplainedEndpointRule> EndpointRules { get; init; }
 }
