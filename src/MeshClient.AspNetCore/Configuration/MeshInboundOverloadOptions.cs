@@ -11,21 +11,29 @@ namespace MeshClient.AspNetCore.Configuration;
 /// </summary>
 /// <remarks>
 /// Only requests from callers of the mesh that intentions have let through count. What may be called without the mesh, such
-/// as a health probe, is neither counted nor refused, for an overloaded app that fails its probes would be taken away. A request
-/// counts until its answer is complete, so a stream counts as long as it lasts.
+/// as a health probe, is never refused, for an overloaded app that fails its probes would be taken away; it is not counted either
+/// when it comes without the mesh, or its path is one of <see cref="MeshInboundOptions.ExemptEndpoints"/>. A request counts until its
+/// answer is complete, so a stream counts as long as it lasts.
 /// </remarks>
 public sealed class MeshInboundOverloadOptions
 {
     /// <summary>How many requests are served at a time. 1 to 1 000 000. Null: any number. Default: null.</summary>
     public int? MaxConcurrency { get; set; }
 
-    /// <summary>Whether and how that number is learned; then <see cref="MaxConcurrency"/> is only its upper bound.</summary>
+    /// <summary>
+    /// Whether and how that number is learned; then <see cref="MaxConcurrency"/> is only its upper bound. Failures, and deadlines of
+    /// callers that passed, are not taken for overload here, so <see cref="Core.Overload.LimitAlgorithm.Aimd"/> has nothing to go by but
+    /// requests that take more than 5 s.
+    /// </summary>
     public MeshAdaptiveLimitOptions Adaptive { get; set; } = new();
 
     /// <summary>How many requests are served per second, all callers together. Default: any number.</summary>
     public MeshRateLimitOptions RateLimit { get; set; } = new();
 
-    /// <summary>How many requests are served per second for each calling service. Default: any number.</summary>
+    /// <summary>
+    /// How many requests are served per second for each calling service; a member of another trust domain counts by its whole SPIFFE id.
+    /// Default: any number.
+    /// </summary>
     public MeshRateLimitOptions CallerRateLimit { get; set; } = new();
 
     /// <summary>
@@ -52,12 +60,16 @@ public sealed class MeshInboundOverloadOptions
 /// <summary>A share of the requests that are served at a time.</summary>
 public sealed class MeshInboundShareOptions
 {
-    /// <summary>Whose it is: a service's name, or a whole SPIFFE id. Null: anybody's. Default: null.</summary>
+    /// <summary>
+    /// Whose it is: the name of a service of this trust domain, or a whole SPIFFE id, of any. Null: anybody's. Default: null.
+    /// </summary>
     public string? Caller { get; set; }
 
     /// <summary>
     /// Which priority it is for, as the caller said in the header <see cref="MeshPriorityExtensions.HeaderName"/>. Null: any.
-    /// Default: null.
+    /// Default: null. Callers give themselves their priority: whoever may call can say <c>high</c>. Where that is not to be
+    /// left to them, give the share a <see cref="Caller"/> as well, or that caller a share of its own, which then holds for
+    /// all its priorities.
     /// </summary>
     public MeshPriority? Priority { get; set; }
 

@@ -30,7 +30,7 @@ internal sealed class OverloadMiddleware : IDisposable
         _exempt = exempt;
         _writer = writer;
         _time = time;
-        _rates = new CallerRates(overload);
+        _rates = new CallerRates(overload, time);
         _most = overload.MaxConcurrency ?? int.MaxValue;
         if (OverloadSettings.AdaptiveFor(null, overload.Adaptive) is { } adaptive)
         {
@@ -65,7 +65,7 @@ internal sealed class OverloadMiddleware : IDisposable
             return next(context);
         }
 
-        if (!_rates.TryTake(peer.Service, out var setting, out var retryAfter))
+        if (!_rates.TryTake(peer, out var setting, out var retryAfter))
         {
             return RefuseAsync(context, request, next, new Shed(ShedReason.Rate, setting, retryAfter, null));
         }
@@ -111,7 +111,7 @@ internal sealed class OverloadMiddleware : IDisposable
     }
 
     private static bool IsFailure(HttpContext context) =>
-        context.Response.StatusCode >= StatusCodes.Status500InternalServerError
+        context.Response.StatusCode is StatusCodes.Status429TooManyRequests or >= StatusCodes.Status500InternalServerError
         || (GrpcContentType.IsOfAnyForm(context.Response.ContentType) && GrpcStatusOf(context) is "2" or "4" or "8" or "13" or "14" or "15");
 
     // gRPC tells in its trailers, or in the head of an answer that has nothing else, as most failures have.
@@ -120,7 +120,8 @@ internal sealed class OverloadMiddleware : IDisposable
             ? head.ToString()
             : context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers[OutcomeClassifier.GrpcStatusHeader].ToString();
 
-    // An answer that says "broken" says nothing of how loaded the app is: it may have been quick for that very reason.
+    // An answer that says "broken" or "too many" says nothing of how loaded the app is: it may have been quick for that very
+    // reason. That a deadline passed counts as its time and no more, or a caller in a hurry could hold the limit down for all.
     private void Learn(InboundLimiter limiter, ServedRequest served, int inFlight, bool failed, bool aborted)
     {
         var now = _time.GetTimestamp();

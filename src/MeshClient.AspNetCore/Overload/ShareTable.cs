@@ -6,7 +6,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.AspNetCore.Overload;
 
-/// <summary>Finds the share a request belongs to: the most exact one. Immutable but for what the shares count.</summary>
+/// <summary>
+/// Finds the share a request belongs to: the most exact one. Names are those of services of this trust domain; a member of another
+/// one has a share of its own by its whole id only. Immutable but for what the shares count.
+/// </summary>
 internal sealed class ShareTable
 {
     private const string OthersName = "(others)";
@@ -15,7 +18,7 @@ internal sealed class ShareTable
 
     // One share per priority for each caller that has any of its own, and for all others.
     private readonly Dictionary<ServiceName, Share[]> _services = [];
-    private readonly Dictionary<SpiffeId, Share[]> _ids = [];
+    private readonly Dictionary<SpiffeId, (Share[] Member, Share[] Foreign)> _ids = [];
     private readonly Share[] _anybody;
     private readonly bool _readsPriority;
 
@@ -48,7 +51,7 @@ internal sealed class ShareTable
             if (SpiffeId.TryParse(caller, out var id))
             {
                 var ofService = id.TryGetService(out var named) && _services.TryGetValue(named.Name, out var found) ? found : _anybody;
-                _ids[id] = For(one => one == caller, ofService);
+                _ids[id] = (For(one => one == caller, ofService), For(one => one == caller, _anybody));
             }
         }
     }
@@ -60,8 +63,8 @@ internal sealed class ShareTable
     public Share Find(MeshPeer peer, IHeaderDictionary headers)
     {
         var priority = _readsPriority ? MeshPriorityExtensions.Parse(headers[MeshPriorityExtensions.HeaderName]) : MeshPriority.Normal;
-        var shares = _ids.Count > 0 && _ids.TryGetValue(peer.Id, out var ofId) ? ofId
-            : _services.TryGetValue(peer.Service, out var ofService) ? ofService
+        var shares = _ids.Count > 0 && _ids.TryGetValue(peer.Id, out var ofId) ? peer.IsForeign ? ofId.Foreign : ofId.Member
+            : !peer.IsForeign && _services.TryGetValue(peer.Service, out var ofService) ? ofService
             : _anybody;
         return shares[(int)priority];
     }

@@ -54,6 +54,9 @@ public static class MeshDefaults
     /// <summary>2 min: how long the same throttling remembers.</summary>
     public static readonly TimeSpan ThrottlingWindow = TimeSpan.FromMinutes(2);
 
+    /// <summary>0.8: the greatest share of calls Envoy's admission control refuses (max_rejection_probability).</summary>
+    public const double ThrottlingMaxProbability = 0.8;
+
     /// <summary>2: Istio's number of retries.</summary>
     public const int MaxRetries = 2;
 
@@ -108,7 +111,7 @@ public static class MeshDefaults
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
 
-    /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
+    /// <summary>5 s: the latency a failure counts as, for as long as a first ejection lasts, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 
     /// <summary>1 s: the least latency a failure counts as, however short the instance wants to be left alone (Linkerd, load biaser).</summary>

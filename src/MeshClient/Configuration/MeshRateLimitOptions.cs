@@ -1,6 +1,6 @@
 namespace MeshClient.Configuration;
 
-/// <summary>A limit of calls per second: a token bucket, of <c>System.Threading.RateLimiting</c>. More are refused at once.</summary>
+/// <summary>A limit of calls per second: a token bucket. More are refused at once.</summary>
 public sealed class MeshRateLimitOptions
 {
     /// <summary>

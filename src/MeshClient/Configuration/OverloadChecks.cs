@@ -17,6 +17,7 @@ internal static class OverloadChecks
         CheckRate(checks, $"{key}:RateLimit", options.RateLimit);
         checks.Range($"{key}:Throttling:Multiplier", options.Throttling.Multiplier, 1.01, 100);
         checks.Range($"{key}:Throttling:Window", options.Throttling.Window, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+        checks.Range($"{key}:Throttling:MaxProbability", options.Throttling.MaxProbability, 0.01, 1);
     }
 
     /// <summary>Checks those of a learned limit.</summary>

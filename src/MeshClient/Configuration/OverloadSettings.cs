@@ -57,13 +57,15 @@ internal sealed record RateSettings(double PerSecond, int Burst)
 /// <summary>Adaptive throttling in force.</summary>
 /// <param name="Multiplier">Google's K.</param>
 /// <param name="Window">Over what time calls are counted.</param>
-internal sealed record ThrottlingSettings(double Multiplier, TimeSpan Window)
+/// <param name="MaxProbability">The greatest share of calls refused.</param>
+internal sealed record ThrottlingSettings(double Multiplier, TimeSpan Window, double MaxProbability)
 {
     /// <summary>Puts it together; null: not done.</summary>
     public static ThrottlingSettings? For(MeshThrottlingOptions? own, MeshThrottlingOptions common) =>
         own?.Enabled ?? common.Enabled ?? false
             ? new ThrottlingSettings(
                 own?.Multiplier ?? common.Multiplier ?? MeshDefaults.ThrottlingMultiplier,
-                own?.Window ?? common.Window ?? MeshDefaults.ThrottlingWindow)
+                own?.Window ?? common.Window ?? MeshDefaults.ThrottlingWindow,
+                own?.MaxProbability ?? common.MaxProbability ?? MeshDefaults.ThrottlingMaxProbability)
             : null;
 }

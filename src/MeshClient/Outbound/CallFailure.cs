@@ -77,6 +77,24 @@ internal static class CallFailure
             : described;
     }
 
+    /// <summary>What reading an answer fails with that has not come to its end when the ambient deadline has passed.</summary>
+    public static MeshCallException Unread(OutboundAttempt attempt, Exception failure)
+    {
+        var service = attempt.Call.Destination.Name.Service.Value;
+        var instance = attempt.Instance;
+        return new MeshCallException(
+            MeshFailureReason.DeadlineExceeded,
+            service,
+            "Deadline",
+            $"Call to '{service}' failed: the deadline of the request it belongs to passed while its answer was being read. Instance: "
+            + $"{instance.Description.Id} at {instance.Endpoint.Host}:{instance.Endpoint.Port}.",
+            new TimeoutException("The deadline has passed.", failure))
+        {
+            Instance = instance.Description.Id.Value,
+            Attempts = attempt.Call.Attempts,
+        };
+    }
+
     /// <summary>Throws that, with the trace of where it came from if it is the app's own.</summary>
     [DoesNotReturn]
     public static HttpResponseMessage Throw(OutboundAttempt attempt)

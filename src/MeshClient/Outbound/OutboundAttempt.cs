@@ -96,6 +96,13 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         set => Written.BodyBegun = value;
     }
 
+    /// <summary>Whether reading the answer is limited by the ambient deadline, with <see cref="Timer"/>.</summary>
+    public bool IsBodyLimited
+    {
+        get => _details?.IsBodyLimited == true;
+        set => Written.IsBodyLimited = value;
+    }
+
     /// <summary>The header that tells the instance how much time is left; null: it was not written by us.</summary>
     public string? TimeoutHeader
     {
@@ -253,5 +260,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         public bool AddedContent { get; set; }
 
         public bool BodyBegun { get; set; }
+
+        public bool IsBodyLimited { get; set; }
     }
 }

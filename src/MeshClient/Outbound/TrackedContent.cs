@@ -53,6 +53,56 @@ internal sealed class TrackedContent : HttpContent
         }
     }
 
+    /// <summary>What a read is cancelled by: its reader, and the deadline the answer is limited by, if there is one.</summary>
+    /// <returns>What has to be disposed after the read; null: nothing.</returns>
+    public CancellationTokenSource? Limit(CancellationToken reader, out CancellationToken limited)
+    {
+        // Gone from when the body has come to its end.
+        if (_attempt is not { IsBodyLimited: true, Timer: { } timer })
+        {
+            limited = reader;
+            return null;
+        }
+
+        if (!reader.CanBeCanceled)
+        {
+            limited = timer.Token;
+            return null;
+        }
+
+        var both = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, reader);
+        limited = both.Token;
+        return both;
+    }
+
+    /// <summary>A read has failed.</summary>
+    /// <param name="failure">Why.</param>
+    /// <param name="reader">What its reader would have cancelled it by.</param>
+    /// <exception cref="MeshCallException">Because the deadline has passed.</exception>
+    public void Fail(Exception failure, CancellationToken reader)
+    {
+        if (reader.IsCancellationRequested)
+        {
+            // A reader that gives up is not the instance's failure.
+            End(null);
+            return;
+        }
+
+        if (failure is OperationCanceledException && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true })
+        {
+            // Nor is an answer that goes on for longer than its caller has time; or the app has cancelled what it is still sending.
+            End(null);
+            if (!_attempt.Call.Cancellation.IsCancellationRequested)
+            {
+                throw CallFailure.Unread(_attempt, failure);
+            }
+
+            return;
+        }
+
+        End(failure);
+    }
+
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
@@ -68,13 +118,22 @@ internal sealed class TrackedContent : HttpContent
         }
 
         var destination = new WatchedDestination(stream);
+        using var both = Limit(cancellationToken, out var limited);
         try
         {
-            await _inner.CopyToAsync(destination, context, cancellationToken).ConfigureAwait(false);
+            await _inner.CopyToAsync(destination, context, limited).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            End(destination.HasFailed || cancellationToken.IsCancellationRequested ? null : e);
+            if (destination.HasFailed)
+            {
+                End(null);
+            }
+            else
+            {
+                Fail(e, cancellationToken);
+            }
+
             throw;
         }
 

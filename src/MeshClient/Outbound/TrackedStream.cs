@@ -24,14 +24,14 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        using var both = content.Limit(cancellationToken, out var limited);
         try
         {
-            return Seen(await Inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false), buffer.Length);
+            return Seen(await Inner.ReadAsync(buffer, limited).ConfigureAwait(false), buffer.Length);
         }
         catch (Exception e)
         {
-            // A reader that gives up is not the instance's failure.
-            content.End(cancellationToken.IsCancellationRequested ? null : e);
+            content.Fail(e, cancellationToken);
             throw;
         }
     }

@@ -2,14 +2,21 @@ namespace MeshClient.Overload;
 
 /// <summary>
 /// The share of calls to refuse here, because the service would refuse them: <c>max(0, (requests - K * accepts) / (requests + 1))</c>
-/// over the last minutes. Google, "Site Reliability Engineering", chapter "Handling Overload" (K 2, two minutes).
+/// over the last minutes, but no more than a bound. Google, "Site Reliability Engineering", chapter "Handling Overload" (K 2, two
+/// minutes); the bound is Envoy's (admission control filter, max_rejection_probability).
 /// </summary>
 /// <remarks>
 /// Calls refused here are counted as requests, so the share grows until the service gets K times what it accepts. A call counts
 /// when its outcome is known: those that are merely slow must not look like refused ones. Counted in 24 slots, so what has grown
 /// old falls out a little at a time.
+/// The formula alone lets next to nothing through once a service has refused everything for a whole window: of n calls one, from
+/// which it comes back e-fold in some 75 s, a quarter of an hour at a thousand calls a second. The bound keeps enough going
+/// through for it to come back in the time of a window or two.
 /// </remarks>
-internal sealed class AdaptiveThrottle(double multiplier, long windowTicks)
+/// <param name="multiplier">K.</param>
+/// <param name="windowTicks">Over what time calls are counted.</param>
+/// <param name="most">The greatest share.</param>
+internal sealed class AdaptiveThrottle(double multiplier, long windowTicks, double most)
 {
     private const int Slots = 24;
 
@@ -65,7 +72,7 @@ internal sealed class AdaptiveThrottle(double multiplier, long windowTicks)
         }
     }
 
-    private double ProbabilityInLock() => Math.Max(0, (_requests - (multiplier * _accepts)) / (_requests + 1));
+    private double ProbabilityInLock() => Math.Clamp((_requests - (multiplier * _accepts)) / (_requests + 1), 0, most);
 
     private void AdvanceInLock(long now)
     {

@@ -112,6 +112,8 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
 
         if (!admitted)
         {
+            // A caller that gave up at the same moment is told that, as everywhere.
+            call.Cancellation.ThrowIfCancellationRequested();
             throw TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueFull, ", and newer ones filled the queue (QueueLength)");
         }
 

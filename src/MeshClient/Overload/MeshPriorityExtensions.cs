@@ -5,7 +5,8 @@ public static class MeshPriorityExtensions
 {
     /// <summary>
     /// The header a priority is sent in: <c>mesh-priority</c>, with <c>low</c>, <c>normal</c> or <c>high</c>. A gRPC client
-    /// sets it as metadata of the call. A service heeds it only from callers of the mesh, and only where it has shares per priority.
+    /// sets it as metadata of the call. A service heeds it only from callers of the mesh, and only where it has shares per priority. It is the caller's
+    /// own word.
     /// </summary>
     public const string HeaderName = "mesh-priority";
 

@@ -18,9 +18,10 @@ internal sealed class OverloadState : IDisposable
             ? new AdaptiveLimit(adaptive, time.TimestampFrequency, random.NextDouble)
             : null;
         Limiter = new AdmissionLimiter(Math.Min(_most, _adaptive?.Current ?? _most), overload.QueueLength);
-        Rate = overload.Rate is { } rate ? new TokenBucket(rate) : null;
+        Rate = overload.Rate is { } rate ? new TokenBucket(rate, time) : null;
         Throttle = overload.Throttling is { } throttling
-            ? new AdaptiveThrottle(throttling.Multiplier, (long)(throttling.Window.TotalSeconds * time.TimestampFrequency))
+            ? new AdaptiveThrottle(
+                throttling.Multiplier, (long)(throttling.Window.TotalSeconds * time.TimestampFrequency), throttling.MaxProbability)
             : null;
     }
 

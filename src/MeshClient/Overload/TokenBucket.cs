@@ -1,38 +1,89 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.RateLimiting;
 using MeshClient.Configuration;
 
 namespace MeshClient.Overload;
 
 /// <summary>A rate limit that keeps nobody waiting: a token bucket that is filled when it is asked, without a timer.</summary>
-internal sealed class TokenBucket : IDisposable
+/// <remarks>
+/// Turner: "New Directions in Communications", IEEE Communications Magazine 24/10, 1986; the meter of RFC 2697. Tokens come in
+/// fractions, <c>rate * time</c> of them up to the burst, so over any time at most <c>burst + rate * time</c> are taken.
+/// The framework's <see cref="TokenBucketRateLimiter"/> keeps its own clock, tells a whole period where less is left of it, and does
+/// not note how long it has been full: after a pause it fills once more what was just taken.
+/// </remarks>
+internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLimiter
 {
-    // Tokens come in steps this long, or longer for slow rates, since they come whole.
-    private const double StepSeconds = 0.02;
+    // What rounding may leave of a token that has come.
+    private const double Rounding = 1e-9;
 
-    private readonly TokenBucketRateLimiter _limiter;
+    private static readonly Lease Taken = new(retryAfter: null);
 
-    public TokenBucket(RateSettings rate)
-    {
-        var tokens = Math.Max(1, (int)(rate.PerSecond * StepSeconds));
-        _limiter = new TokenBucketRateLimiter(new TokenBucketRateLimiterOptions
-        {
-            TokenLimit = rate.Burst,
-            TokensPerPeriod = tokens,
-            ReplenishmentPeriod = TimeSpan.FromSeconds(tokens / rate.PerSecond),
-            AutoReplenishment = false,
-            QueueLimit = 0,
-        });
-    }
+    private readonly Lock _lock = new();
+    private readonly double _perTick = rate.PerSecond / time.TimestampFrequency;
+    private double _tokens = rate.Burst;
+    private long _filledAt = time.GetTimestamp();
+
+    /// <summary>Null: nobody is to throw it away for not being asked.</summary>
+    public override TimeSpan? IdleDuration => null;
 
     /// <summary>Takes a token.</summary>
     /// <param name="retryAfter">When there will be one again; zero when there is one now.</param>
     public bool TryTake(out TimeSpan retryAfter)
     {
-        _limiter.TryReplenish();
-        using var lease = _limiter.AttemptAcquire();
+        using var lease = AttemptAcquire();
         lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter);
         return lease.IsAcquired;
     }
 
-    public void Dispose() => _limiter.Dispose();
+    public override RateLimiterStatistics GetStatistics()
+    {
+        lock (_lock)
+        {
+            FillInLock();
+            return new RateLimiterStatistics { CurrentAvailablePermits = (long)(_tokens + Rounding) };
+        }
+    }
+
+    protected override RateLimitLease AttemptAcquireCore(int permitCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(permitCount, rate.Burst);
+        lock (_lock)
+        {
+            FillInLock();
+            var missing = permitCount - _tokens;
+            if (missing > Rounding)
+            {
+                return new Lease(TimeSpan.FromTicks((long)Math.Ceiling(missing / rate.PerSecond * TimeSpan.TicksPerSecond)));
+            }
+
+            _tokens = Math.Max(0, -missing);
+            return Taken;
+        }
+    }
+
+    protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(AttemptAcquireCore(permitCount));
+
+    private void FillInLock()
+    {
+        var now = time.GetTimestamp();
+        if (now > _filledAt)
+        {
+            _tokens = Math.Min(rate.Burst, _tokens + ((now - _filledAt) * _perTick));
+            _filledAt = now;
+        }
+    }
+
+    private sealed class Lease(TimeSpan? retryAfter) : RateLimitLease
+    {
+        public override bool IsAcquired => retryAfter is null;
+
+        public override IEnumerable<string> MetadataNames => retryAfter is null ? [] : [MetadataName.RetryAfter.Name];
+
+        public override bool TryGetMetadata(string metadataName, [NotNullWhen(true)] out object? metadata)
+        {
+            metadata = metadataName == MetadataName.RetryAfter.Name ? retryAfter : null;
+            return metadata is not null;
+        }
+    }
 }

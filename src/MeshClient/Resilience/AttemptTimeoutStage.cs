@@ -1,11 +1,13 @@
+using System.Net;
+using MeshClient.Dialing;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
 
 /// <summary>
 /// Cancels an attempt that takes too long to answer: after the attempt's own limit or what is left of the call's time,
-/// whichever is less. Streaming is not limited: time begins to count when the request has been sent, and once the head of
-/// the answer is there, only the app's cancellation counts.
+/// whichever is less. Streaming is not limited by these: time begins to count when the request has been sent, and ends with the head
+/// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use.
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
@@ -49,13 +51,19 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
-        if (attempt.Response is null || attempt.Request.Content is null)
+        var isSending = attempt.Response is not null && attempt.Request.Content is not null;
+        if (attempt.Call.AmbientDeadlineAt != long.MaxValue && TryLimitBody(attempt, isSending))
         {
-            GiveBack(attempt);
+            return;
+        }
+
+        if (isSending)
+        {
+            attempt.Timer?.Unlimit();
         }
         else
         {
-            attempt.Timer?.Unlimit();
+            GiveBack(attempt);
         }
     }
 
@@ -70,6 +78,30 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         }
     }
 
+    private bool TryLimitBody(OutboundAttempt attempt, bool isSending)
+    {
+        // What goes both ways from here on is no answer.
+        if (attempt is not { Timer: { } timer, Response: { StatusCode: not HttpStatusCode.SwitchingProtocols, Content: not DialedContent } })
+        {
+            return false;
+        }
+
+        if (!isSending)
+        {
+            timer.Unfollow();
+        }
+
+        // One whose moment came together with the answer says nothing of the deadline any more.
+        if (!timer.Unlimit() || timer.IsCancellationRequested)
+        {
+            return false;
+        }
+
+        attempt.IsBodyLimited = true;
+        timer.CancelAfter(attempt.RespondedAt, Left(attempt.Call.AmbientDeadlineAt, attempt.RespondedAt));
+        return true;
+    }
+
     // Apart, because what the content calls back holds on to all this, and would be made for every attempt.
     private void StartUpload(OutboundAttempt attempt, AttemptTimer timer)
     {
@@ -78,7 +110,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         if (call.DeadlineAt != long.MaxValue)
         {
             attempt.EndsWithCall = true;
-            timer.CancelAfter(attempt.StartedAt, Left(call, attempt.StartedAt));
+            timer.CancelAfter(attempt.StartedAt, Left(call.DeadlineAt, attempt.StartedAt));
         }
 
         var limit = call.Destination.Service.Settings.CallTimeout;
@@ -101,7 +133,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         attempt.EndsWithCall = false;
         if (call.DeadlineAt != long.MaxValue)
         {
-            var left = Left(call, now);
+            var left = Left(call.DeadlineAt, now);
             if (limit <= TimeSpan.Zero || limit >= left)
             {
                 attempt.EndsWithCall = true;
@@ -116,9 +148,9 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
     }
 
     // At least a tick, since a timer of zero would be one that never fires.
-    private TimeSpan Left(OutboundCall call, long now)
+    private TimeSpan Left(long until, long now)
     {
-        var left = time.GetElapsedTime(now, call.DeadlineAt);
+        var left = time.GetElapsedTime(now, until);
         return left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
     }
 

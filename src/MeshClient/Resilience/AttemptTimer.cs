@@ -24,8 +24,9 @@ internal sealed class AttemptTimer : CancellationTokenSource
     /// <param name="limit">How long after that it is cancelled; more than 0.</param>
     public void CancelAfter(long from, TimeSpan limit) => _limit.Set(from, limit);
 
-    /// <summary>Takes the limit back, unless its moment has come.</summary>
-    public void Unlimit() => _limit.TryStop();
+    /// <summary>Takes the limit back.</summary>
+    /// <returns>False: there was none, or its moment has come.</returns>
+    public bool Unlimit() => _limit.TryStop();
 
     protected override void Dispose(bool disposing)
     {

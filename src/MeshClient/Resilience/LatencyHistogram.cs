@@ -91,7 +91,8 @@ internal sealed class LatencyHistogram
             return null;
         }
 
-        var rank = Math.Max(1, (long)Math.Ceiling(total * share));
+        // A share such as 0.56 is no exact number: what that adds to a whole rank must not make it the next.
+        var rank = Math.Max(1, (long)Math.Ceiling(total * share * (1 - 1e-12)));
         for (var bucket = 0; bucket < Buckets; bucket++)
         {
             rank -= sums[bucket];

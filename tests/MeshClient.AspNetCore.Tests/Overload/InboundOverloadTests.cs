@@ -269,6 +269,7 @@ public sealed class InboundOverloadTests : IDisposable
     [InlineData("/fails")]
     [InlineData("/fails-grpc")]
     [InlineData("/fails-grpc-in-head")]
+    [InlineData("/too-many")]
     public async Task Adaptive_AnswersSayBroken_NothingIsLearned(string path)
     {
         await using var host = await StartAsync(overload => overload.Adaptive = new()
@@ -395,6 +396,11 @@ public sealed class InboundOverloadTests : IDisposable
                 await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token);
                 context.Response.ContentType = "application/grpc";
                 context.Response.Headers["grpc-status"] = "13";
+            });
+            app.MapGet("/too-many", async () =>
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token);
+                return Results.StatusCode(StatusCodes.Status429TooManyRequests);
             });
             app.MapGet("/slow", () => Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, Token));
             app.MapGet("/probe", () => "ok");

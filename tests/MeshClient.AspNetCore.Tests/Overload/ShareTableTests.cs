@@ -30,17 +30,26 @@ public sealed class ShareTableTests
     [InlineData("batch", "dc1", "normal", "(others)")]
     [InlineData("batch", "dc2", "high", "urgent")]
     [InlineData("batch", "dc1", "LOW", "idle")]
-    public void Find_CallerAndPriority_IsTheMostExactShare(string service, string datacenter, string? priority, string expected)
-    {
-        var id = SpiffeId.ForService("mesh.test", datacenter, ServiceName.Parse(service));
-        Assert.True(id.TryGetService(out var named));
-        var headers = new HeaderDictionary();
-        if (priority is not null)
-        {
-            headers[MeshPriorityExtensions.HeaderName] = priority;
-        }
+    public void Find_CallerAndPriority_IsTheMostExactShare(string service, string datacenter, string? priority, string expected) =>
+        Assert.Equal(expected, Find(Table, "mesh.test", service, datacenter, priority));
 
-        Assert.Equal(expected, Table.Find(new MeshPeer(id, named, default), headers).Name);
+    [Theory]
+    [InlineData("web", null, "(others)")]
+    [InlineData("web", "high", "urgent")]
+    [InlineData("shop", null, "shop of partner")]
+    [InlineData("shop", "high", "urgent")]
+    public void Find_MemberOfAnotherTrustDomain_NeverHasTheShareOfAServiceOfThisOne(string service, string? priority, string expected)
+    {
+        var table = new ShareTable(new Dictionary<string, MeshInboundShareOptions>
+        {
+            ["web"] = new() { Caller = "web", Percent = 30 },
+            ["shop"] = new() { Caller = "shop", Percent = 10 },
+            ["urgent shop"] = new() { Caller = "shop", Priority = MeshPriority.High, Percent = 10 },
+            ["shop of partner"] = new() { Caller = "spiffe://partner.test/ns/default/dc/dc1/svc/shop", Priority = MeshPriority.Normal, Percent = 10 },
+            ["urgent"] = new() { Priority = MeshPriority.High, Percent = 10 },
+        });
+
+        Assert.Equal(expected, Find(table, "partner.test", service, "dc1", priority, isForeign: true));
     }
 
     [Theory]
@@ -48,4 +57,18 @@ public sealed class ShareTableTests
     [InlineData("web", 30)]
     public void All_OfAHundred_AddUp(string name, int expected) =>
         Assert.Equal(expected, Table.All.Single(share => share.Name == name).Of(100));
+
+    private static string Find(
+        ShareTable table, string trustDomain, string service, string datacenter, string? priority, bool isForeign = false)
+    {
+        var id = SpiffeId.ForService(trustDomain, datacenter, ServiceName.Parse(service));
+        Assert.True(id.TryGetService(out var named));
+        var headers = new HeaderDictionary();
+        if (priority is not null)
+        {
+            headers[MeshPriorityExtensions.HeaderName] = priority;
+        }
+
+        return table.Find(new MeshPeer(id, named, default, isForeign), headers).Name;
+    }
 }

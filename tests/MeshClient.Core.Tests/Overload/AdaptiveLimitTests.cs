@@ -108,6 +108,27 @@ public sealed class AdaptiveLimitTests
         Assert.Equal(18, vegas.Current);
     }
 
+    [Theory]
+    [InlineData(LimitAlgorithm.Gradient2)]
+    [InlineData(LimitAlgorithm.Aimd)]
+    [InlineData(LimitAlgorithm.Vegas)]
+    public void Idle_ForADay_GoesOnWhereItWas(LimitAlgorithm algorithm)
+    {
+        var limit = Create(algorithm);
+        for (var window = 0; window < 5; window++)
+        {
+            Finish(limit, window * 2 * Window, 100 * Millisecond);
+        }
+
+        var before = limit.Current;
+        var tomorrow = 86_400 * Window;
+        Assert.False(limit.Completed(tomorrow, 100 * Millisecond, 200));
+        Assert.Equal(before, limit.Current);
+        Finish(limit, tomorrow, 100 * Millisecond);
+        // One window's step, as if no time had passed.
+        Assert.InRange(limit.Current, before, before + 11);
+    }
+
     [Fact]
     public async Task Completed_ManyThreads_KeepsTheBounds()
     {

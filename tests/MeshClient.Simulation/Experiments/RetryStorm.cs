@@ -33,7 +33,8 @@ internal static class RetryStorm
         Func<CancellationToken, Task<HttpStatusCode>>? next = null;
         var attempts = new int[3];
         var wanted = new int[3];
-        var lastTier = new List<SimulatedInstance>();
+        var before = new (int Wanted, int Attempts)[3];
+        var during = new (int Wanted, int Attempts)[3];
         for (var tier = 2; tier >= 0; tier--)
         {
             var below = next;
@@ -57,21 +58,24 @@ internal static class RetryStorm
             var client = await SimulatedClient.CreateAsync(clock, seed + (ulong)(1000 * (tier + 1)), instances, options => Configure(options, budgetRatio));
             clients.Add(client);
             next = client.CallAsync;
+            clock.At(FaultFrom, () => before[number] = (wanted[number], instances.Sum(instance => instance.Arrived)));
+            clock.At(FaultTo, () => during[number] = (
+                wanted[number] - before[number].Wanted, instances.Sum(instance => instance.Arrived) - before[number].Attempts));
             clock.At(Length + TimeSpan.FromSeconds(20), () => attempts[number] = instances.Sum(instance => instance.Arrived));
-            if (tier == 2)
-            {
-                lastTier = instances;
-            }
         }
 
-        var recording = await OpenLoad.RunAsync(clock, new Chance(seed), _ => Rate, Length, next!);
-        wanted[0] = recording.Count;
+        var first = next!;
+        var recording = await OpenLoad.RunAsync(clock, new Chance(seed), _ => Rate, Length, stop =>
+        {
+            wanted[0]++;
+            return first(stop);
+        });
         foreach (var client in clients)
         {
             await client.DisposeAsync();
         }
 
-        return new StormOutcome(recording, [.. wanted], [.. attempts]);
+        return new StormOutcome(recording, wanted, attempts, before, during);
     }
 
     public static async Task PrintAsync(ulong seed, TextWriter output)
@@ -79,15 +83,15 @@ internal static class RetryStorm
         await output.WriteLineAsync("### A retry storm: the last of three tiers fails 60 % of its calls for 20 s\n");
         await output.WriteLineAsync(
             "300 calls a second through three tiers of three instances; the last can bear some 450. Each tier repeats what fails, at most twice. The fault lasts from second 10 to 30 of 90.\n");
-        await output.WriteLineAsync("| budget | success before | while it lasts | second 30 to 40 | second 40 to 70 | second 70 to 90 | attempts per call at tier 1 | tier 2 | tier 3 | attempts at tier 3 per call of a user |");
-        await output.WriteLineAsync("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+        await output.WriteLineAsync("| budget | success before | while it lasts | second 30 to 40 | second 40 to 70 | second 70 to 90 | attempts per call at tier 1 | tier 2 | tier 3 | attempts at tier 3 per call of a user | while it lasts |");
+        await output.WriteLineAsync("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         foreach (var (name, ratio) in ((string, double?)[])[("none", null), ("20 % + 10 a second", MeshDefaults.RetryBudgetRatio)])
         {
             var outcome = await RunAsync(seed, ratio);
             var calls = outcome.Calls;
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {name} | {Percent(calls.Success(TimeSpan.Zero, FaultFrom))} | {Percent(calls.Success(FaultFrom, FaultTo))} | {Percent(calls.Success(FaultTo, FaultTo + TimeSpan.FromSeconds(10)))} | {Percent(calls.Success(FaultTo + TimeSpan.FromSeconds(10), RecoveredBy))} | {Percent(calls.Success(RecoveredBy, Length))} | {outcome.AttemptsPerCall(0):F2} | {outcome.AttemptsPerCall(1):F2} | {outcome.AttemptsPerCall(2):F2} | {(double)outcome.Attempts[2] / calls.Count:F2} |"));
+                $"| {name} | {Percent(calls.Success(TimeSpan.Zero, FaultFrom))} | {Percent(calls.Success(FaultFrom, FaultTo))} | {Percent(calls.Success(FaultTo, FaultTo + TimeSpan.FromSeconds(10)))} | {Percent(calls.Success(FaultTo + TimeSpan.FromSeconds(10), RecoveredBy))} | {Percent(calls.Success(RecoveredBy, Length))} | {outcome.AttemptsPerCall(0):F2} | {outcome.AttemptsPerCall(1):F2} | {outcome.AttemptsPerCall(2):F2} | {(double)outcome.Attempts[2] / calls.Count:F2} | {(double)outcome.During[2].Attempts / outcome.During[0].Wanted:F2} |"));
         }
 
         await output.WriteLineAsync();
@@ -110,7 +114,14 @@ internal static class RetryStorm
 /// <param name="Calls">The calls of the users.</param>
 /// <param name="Wanted">Calls made to each tier.</param>
 /// <param name="Attempts">Attempts that arrived at each tier.</param>
-internal sealed record StormOutcome(Recording Calls, IReadOnlyList<int> Wanted, IReadOnlyList<int> Attempts)
+/// <param name="Before">Both, up to the fault.</param>
+/// <param name="During">Both, while it lasted.</param>
+internal sealed record StormOutcome(
+    Recording Calls,
+    IReadOnlyList<int> Wanted,
+    IReadOnlyList<int> Attempts,
+    IReadOnlyList<(int Wanted, int Attempts)> Before,
+    IReadOnlyList<(int Wanted, int Attempts)> During)
 {
     public double AttemptsPerCall(int tier) => (double)Attempts[tier] / Wanted[tier];
 }

@@ -1,3 +1,4 @@
+using System.Reflection;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Discovery;
@@ -28,17 +29,12 @@ public sealed class RoundRobinDistributionTests : DistributionSuite
 
     protected override bool HonoursWeights => false;
 
-    // Whose turn it would have been is passed on to the next in line.
-    protected override double EjectedSpread => 1;
-
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.RoundRobin };
 }
 
 public sealed class WeightedRoundRobinDistributionTests : DistributionSuite
 {
     protected override double Spread => 0.005;
-
-    protected override double EjectedSpread => 1;
 
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.WeightedRoundRobin };
 }
@@ -53,8 +49,6 @@ public sealed class RandomDistributionTests : DistributionSuite
 public sealed class ReportedLoadDistributionTests : DistributionSuite
 {
     protected override double Spread => 0.01;
-
-    protected override double EjectedSpread => 1;
 
     private protected override MeshBalancingOptions Options => new() { Policy = BalancingPolicy.ReportedLoad };
 }
@@ -119,4 +113,21 @@ public sealed class EverythingContractTests : PickerContract
 public sealed class SlowStartContractTests : PickerContract
 {
     private protected override MeshBalancingOptions Options => new() { SlowStart = TimeSpan.FromSeconds(30), Policy = BalancingPolicy.WeightedRoundRobin };
+}
+
+public sealed class DistributionSuiteTests
+{
+    [Fact]
+    public void EveryPolicy_HasADistributionSuiteOfItsOwn()
+    {
+        var options = typeof(PickerContract).GetProperty("Options", BindingFlags.Instance | BindingFlags.NonPublic)!;
+        var covered = new HashSet<BalancingPolicy>();
+        foreach (var suite in typeof(DistributionSuite).Assembly.GetTypes().Where(type => !type.IsAbstract && type.IsSubclassOf(typeof(DistributionSuite))))
+        {
+            using var one = (DistributionSuite)Activator.CreateInstance(suite)!;
+            covered.Add(((MeshBalancingOptions)options.GetValue(one)!).Policy ?? BalancingPolicy.PeakEwma);
+        }
+
+        Assert.Equal(Enum.GetValues<BalancingPolicy>(), covered.Order());
+    }
 }

@@ -53,6 +53,73 @@ public sealed class DeadlineForwardingTests
         }
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(1, "buffered")]
+    [InlineData(2, "buffered")]
+    [InlineData(1, "stream")]
+    [InlineData(2, "stream")]
+    [InlineData(1, "stream with a token")]
+    [InlineData(2, "stream with a token")]
+    public async Task ReadAsync_AnswerStallsBeyondTheAmbientDeadline_IsTheDeadline(int version, string how)
+    {
+        await using var env = new MeshTestEnvironment();
+        var aborted = 0;
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            await context.Response.WriteAsync("half");
+            await context.Response.Body.FlushAsync();
+            if (context.Request.Path == "/stalls")
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted).ContinueWith(_ => aborted++, TaskScheduler.Default);
+            }
+        });
+        var client = env.Client();
+        client.DefaultRequestVersion = new Version(version, version == 1 ? 1 : 0);
+        client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+        await client.GetStringAsync("http://orders/", Token);
+        using (MeshDeadline.Begin(TimeSpan.FromMilliseconds(300)))
+        {
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => ReadAsync(client, how).BoundedAsync());
+            Assert.Equal(
+                (MeshFailureReason.DeadlineExceeded, "Deadline", "orders", 1),
+                (failure.Reason, failure.Stage, failure.Service, failure.Attempts));
+            Assert.Contains("answer was being read", failure.Message, StringComparison.Ordinal);
+        }
+
+        await Eventually.HoldsAsync(() => aborted == 1 && env.State("orders").InFlight == 0);
+        Assert.False(env.Instance("orders", peer.Port).IsSuspect);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task ReadAsync_CallsWithAndWithoutADeadline_NeitherCutsTheOther()
+    {
+        await using var env = new MeshTestEnvironment();
+        await env.StartAsync("orders", async context =>
+        {
+            await context.Response.WriteAsync("half");
+            await context.Response.Body.FlushAsync();
+            if (context.Request.Path == "/slow")
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(400), TimeProvider.System, Token);
+            }
+
+            await context.Response.WriteAsync(" and half");
+        });
+        using var reader = new CancellationTokenSource();
+        for (var i = 0; i < 50; i++)
+        {
+            using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(i % 2 == 0 ? 200 : 20_000));
+            using var answer = await env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
+            using var stream = await answer.Content.ReadAsStreamAsync(Token);
+            Assert.Equal("half and half", await new StreamReader(stream).ReadToEndAsync(i % 3 == 0 ? reader.Token : default));
+            // At the end, where there is nothing to wait for any more.
+            Assert.Equal(0, await stream.ReadAsync(new byte[1], CancellationToken.None));
+        }
+
+        var slow = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => env.Client().GetStringAsync("http://orders/slow", Token)));
+        Assert.All(slow, answer => Assert.Equal("half and half", answer));
+    }
+
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_NoAmbientDeadline_NothingIsTold()
     {
@@ -162,5 +229,18 @@ public sealed class DeadlineForwardingTests
             return Task.CompletedTask;
         });
         return seen;
+    }
+
+    private static async Task<string> ReadAsync(HttpClient client, string how)
+    {
+        if (how == "buffered")
+        {
+            return await client.GetStringAsync("http://orders/stalls", Token);
+        }
+
+        using var answer = await client.GetAsync("http://orders/stalls", HttpCompletionOption.ResponseHeadersRead, Token);
+        using var stream = await answer.Content.ReadAsStreamAsync(Token);
+        using var reader = new CancellationTokenSource();
+        return await new StreamReader(stream).ReadToEndAsync(how == "stream" ? default : reader.Token);
     }
 }

@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using MeshClient.Configuration;
 using MeshClient.Overload;
 
 namespace MeshClient.Tests.Overload;
@@ -16,7 +17,7 @@ public sealed class AdaptiveThrottleTests
     [InlineData(100, 100, 0)]
     public void Probability_OfRequestsAndAccepts_IsGooglesFormula(int requests, int accepts, double expected)
     {
-        var throttle = new AdaptiveThrottle(2, Window);
+        var throttle = new AdaptiveThrottle(2, Window, 1);
         for (var i = 0; i < requests; i++)
         {
             if (i < accepts)
@@ -35,7 +36,7 @@ public sealed class AdaptiveThrottleTests
     [Fact]
     public void IsRefused_ServiceTakesAHundredASecondOfThousand_SendsAboutTwoHundred()
     {
-        var throttle = new AdaptiveThrottle(2, Window);
+        var throttle = new AdaptiveThrottle(2, Window, 1);
         var random = new MeshRandom(5);
         var sent = 0;
         for (var second = 1; second <= 600; second++)
@@ -65,9 +66,63 @@ public sealed class AdaptiveThrottleTests
     }
 
     [Fact]
+    public void Probability_NothingCounted_IsZero()
+    {
+        var throttle = new AdaptiveThrottle(2, Window, 1);
+        Assert.Equal(0, throttle.Probability(0));
+        Assert.False(throttle.IsRefused(Window, new MeshRandom(1)));
+        Assert.Equal(0, throttle.Probability(Window));
+    }
+
+    [Fact]
+    public void Probability_OnlyRefusals_GrowsToTheBoundAndNoFurther()
+    {
+        var throttle = new AdaptiveThrottle(2, Window, 0.8);
+        for (var i = 1; i <= 1000; i++)
+        {
+            throttle.Refused(Window);
+            Assert.Equal(Math.Min(0.8, i / (i + 1.0)), throttle.Probability(Window), 12);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    [InlineData(400)]
+    public void IsRefused_ServiceIsWellAgainAfterItRefusedAll_NearlyAllAreSentWithinTwoWindows(int perSecond)
+    {
+        var throttle = new AdaptiveThrottle(MeshDefaults.ThrottlingMultiplier, Window, MeshDefaults.ThrottlingMaxProbability);
+        var random = new MeshRandom(11);
+        var sent = 0;
+        for (var second = 1; second <= 600; second++)
+        {
+            for (var i = 0; i < perSecond; i++)
+            {
+                var now = (second * Second) + (i * Second / perSecond);
+                if (throttle.IsRefused(now, random))
+                {
+                    continue;
+                }
+
+                if (second <= 300)
+                {
+                    throttle.Refused(now);
+                }
+                else
+                {
+                    throttle.Accepted(now);
+                    sent += second > 540 ? 1 : 0;
+                }
+            }
+        }
+
+        Assert.InRange(sent, 60 * perSecond * 0.95, 60 * perSecond);
+    }
+
+    [Fact]
     public void Probability_WindowIsOver_IsZeroAgain()
     {
-        var throttle = new AdaptiveThrottle(2, Window);
+        var throttle = new AdaptiveThrottle(2, Window, 1);
         throttle.Refused(Window);
         Assert.True(throttle.Probability(Window + (Window * 23 / 24)) > 0);
         Assert.Equal(0, throttle.Probability(2 * Window));
@@ -82,7 +137,7 @@ public sealed class AdaptiveThrottleTests
                    select (accepted, pause);
         Prop.ForAll(Arb.From(step.ListOf(300)), steps =>
         {
-            var throttle = new AdaptiveThrottle(2, Window);
+            var throttle = new AdaptiveThrottle(2, Window, 1);
             var now = Window;
             var all = new List<(long At, bool Accepted)>();
             foreach (var (accepted, pause) in steps)

@@ -26,7 +26,7 @@ public sealed class OverloadSettingsTests
                     QueueLength = 10,
                     Adaptive = { Enabled = true, Algorithm = LimitAlgorithm.Aimd, MaxLimit = 500 },
                     RateLimit = { PerSecond = 50, Burst = 70 },
-                    Throttling = { Enabled = true, Multiplier = 1.5 },
+                    Throttling = { Enabled = true, Multiplier = 1.5, MaxProbability = 0.5 },
                 },
             },
         };
@@ -45,7 +45,7 @@ public sealed class OverloadSettingsTests
                 null),
             DestinationSettings.For(options, "orders").Overload);
         Assert.Equal(
-            new OverloadSettings(10, MeshDefaults.QueueTimeout, null, null, new ThrottlingSettings(1.5, MeshDefaults.ThrottlingWindow)),
+            new OverloadSettings(10, MeshDefaults.QueueTimeout, null, null, new ThrottlingSettings(1.5, MeshDefaults.ThrottlingWindow, 0.5)),
             DestinationSettings.For(options, "free").Overload);
     }
 
@@ -82,7 +82,7 @@ public sealed class OverloadSettingsTests
                     QueueTimeout = TimeSpan.Zero,
                     Adaptive = { Enabled = true, Algorithm = (LimitAlgorithm)9, InitialLimit = 7, MinLimit = 8, MaxLimit = 9, Window = TimeSpan.Zero },
                     RateLimit = { PerSecond = -1, Burst = 0 },
-                    Throttling = { Multiplier = 1, Window = TimeSpan.Zero },
+                    Throttling = { Multiplier = 1, Window = TimeSpan.Zero, MaxProbability = 0 },
                 },
             },
         };
@@ -92,7 +92,7 @@ public sealed class OverloadSettingsTests
         string[] keys =
         [
             "QueueLength is -1", "QueueTimeout is", "Adaptive:Algorithm is 9", "Adaptive:MinLimit, InitialLimit and MaxLimit are 8, 7 and 9", "Adaptive:Window is",
-            "RateLimit:PerSecond is -1", "RateLimit:Burst is 0", "Throttling:Multiplier is 1", "Throttling:Window is",
+            "RateLimit:PerSecond is -1", "RateLimit:Burst is 0", "Throttling:Multiplier is 1", "Throttling:Window is", "Throttling:MaxProbability is 0",
         ];
         Assert.Equal(keys.Length, failures.Count);
         Assert.All(keys, key => Assert.Single(failures, failure => failure.StartsWith($"Mesh:Defaults:Overload:{key}", StringComparison.Ordinal)));
@@ -117,7 +117,7 @@ public sealed class OverloadSettingsTests
                 MeshDefaults.QueueTimeout,
                 new AdaptiveLimitSettings(LimitAlgorithm.Vegas, 20, 1, 1000, MeshDefaults.LimitWindow),
                 new RateSettings(0.5, 1),
-                new ThrottlingSettings(2, MeshDefaults.ThrottlingWindow)),
+                new ThrottlingSettings(2, MeshDefaults.ThrottlingWindow, 0.8)),
             DestinationSettings.For(options!.Value, "orders").Overload);
         await using var misspelt = new MeshTestEnvironment(configuration: [new("Mesh:Defaults:Overload:Adaptive:Enable", "true")]);
         var failure = Assert.ThrowsAny<Exception>(() => misspelt.Handlers);

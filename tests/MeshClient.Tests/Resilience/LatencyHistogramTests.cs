@@ -29,6 +29,24 @@ public sealed class LatencyHistogramTests
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
     }
 
+    [Theory]
+    [InlineData(0.56, 25, 14)]
+    [InlineData(0.07, 100, 7)]
+    [InlineData(0.95, 100, 95)]
+    [InlineData(0.951, 100, 96)]
+    public void Quantile_ShareThatIsNoExactNumber_IsOfTheRightRank(double share, int calls, int rank)
+    {
+        var histogram = new LatencyHistogram(Window, _time.TimestampFrequency);
+        for (var i = 1; i <= calls; i++)
+        {
+            Record(histogram, TimeSpan.FromMilliseconds(i));
+        }
+
+        // To a thirty-second more, which is less than the next for the first thirty-two.
+        var told = histogram.Quantile(share, 1, _time.GetTimestamp())!.Value.TotalMilliseconds;
+        Assert.InRange(told, rank - 0.01, rank * 33 / 32.0);
+    }
+
     [Fact]
     public void Quantile_TooFewCalls_IsNotKnown()
     {
