@@ -109,7 +109,7 @@ public static class MeshClientServiceCollectionExtensions
     {
         services.AddLogging();
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(_ => new MeshRandom(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))));
+        services.TryAddSingleton(_ => new MeshRandom());
         services.TryAddSingleton<WatchRunner>();
         services.TryAddSingleton<MeshControlPlane>();
         services.AddMetrics();

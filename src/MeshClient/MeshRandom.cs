@@ -1,25 +1,60 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
 namespace MeshClient;
 
 /// <summary>
 /// The one source of chance in the mesh: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
-/// OOPSLA 2014) over a shared counter. Safe to use from all threads without a lock; the same seed gives the same sequence to
-/// a single thread, which is what tests need. Not for secrets.
+/// OOPSLA 2014). Not for secrets, nor for what has to be unique.
 /// </summary>
+/// <remarks>
+/// Made with a seed it is one sequence, for tests and simulations: each thread draws from it without a lock, and two that draw at
+/// once may draw the same. Otherwise each thread has a sequence of its own, so that none waits for another's cache line.
+/// </remarks>
 internal sealed class MeshRandom
 {
     private const ulong Gamma = 0x9E3779B97F4A7C15;
+
+    [ThreadStatic]
+    private static ulong _ofThread;
+
+    private readonly bool _isPerThread;
     private ulong _state;
 
-    /// <summary>Makes a source.</summary>
+    /// <summary>Makes a source that gives a single thread the same sequence each time.</summary>
     /// <param name="seed">Any number; the same one gives the same sequence.</param>
     public MeshRandom(ulong seed) => _state = seed;
 
-    /// <summary>64 random bits.</summary>
-    public ulong NextBits() => Mix(Interlocked.Add(ref _state, Gamma));
+    /// <summary>Makes a source with a sequence for each thread, none of which can be told beforehand.</summary>
+    public MeshRandom() => _isPerThread = true;
 
-    /// <summary>What <see cref="NextBits"/> will return.</summary>
+    private ref ulong State
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            if (!_isPerThread)
+            {
+                return ref _state;
+            }
+
+            if (_ofThread == 0)
+            {
+                Begin();
+            }
+
+            return ref _ofThread;
+        }
+    }
+
+    /// <summary>64 random bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong NextBits() => Mix(State += Gamma);
+
+    /// <summary>What <see cref="NextBits"/> will return to this thread.</summary>
     /// <param name="ahead">1 for what it returns next; 2 for what it returns after that.</param>
-    public ulong ForeseeBits(int ahead) => Mix(Volatile.Read(ref _state) + ((ulong)ahead * Gamma));
+    public ulong ForeseeBits(int ahead) => Mix(State + ((ulong)ahead * Gamma));
 
     /// <summary>A number from 0 (inclusive) to 1 (exclusive).</summary>
     public double NextDouble() => (NextBits() >> 11) * (1.0 / (1UL << 53));
@@ -31,6 +66,10 @@ internal sealed class MeshRandom
     // Multiply-shift instead of a remainder (Lemire, "Fast random integer generation in an interval", 2019): the bias is below
     // bound / 2^32, nothing for a list of instances.
     public static int Scale(uint bits, int bound) => (int)(((ulong)bits * (uint)bound) >> 32);
+
+    // At a place of the one sequence there is that is as random as its numbers, so far from those of other threads.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Begin() => RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(new Span<ulong>(ref _ofThread)));
 
     private static ulong Mix(ulong z)
     {

@@ -48,12 +48,34 @@ public sealed class MeshRandomTests
     }
 
     [Fact]
-    public async Task NextBits_ManyThreads_NeverGivesTheSameTwice()
+    public async Task PerThread_ManyThreads_FillTheUnitIntervalEvenly()
     {
-        var random = new MeshRandom(1);
-        var drawn = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(
-            () => Enumerable.Range(0, 50_000).Select(_ => random.NextBits()).ToArray())));
-        Assert.Equal(200_000, drawn.SelectMany(one => one).Distinct().Count());
+        var random = new MeshRandom();
+        var buckets = new int[20];
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
+        {
+            for (var i = 0; i < 50_000; i++)
+            {
+                Interlocked.Increment(ref buckets[(int)(random.NextDouble() * 20)]);
+            }
+        })));
+        Assert.All(buckets, count => Assert.InRange(count, 19_000, 21_000));
+    }
+
+    [Fact]
+    public async Task PerThread_TwoThreads_HaveDifferentSequences()
+    {
+        var random = new MeshRandom();
+        var (ready, drawn) = (new Barrier(2), new ulong[2][]);
+        await Task.WhenAll(Enumerable.Range(0, 2).Select(i => Task.Factory.StartNew(
+            () =>
+            {
+                // Both at once, so surely not on the same thread.
+                ready.SignalAndWait(TimeSpan.FromMinutes(1));
+                drawn[i] = [.. Enumerable.Range(0, 1000).Select(_ => random.NextBits())];
+            },
+            TaskCreationOptions.LongRunning)));
+        Assert.Empty(drawn[0].Intersect(drawn[1]));
     }
 
     [Fact]

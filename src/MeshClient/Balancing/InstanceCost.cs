@@ -2,15 +2,22 @@ using System.Runtime.CompilerServices;
 
 namespace MeshClient.Balancing;
 
-/// <summary>Which of two instances is better to send a call to. Static, so that a comparison is no virtual call.</summary>
+/// <summary>
+/// Which of two instances is better to send a call to. Static, so that a comparison is no virtual call. Told by a number rather
+/// than a truth, negative when the second is better than the first, else 0 or more, because which of two equals is better is a
+/// coin's toss that no processor foresees: the caller chooses by its sign bit, without a branch.
+/// </summary>
 internal interface IInstanceCost
 {
-    /// <summary>
-    /// Negative when the second is better than the first, else 0 or more. A number rather than a truth, because which of two equals
-    /// is better is a coin's toss that no processor foresees: the caller chooses by its sign bit, without a branch.
-    /// </summary>
+    /// <summary>Compares two of the same weight.</summary>
     /// <param name="a">The load of the first.</param>
-    /// <param name="aPerWeight">The greatest weight of all divided by its own; 1 when all are the same.</param>
+    /// <param name="b">The load of the second.</param>
+    /// <param name="now">The present timestamp.</param>
+    static abstract long Compare(in PeakEwma a, in PeakEwma b, long now);
+
+    /// <summary>Compares two of different weights.</summary>
+    /// <param name="a">The load of the first.</param>
+    /// <param name="aPerWeight">The greatest weight of all divided by its own.</param>
     /// <param name="b">The load of the second.</param>
     /// <param name="bPerWeight">The same for the second.</param>
     /// <param name="now">The present timestamp.</param>
@@ -18,43 +25,57 @@ internal interface IInstanceCost
 }
 
 /// <summary>
-/// The latency expected times the calls in flight and the next one: <see cref="PeakEwma"/>. One of unknown latency is taken to be
-/// a trace faster than the other, so it gets its share at once, its first answers tell what it is worth, and one that is known
-/// to be bad never wins a toss against it.
+/// The latency expected times the calls in flight and the next one (<see cref="PeakEwma"/>), compared by their logarithms. One of
+/// unknown latency is taken to be a trace faster than the other, so it gets its share at once, its first answers tell what it is
+/// worth, and one that is known to be bad never wins a toss against it.
 /// </summary>
 internal readonly struct LatencyCost : IInstanceCost
 {
-    private const double Trace = 0.999;
+    private const double Trace = 0.001;
+
+    private static readonly double[] Logarithms = [.. Enumerable.Range(1, 64).Select(calls => Math.Log(calls))];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now)
+    public static long Compare(in PeakEwma a, in PeakEwma b, long now)
     {
-        var first = a.Average(now, aPerWeight);
-        var second = b.Average(now, bPerWeight);
-        if (first < 0 && second < 0)
+        var difference = b.Level - a.Level;
+        if (!double.IsNaN(difference) && !a.IsPenalised && !b.IsPenalised)
         {
-            first = second = 1;
-        }
-        else if (first < 0)
-        {
-            first = second * Trace;
-        }
-        else if (second < 0)
-        {
-            second = first * Trace;
+            var (aCalls, bCalls) = ((uint)a.InFlight, (uint)b.InFlight);
+            if (aCalls == bCalls)
+            {
+                return BitConverter.DoubleToInt64Bits(difference);
+            }
+
+            if (aCalls < (uint)Logarithms.Length && bCalls < (uint)Logarithms.Length)
+            {
+                return BitConverter.DoubleToInt64Bits(difference + (Logarithms[bCalls] - Logarithms[aCalls]));
+            }
         }
 
-        return Bits(second * ((b.InFlight * bPerWeight) + 1)) - Bits(first * ((a.InFlight * aPerWeight) + 1));
+        return Compare(a, 1, b, 1, now);
     }
 
-    // Numbers that are not negative are in the order of their bits (IEEE 754).
-    private static long Bits(double cost) => BitConverter.DoubleToInt64Bits(cost);
+    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now)
+    {
+        var (first, second) = (a.LevelAt(now, aPerWeight), b.LevelAt(now, bPerWeight));
+        var latency = !double.IsNaN(first) && !double.IsNaN(second) ? second - first
+            : !double.IsNaN(first) ? -Trace
+            : !double.IsNaN(second) ? Trace
+            : 0;
+        return BitConverter.DoubleToInt64Bits(latency + (OfNext(b.InFlight, bPerWeight) - OfNext(a.InFlight, aPerWeight)));
+    }
+
+    private static double OfNext(int inFlight, double perWeight) => inFlight == 0 ? 0 : Math.Log((inFlight * perWeight) + 1);
 }
 
 /// <summary>The calls in flight: least request (Envoy, load_balancing_policies/least_request; gRPC A48).</summary>
 internal readonly struct InFlightCost : IInstanceCost
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Compare(in PeakEwma a, in PeakEwma b, long now) => (long)b.InFlight - a.InFlight;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now) =>
-        BitConverter.DoubleToInt64Bits(b.InFlight * bPerWeight) - BitConverter.DoubleToInt64Bits(a.InFlight * aPerWeight);
+        BitConverter.DoubleToInt64Bits((b.InFlight * bPerWeight) - (a.InFlight * aPerWeight));
 }

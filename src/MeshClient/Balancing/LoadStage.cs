@@ -8,7 +8,8 @@ namespace MeshClient.Balancing;
 /// Keeps an instance's load: a call in flight from here until its answer has been read to the end, its latency to the head
 /// of the answer. A failure and an answer that says "overloaded" or "broken" count as slow ones, or failing fast would attract
 /// calls: as long as the instance wants to be left alone, by <c>Retry-After</c> or gRPC's pushback, or else
-/// <see cref="MeshDefaults.FailureLatency"/>.
+/// <see cref="MeshDefaults.FailureLatency"/>. That lasts as long as a first ejection would, or as the instance wants to be left
+/// alone: an instance that failed once is not kept away for longer than one that failed often.
 /// A probe that is answered readmits its instance, so what the failures before counted as is forgotten: it starts like one that
 /// has just come. The probe's own latency is no measure, since its connection had to be made first.
 /// </summary>
@@ -41,8 +42,15 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         }
 
         // A call the app gave up on took at least as long as it waited; that much is known.
-        var latency = (double)(now - attempt.StartedAt);
-        attempt.Instance.Load.Observe(attempt.Outcome.IsPenalised ? Math.Max(latency, Penalty(attempt)) : latency, now);
+        var latency = now - attempt.StartedAt;
+        if (attempt.Outcome.IsPenalised)
+        {
+            Penalise(attempt, latency, now);
+        }
+        else
+        {
+            attempt.Instance.Load.Observe(latency, now);
+        }
     }
 
     public override void Ended(OutboundAttempt attempt)
@@ -80,7 +88,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     {
         if (attempt.Outcome.IsPenalised)
         {
-            attempt.Instance.Load.Observe(Penalty(attempt), time.GetTimestamp());
+            Penalise(attempt, latency: 0, time.GetTimestamp());
         }
         else if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
         {
@@ -103,8 +111,14 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
 
     // An instance that says how long it wants to be left alone knows better than we (Linkerd, load biaser), but one that says 0
     // must not attract calls.
-    private double Penalty(OutboundAttempt attempt) =>
-        attempt.Outcome.RetryAfter is { } after
-            ? Math.Max(after.TotalSeconds, MeshDefaults.LeastPenalty.TotalSeconds) * time.TimestampFrequency
-            : attempt.Instance.FailureLatency;
+    private static void Penalise(OutboundAttempt attempt, long latency, long now)
+    {
+        var alone = attempt.Outcome.RetryAfter ?? TimeSpan.Zero;
+        var penalty = attempt.Outcome.RetryAfter is null ? MeshDefaults.FailureLatency : Longer(alone, MeshDefaults.LeastPenalty);
+        var health = attempt.Call.Destination.Service.Health;
+        attempt.Instance.Load.Penalise(
+            Math.Max(latency, health.Ticks(penalty)), now, now + health.Ticks(Longer(alone, health.Settings.BaseEjection)));
+    }
+
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 }

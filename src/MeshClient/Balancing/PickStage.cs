@@ -42,6 +42,7 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
             attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
+        destination.Foresee(random);
     }
 
     /// <summary>What an attempt fails with because the app's own picker did.</summary>

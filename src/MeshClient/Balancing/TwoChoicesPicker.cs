@@ -22,9 +22,6 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 {
     private const int MaxEffort = 4;
 
-    // What fewer take of memory, a second-level cache of a megabyte holds anyhow.
-    private const int LeastForeseen = 4096;
-
     private readonly InstanceState[] _instances;
     private readonly AliasTable? _draw;
     private readonly double[] _perWeight = [];
@@ -60,16 +57,31 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
         if (call.AllGood && _draw is null && instances.Length > 1 && _slowStart?.IsOver(call.Now) != false)
         {
             var (first, second) = DrawEvenly(call.Random.NextBits(), instances.Length);
-            if (Prefetch.IsSupported && instances.Length >= LeastForeseen)
-            {
-                Foresee(instances, call.Random);
-            }
-
-            var comparison = TCost.Compare(instances[first].Load, 1, instances[second].Load, 1, call.Now);
+            var comparison = TCost.Compare(instances[first].Load, instances[second].Load, call.Now);
             return instances[Better(first, second, comparison)];
         }
 
         return TryPickWithCare(call);
+    }
+
+    // One pick after the other where they are found, themselves, and what they are called with.
+    public override void Foresee(MeshRandom random)
+    {
+        var instances = _instances;
+        if (_draw is not null)
+        {
+            return;
+        }
+
+        var (first, second) = DrawEvenly(random.ForeseeBits(3), instances.Length);
+        Prefetch.At(ref instances[first]);
+        Prefetch.At(ref instances[second]);
+        (first, second) = DrawEvenly(random.ForeseeBits(2), instances.Length);
+        Prefetch.Of(instances[first]);
+        Prefetch.Of(instances[second]);
+        (first, second) = DrawEvenly(random.ForeseeBits(1), instances.Length);
+        Prefetch.Of(instances[first].Pool);
+        Prefetch.Of(instances[second].Pool);
     }
 
     private InstanceState? TryPickWithCare(in PickCall call)
@@ -114,29 +126,16 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
             }
         }
 
-        return _instances[Better(
-            first, second, TCost.Compare(_instances[first].Load, PerWeight(first), _instances[second].Load, PerWeight(second), call.Now))];
-    }
-
-    // Who will be drawn is known beforehand, so it is fetched from memory while calls do other things: one pick after the other where
-    // they are found, themselves, and what they are called with. Another thread may draw them; then it has them near.
-    private static void Foresee(InstanceState[] instances, MeshRandom random)
-    {
-        var (first, second) = DrawEvenly(random.ForeseeBits(3), instances.Length);
-        Prefetch.At(ref instances[first]);
-        Prefetch.At(ref instances[second]);
-        (first, second) = DrawEvenly(random.ForeseeBits(2), instances.Length);
-        Prefetch.Of(instances[first]);
-        Prefetch.Of(instances[second]);
-        (first, second) = DrawEvenly(random.ForeseeBits(1), instances.Length);
-        Prefetch.Of(instances[first].Pool);
-        Prefetch.Of(instances[second].Pool);
+        ref readonly var a = ref _instances[first].Load;
+        ref readonly var b = ref _instances[second].Load;
+        var comparison = _draw is null
+            ? TCost.Compare(a, b, call.Now)
+            : TCost.Compare(a, _perWeight[first], b, _perWeight[second], call.Now);
+        return _instances[Better(first, second, comparison)];
     }
 
     // The second when the number is negative, by its sign spread over all bits.
     private static int Better(int first, int second, long comparison) => first ^ ((first ^ second) & (int)(comparison >> 63));
-
-    private double PerWeight(int index) => _perWeight.Length == 0 ? 1 : _perWeight[index];
 
     // The second from one place fewer, and past the first: two different ones without bias, from one draw.
     private static (int First, int Second) DrawEvenly(ulong bits, int count)

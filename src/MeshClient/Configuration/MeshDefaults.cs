@@ -111,7 +111,7 @@ public static class MeshDefaults
     /// <summary>10 s: how fast Peak-EWMA forgets a latency (Finagle and Linkerd, decay).</summary>
     public static readonly TimeSpan LatencyDecay = TimeSpan.FromSeconds(10);
 
-    /// <summary>5 s: the latency a failure counts as, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
+    /// <summary>5 s: the latency a failure counts as, for as long as a first ejection lasts, so that failing fast attracts no calls (Linkerd, load biaser).</summary>
     public static readonly TimeSpan FailureLatency = TimeSpan.FromSeconds(5);
 
     /// <summary>1 s: the least latency a failure counts as, however short the instance wants to be left alone (Linkerd, load biaser).</summary>

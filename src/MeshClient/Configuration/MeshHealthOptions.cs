@@ -33,7 +33,7 @@ public sealed class MeshHealthOptions
 
     /// <summary>
     /// How long the first ejection lasts; the n-th lasts n times as long. 10 ms to 1 h. A little is added at random. Default:
-    /// <see cref="MeshDefaults.BaseEjection"/>.
+    /// <see cref="MeshDefaults.BaseEjection"/>. A single failure counts against an instance for as long.
     /// </summary>
     public TimeSpan? BaseEjection { get; set; }
 

@@ -55,6 +55,16 @@ internal sealed class Destination(DestinationName name, ServiceState service)
         return callable.Picker.TryPick(call) ?? (callable.Instances.Length == 0 ? null : LastResort.Pick(callable.Instances, call));
     }
 
+    /// <summary>Has what the next calls will pick from fetched, if it is much.</summary>
+    public void Foresee(MeshRandom random)
+    {
+        var callable = _callable;
+        if (Prefetch.IsSupported && callable.Instances.Length >= InstancePicker.LeastForeseen)
+        {
+            callable.Picker.Foresee(random);
+        }
+    }
+
     public void Replace(InstanceState[] callable, InstancePicker picker, bool needsIdentity, Unavailable unavailable)
     {
         NeedsIdentity = needsIdentity;

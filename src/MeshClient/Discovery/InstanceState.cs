@@ -34,7 +34,6 @@ internal sealed class InstanceState : InstanceVitals
         Endpoint = endpoint;
         IsInMesh = endpoint.Security == InstanceSecurity.Mesh;
         IsBehindProxy = IsInMesh && description.IsBehindProxy;
-        FailureLatency = MeshDefaults.FailureLatency.TotalSeconds * frequency;
         Ejection = new EjectionState(health, description.Id.Value, this);
         Transport = connect(this);
     }
@@ -51,9 +50,6 @@ internal sealed class InstanceState : InstanceVitals
 
     /// <summary>The port as an object, for tags.</summary>
     public object BoxedPort => _boxedPort ??= Endpoint.Port;
-
-    /// <summary>The latency a failure counts as, in timestamp ticks.</summary>
-    public double FailureLatency { get; }
 
     public EjectionState Ejection { get; }
 

@@ -247,6 +247,13 @@ internal sealed class ServiceState : IAsyncDisposable
             state.Describe(instance);
             needsIdentity |= endpoint.Security == InstanceSecurity.Mesh;
             var isCallable = instance.Health != InstanceHealth.Critical && instance.Weight > 0;
+            if (isCallable && !state.Ejection.IsListed)
+            {
+                // What calls found out before is what it was taken out for, or long ago.
+                state.Load.Forget();
+                Balancer.SlowStart?.Begin(state, _time.GetTimestamp());
+            }
+
             state.Ejection.SetListed(isCallable);
             if (isCallable)
             {

@@ -50,6 +50,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         {
             upload.Close();
             attempt.BodyBegun = upload.HasBegun;
+            attempt.SentAt = upload.SentAt;
         }
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
@@ -125,6 +126,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
             }
 
             StartTimer(attempt, timer, now);
+            return now;
         });
     }
 

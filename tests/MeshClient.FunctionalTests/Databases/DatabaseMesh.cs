@@ -104,8 +104,7 @@ internal sealed class DatabaseMesh : IAsyncDisposable
     {
         ["Mesh:Service"] = service,
         ["Mesh:ControlPlane:Address"] = _registry.Address!.ToString(),
-        // The load of one failed connection keeps others away for longer than a test waits; an ejection ends with a probe.
-        ["Mesh:Defaults:Health:ConsecutiveFailures"] = "1",
+        // As long as one failed connection keeps others away.
         ["Mesh:Defaults:Health:BaseEjection"] = "00:00:01.500",
     });
 

@@ -20,7 +20,7 @@ public sealed class LoadStageTests
         _stage = new LoadStage(_time);
         _instances = TestInstances.Make(4, _time);
         SimulatedCalls.SettleAt(_instances, milliseconds: 1, _time);
-        _instances[0].Load.Observe(_instances[0].FailureLatency, _time.GetTimestamp());
+        SimulatedCalls.Fail(_instances[0], _time);
     }
 
     [Fact]
@@ -41,6 +41,33 @@ public sealed class LoadStageTests
             status == HttpStatusCode.OK ? Admission.Ordinary : Admission.Probe,
             status is { } code ? new HttpResponseMessage(code) : null);
         Assert.Equal(0, SimulatedCalls.Run(_instances, 1000, milliseconds: 1, _time, _random)[0]);
+    }
+
+    [Fact]
+    public void Responded_OneFailure_KeepsCallsAwayNoLongerThanAnEjectionWould()
+    {
+        Respond(Admission.Ordinary, new HttpResponseMessage(HttpStatusCode.ServiceUnavailable));
+        Assert.Equal(0, SimulatedCalls.Run(_instances, 29_000, milliseconds: 1, _time, _random)[0]);
+        Assert.InRange(SimulatedCalls.Run(_instances, 5000, milliseconds: 1, _time, _random)[0], 600, 1500);
+    }
+
+    [Fact]
+    public void Responded_AsksToBeLeftAloneForLonger_IsLeftAloneForThatLong()
+    {
+        var response = new HttpResponseMessage(HttpStatusCode.TooManyRequests);
+        response.Headers.RetryAfter = new(TimeSpan.FromSeconds(60));
+        Respond(Admission.Ordinary, response);
+        Assert.Equal(0, SimulatedCalls.Run(_instances, 59_000, milliseconds: 1, _time, _random)[0]);
+        Assert.InRange(SimulatedCalls.Run(_instances, 5000, milliseconds: 1, _time, _random)[0], 600, 1500);
+    }
+
+    [Fact]
+    public void Responded_FailsAgainOnItsReturn_IsLeftAloneAgain()
+    {
+        Respond(Admission.Ordinary, new HttpResponseMessage(HttpStatusCode.ServiceUnavailable));
+        SimulatedCalls.Run(_instances, 31_000, milliseconds: 1, _time, _random);
+        Respond(Admission.Ordinary, new HttpResponseMessage(HttpStatusCode.ServiceUnavailable));
+        Assert.Equal(0, SimulatedCalls.Run(_instances, 29_000, milliseconds: 1, _time, _random)[0]);
     }
 
     private void Respond(Admission admission, HttpResponseMessage? response)

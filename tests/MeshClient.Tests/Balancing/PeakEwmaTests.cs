@@ -1,3 +1,5 @@
+using FsCheck;
+using FsCheck.Fluent;
 using MeshClient.Balancing;
 using MeshClient.Testing;
 
@@ -31,11 +33,12 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
-    public void Average_Slower_DecaysAsIfLessTimeHadPassed()
+    public void LevelAt_Slower_DecaysAsIfLessTimeHadPassed()
     {
         var load = Make(1);
         _time.Advance(TimeSpan.FromSeconds(20));
-        Assert.Equal(Math.Exp(-0.5), load.Average(_time.GetTimestamp(), slower: 4) / _second, 9);
+        Assert.Equal(
+            Math.Log(_second) - 0.5 + (_time.GetTimestamp() / (Decay * _second)), load.LevelAt(_time.GetTimestamp(), slower: 4), 6);
     }
 
     [Fact]
@@ -127,6 +130,71 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
+    public void Compare_AnyTwo_IsByLatencyNowTimesCallsAndTheNext()
+    {
+        var seen = from milliseconds in Gen.Choose(1, 5000) from age in Gen.Choose(0, 60) from calls in Gen.Choose(0, 100) from weight in Gen.Choose(10, 50)
+                   select new Seen(milliseconds, age, calls, weight / 10.0);
+        _time.Advance(TimeSpan.FromDays(100));
+        Prop.ForAll(Arb.From(seen), Arb.From(seen), (a, b) =>
+        {
+            var now = _time.GetTimestamp();
+            var (first, second) = (Make(a), Make(b));
+            return IsInOrder(LatencyCost.Compare(first, second, now), Cost(a with { PerWeight = 1 }), Cost(b with { PerWeight = 1 }))
+                && IsInOrder(LatencyCost.Compare(first, a.PerWeight, second, b.PerWeight, now), Cost(a), Cost(b));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
+
+        PeakEwma Make(Seen seen)
+        {
+            var load = new PeakEwma(Decay * _second);
+            load.Observe(seen.Milliseconds * _second / 1000.0, _time.GetTimestamp() - (seen.AgeSeconds * _second));
+            for (var i = 0; i < seen.Calls; i++)
+            {
+                load.Begin();
+            }
+
+            return load;
+        }
+
+        static double Cost(Seen seen) =>
+            seen.Milliseconds * Math.Exp(-seen.AgeSeconds / Decay / seen.PerWeight) * ((seen.Calls * seen.PerWeight) + 1);
+
+        static bool IsInOrder(long comparison, double a, double b) => Math.Abs(a - b) < 1e-6 * a || (comparison < 0) == (b < a);
+    }
+
+    [Fact]
+    public void Penalise_UntilItsEnd_CountsAndThenNothingIsKnown()
+    {
+        var (load, other) = (Make(0.001), Make(0.001));
+        load.Penalise(5 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (30 * _second));
+        _time.Advance(TimeSpan.FromSeconds(29));
+        Assert.Equal(5 * Math.Exp(-2.9), Seconds(load), 3);
+        load.Observe(0.001 * _second, _time.GetTimestamp());
+        Assert.InRange(Seconds(load), 0.1, 5);
+        other.Begin();
+        Assert.False(IsAsGood(load, other));
+        // To the tenth of a second: so coarse the end is kept with this clock.
+        _time.Advance(TimeSpan.FromSeconds(1.2));
+        Assert.True(Seconds(load) < 0);
+        Assert.True(IsAsGood(load, other));
+        Assert.True(IsAsGood(load, other, aPerWeight: 2));
+        load.Observe(0.002 * _second, _time.GetTimestamp());
+        Assert.Equal(0.002, Seconds(load), 9);
+    }
+
+    [Fact]
+    public void Penalise_Again_LastsFromThen()
+    {
+        var load = Make(0.001);
+        load.Penalise(5 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (30 * _second));
+        _time.Advance(TimeSpan.FromSeconds(20));
+        load.Penalise(5 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (30 * _second));
+        _time.Advance(TimeSpan.FromSeconds(29));
+        Assert.True(Seconds(load) > 0.1);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.True(Seconds(load) < 0);
+    }
+
+    [Fact]
     public void Average_ClockOfAnEarlierMoment_DoesNotGrowTheAverage()
     {
         var load = Make(1);
@@ -151,7 +219,7 @@ public sealed class PeakEwmaTests
     }
 
     private bool IsAsGood(PeakEwma a, PeakEwma b, double aPerWeight = 1) =>
-        LatencyCost.Compare(a, aPerWeight, b, 1, _time.GetTimestamp()) >= 0;
+        (aPerWeight == 1 ? LatencyCost.Compare(a, b, _time.GetTimestamp()) : LatencyCost.Compare(a, aPerWeight, b, 1, _time.GetTimestamp())) >= 0;
 
     private double Seconds(PeakEwma load) => load.Average(_time.GetTimestamp()) / _second;
 
@@ -161,4 +229,6 @@ public sealed class PeakEwmaTests
         load.Observe(seconds * _second, _time.GetTimestamp());
         return load;
     }
+
+    private readonly record struct Seen(int Milliseconds, int AgeSeconds, int Calls, double PerWeight);
 }

@@ -29,7 +29,7 @@ public sealed class TwoChoicesPickerTests
     }
 
     [Fact]
-    public void Pick_SoManyThatTheyAreFetchedBeforehand_AreTheSameAsWithout()
+    public void Foresee_BetweenPicks_ChangesNone()
     {
         var instances = TestInstances.Make(5000, _time);
         for (var i = 0; i < instances.Length; i++)
@@ -41,7 +41,7 @@ public sealed class TwoChoicesPickerTests
         var (random, other) = (new MeshRandom(3), new MeshRandom(3));
         for (var i = 0; i < 2000; i++)
         {
-            // Where any may be out they are looked at one by one, and none beforehand.
+            picker.Foresee(random);
             var careful = picker.TryPick(new PickCall([], anyOut: true, other, _time.GetTimestamp()));
             Assert.Same(careful, picker.TryPick(new PickCall([], anyOut: false, random, _time.GetTimestamp())));
         }

@@ -123,7 +123,7 @@ public sealed class ServiceStateTests : IAsyncDisposable
         SimulatedCalls.SettleAt(_state.GetDestination(Name).Callable, milliseconds: 1, _time);
         if (oneFails)
         {
-            Callable("c").Load.Observe(Callable("c").FailureLatency, _time.GetTimestamp());
+            SimulatedCalls.Fail(Callable("c"), _time);
         }
 
         await SetAsync(
@@ -131,6 +131,21 @@ public sealed class ServiceStateTests : IAsyncDisposable
         var instances = _state.GetDestination(Name).Callable.ToArray();
         var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
         Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "d")], 200, 450);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Apply_FailedInstanceIsCriticalAndThenPassing_GetsItsShareAtOnce()
+    {
+        var others = new[] { TestInstances.Describe("a", 1), TestInstances.Describe("b", 2) };
+        var failing = TestInstances.Describe("c", 3);
+        await SetAsync([.. others, failing]);
+        SimulatedCalls.SettleAt(_state.GetDestination(Name).Callable, milliseconds: 1, _time);
+        SimulatedCalls.Fail(Callable("c"), _time);
+        await SetAsync([.. others, failing with { Health = InstanceHealth.Critical }]);
+        await SetAsync([.. others, failing]);
+        var instances = _state.GetDestination(Name).Callable.ToArray();
+        var share = SimulatedCalls.Run(instances, 1000, milliseconds: 1, _time, _random);
+        Assert.InRange(share[Array.FindIndex(instances, one => one.Description.Id.Value == "c")], 250, 450);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

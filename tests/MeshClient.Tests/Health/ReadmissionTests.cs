@@ -130,7 +130,7 @@ public sealed class ReadmissionTests
         await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
         await env.Client().GetStringAsync("http://orders/", Token);
         var instance = env.Instance("orders", peer.Port);
-        instance.Load.Observe(instance.FailureLatency, Now);
+        SimulatedCalls.Fail(instance, TimeProvider.System);
         return (peer, instance);
     }
 }

@@ -1,4 +1,5 @@
 using MeshClient.Balancing;
+using MeshClient.Configuration;
 using MeshClient.Discovery;
 using MeshClient.Testing;
 
@@ -15,6 +16,16 @@ internal static class SimulatedCalls
         {
             instance.Load.Observe(milliseconds / 1000 * time.TimestampFrequency, time.GetTimestamp());
         }
+    }
+
+    /// <summary>Lets one count as if a call to it had just failed.</summary>
+    public static void Fail(InstanceState instance, TimeProvider time)
+    {
+        var now = time.GetTimestamp();
+        instance.Load.Penalise(
+            MeshDefaults.FailureLatency.TotalSeconds * time.TimestampFrequency,
+            now,
+            now + (long)(MeshDefaults.BaseEjection.TotalSeconds * time.TimestampFrequency));
     }
 
     /// <summary>Makes calls one after the other, each at the same latency, and tells how many each instance got.</summary>
