@@ -30,7 +30,8 @@ public static class MeshInboundServiceCollectionExtensions
     /// Puts the app into the mesh as a service that others call: a listener with mutual TLS, intentions enforced before
     /// anything of the app runs, registration in the registry while the app serves, and a drain before it stops. Includes
     /// <see cref="MeshClientServiceCollectionExtensions.AddMeshClient"/>. Where it is called among other registrations does
-    /// not matter; calling it again changes nothing but what <paramref name="configure"/> changes.
+    /// not matter, but for an <see cref="IAuthorizationMiddlewareResultHandler"/> of the app's own, which has to come before it and
+    /// is told of at start where it does not; calling it again changes nothing but what <paramref name="configure"/> changes.
     /// </summary>
     /// <param name="services">The app's services.</param>
     /// <param name="configure">Options set in code; they win over the configuration section <c>Mesh:Inbound</c>.</param>
@@ -108,6 +109,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<ForwardingMiddleware>();
         services.AddSingleton<InboundPipeline>();
         services.AddSingleton<InboundStartup>();
+        services.AddSingleton<ServingEndpoints>();
         services.AddSingleton<IMeshExplain, MeshExplain>();
         services.AddSingleton<DiagnosticsDocument>();
         services.AddHostedService<InboundHostedService>();

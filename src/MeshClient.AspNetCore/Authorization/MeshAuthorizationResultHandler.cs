@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.AspNetCore.Authorization;
 
@@ -15,16 +16,21 @@ namespace MeshClient.AspNetCore.Authorization;
 internal sealed class MeshAuthorizationResultHandler(IAuthorizationMiddlewareResultHandler inner, DenialWriter writer)
     : IAuthorizationMiddlewareResultHandler
 {
-    /// <summary>Puts it in front of the handler the app has added; one the app adds later takes its place.</summary>
+    /// <summary>
+    /// Puts it in front of the handler the app has added. One the app adds later takes its place: see <see cref="ResultHandlerCheck"/>.
+    /// </summary>
     public static void AddTo(IServiceCollection services)
     {
         var before = services.LastOrDefault(one => one.ServiceType == typeof(IAuthorizationMiddlewareResultHandler));
-        services.AddTransient<IAuthorizationMiddlewareResultHandler>(provider => new MeshAuthorizationResultHandler(
+        var ours = ServiceDescriptor.Transient<IAuthorizationMiddlewareResultHandler>(provider => new MeshAuthorizationResultHandler(
             (IAuthorizationMiddlewareResultHandler?)(before?.ImplementationInstance
                 ?? before?.ImplementationFactory?.Invoke(provider)
                 ?? (before?.ImplementationType is { } type ? ActivatorUtilities.GetServiceOrCreateInstance(provider, type) : null))
                 ?? new AuthorizationMiddlewareResultHandler(),
             provider.GetRequiredService<DenialWriter>()));
+        services.Add(ours);
+        services.AddSingleton(provider => new ResultHandlerCheck(
+            services, ours, provider.GetRequiredService<ILogger<ResultHandlerCheck>>()));
     }
 
     public Task HandleAsync(

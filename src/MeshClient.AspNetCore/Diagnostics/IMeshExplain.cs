@@ -15,7 +15,10 @@ public interface IMeshExplain
 /// <summary>A call to be explained.</summary>
 public sealed record MeshExplainedCall
 {
-    /// <summary>Who would call: a service name of this trust domain, or a SPIFFE id.</summary>
+    /// <summary>
+    /// Who would call: a service name of this trust domain, or a SPIFFE id. Of a name alone the id is not known, so intentions and
+    /// rules that name ids do not count.
+    /// </summary>
     public required string Source { get; init; }
 
     /// <summary>The method. Default: <c>GET</c>.</summary>
@@ -50,8 +53,9 @@ public sealed record MeshExplanation
     public required IntentionExplanation? Intentions { get; init; }
 
     /// <summary>
-    /// The rules of the endpoint whose route fits the path best. Constraints of routes and hosts are not looked at: behind an endpoint
-    /// that has some, the next best counts as well, and each has to allow the call. Nor is what other middleware makes of the path.
+    /// The rules of the endpoint whose route fits the path best, with its constraints where they go by a value's text alone, as
+    /// <c>int</c> and <c>regex</c> do. Hosts and other constraints are not looked at: behind an endpoint that has some, the next best
+    /// counts as well, and each has to allow the call. Nor is what other middleware makes of the path.
     /// </summary>
     public required IReadOnlyList<MeshExplainedEndpointRule> EndpointRules { get; init; }
 }

@@ -10,17 +10,16 @@ using MeshClient.Core.Intentions;
 using MeshClient.Core.Naming;
 using MeshClient.Identity;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-using Microsoft.AspNetCore.Routing.Template;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.AspNetCore.Diagnostics;
 
 /// <summary>Explains calls by the same evaluator and the same rules that decide about them.</summary>
 internal sealed class MeshExplain(
-    InboundIntentions intentions, EndpointRules endpoints, MeshIdentity identity, IOptions<MeshInboundOptions> options) : IMeshExplain
+    InboundIntentions intentions, EndpointRules endpoints, MeshIdentity identity, ServingEndpoints serving, IOptions<MeshInboundOptions> options)
+    : IMeshExplain
 {
-    // Of a name alone the rest of the id is not known, and no rule asks for it.
+    // Of a name alone the rest of the id is not known, and what names ids does not count.
     private const string AnyDatacenter = "any";
     private const string NoTrustDomain = "none";
 
@@ -39,7 +38,7 @@ internal sealed class MeshExplain(
         }
 
         var verdict = explained is null ? InboundRules.WithoutIntentions : InboundVerdict.Of(explained.Verdict);
-        var rules = FindServing(method, call.Path)
+        var rules = serving.Find(method, call.Path)
             .SelectMany(endpoint => endpoints.Of(endpoint).Select(rule => (Endpoint: endpoint, Rule: rule, IsAllowed: rule.Callers.Allows(peer))))
             .ToList();
         if (verdict.IsPermitted && rules.Find(one => !one.IsAllowed) is { Rule: { } denying })
@@ -60,42 +59,6 @@ internal sealed class MeshExplain(
                     one.Rule.Denial.Name, EndpointRules.NameOf(one.Endpoint), one.Rule.Callers.Names, one.IsAllowed)),
             ],
         };
-    }
-
-    // Routing takes the best of the routes that fit. Whether one with conditions does is not known here: then the next may serve too.
-    private IEnumerable<Endpoint> FindServing(string method, string path)
-    {
-        var byRank = endpoints.Endpoints().OfType<RouteEndpoint>()
-            .Where(endpoint => MayServe(endpoint, method, path))
-            .GroupBy(endpoint => (endpoint.Order, endpoint.RoutePattern.InboundPrecedence))
-            .OrderBy(rank => rank.Key);
-        foreach (var rank in byRank)
-        {
-            foreach (var endpoint in rank)
-            {
-                yield return endpoint;
-            }
-
-            if (rank.Any(endpoint => !HasConditions(endpoint)))
-            {
-                yield break;
-            }
-        }
-    }
-
-    private static bool HasConditions(RouteEndpoint endpoint) =>
-        endpoint.RoutePattern.ParameterPolicies.Count > 0 || endpoint.Metadata.GetMetadata<IHostMetadata>() is { Hosts.Count: > 0 };
-
-    private static bool MayServe(RouteEndpoint endpoint, string method, string path)
-    {
-        if (endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods: { Count: > 0 } methods }
-            && !methods.Contains(method, StringComparer.OrdinalIgnoreCase))
-        {
-            return false;
-        }
-
-        var route = endpoint.RoutePattern;
-        return new TemplateMatcher(new RouteTemplate(route), new RouteValueDictionary(route.Defaults)).TryMatch(path, []);
     }
 
     private MeshPeer PeerOf(string source)

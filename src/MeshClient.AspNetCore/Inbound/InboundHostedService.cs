@@ -1,3 +1,4 @@
+using MeshClient.AspNetCore.Authorization;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Endpoints;
@@ -30,6 +31,7 @@ internal sealed class InboundHostedService(IServiceProvider services) : IHostedL
         {
             // Not before: the server's start has put the app's endpoints together.
             services.GetRequiredService<EndpointRules>().Validate();
+            services.GetRequiredService<ResultHandlerCheck>().WarnIfReplaced();
         }
 
         // Before the registration: nobody is to be sent to a program that is not there.

@@ -16,7 +16,8 @@ namespace MeshClient.AspNetCore.Intentions;
 /// </summary>
 /// <remarks>
 /// Intentions name services of this trust domain, and <c>*</c> stands for any of these. Callers of another domain are decided by
-/// those intentions alone that name their SPIFFE id, and denied where there is none.
+/// those intentions alone that name their SPIFFE id, and denied where there is none. For a caller of this one an intention that
+/// names its SPIFFE id is as exact as one that names the service: where both are there, the stricter one holds.
 /// </remarks>
 internal sealed class InboundIntentions(
     MeshIdentity identity,
@@ -42,7 +43,7 @@ internal sealed class InboundIntentions(
     public IntentionEvaluator? Evaluator => _inForce?.Evaluator;
 
     /// <summary>What decides about a peer; null until the first intentions have arrived.</summary>
-    public IntentionEvaluator? EvaluatorFor(MeshPeer peer) => peer.IsForeign ? _inForce?.ForeignEvaluator : _inForce?.Evaluator;
+    public IntentionEvaluator? EvaluatorFor(MeshPeer peer) => _inForce?.EvaluatorFor(peer);
 
     /// <summary>Why there are none yet, or no newer ones, for a log's text; null when nothing has failed.</summary>
     public string? DescribeFailure() => _watch?.LastFailure?.Message;
@@ -74,14 +75,7 @@ internal sealed class InboundIntentions(
     private void Apply(IntentionSnapshot snapshot)
     {
         var mode = options.Value.Mode == MeshInboundMode.Shadow ? IntentionMode.Shadow : IntentionMode.Enforce;
-        var foreign = snapshot with { Intentions = [.. snapshot.Intentions.Where(one => SpiffeId.TryParse(one.Source, out _))] };
-        var action = DefaultAction(snapshot.DefaultAction);
-        _inForce = new IntentionsInForce(
-            snapshot,
-            action,
-            _index,
-            new IntentionEvaluator(snapshot, action, looseDenials: true, mode),
-            new IntentionEvaluator(foreign, IntentionAction.Deny, looseDenials: true, mode));
+        _inForce = new IntentionsInForce(snapshot, DefaultAction(snapshot.DefaultAction), _index, mode);
         Changed?.Invoke();
     }
 
@@ -91,12 +85,3 @@ internal sealed class InboundIntentions(
         ?? ofControlPlane
         ?? (environment.IsDevelopment() ? IntentionAction.Allow : IntentionAction.Deny);
 }
-
-/// <summary>The intentions in force, and what was made of them. Immutable.</summary>
-/// <param name="Snapshot">The intentions.</param>
-/// <param name="DefaultAction">What happens to a call none of them is about.</param>
-/// <param name="Index">Which state of the control plane they are, by its own count.</param>
-/// <param name="Evaluator">What decides about callers of this trust domain.</param>
-/// <param name="ForeignEvaluator">What decides about callers of other trust domains.</param>
-internal sealed record IntentionsInForce(
-    IntentionSnapshot Snapshot, IntentionAction DefaultAction, ulong Index, IntentionEvaluator Evaluator, IntentionEvaluator ForeignEvaluator);

@@ -183,7 +183,7 @@ internal sealed partial class MeshTlsPolicy(
     /// <summary>A connection as its lease sees it.</summary>
     private sealed class InboundConnection(ConnectionContext connection, MeshPeer peer, bool isHttp, ILogger logger) : ILeasedConnection
     {
-        public void Drain()
+        public bool Drain()
         {
             // HTTP/2 says goodbye and names the last request it takes; HTTP/1.1 can only in an answer.
             var negotiated = connection.Features.Get<ITlsApplicationProtocolFeature>()?.ApplicationProtocol ?? default;
@@ -195,6 +195,8 @@ internal sealed partial class MeshTlsPolicy(
             {
                 ClosingRequest.Ask(connection, logger);
             }
+
+            return true;
         }
 
         public void Abort(string why)

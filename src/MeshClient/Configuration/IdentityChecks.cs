@@ -45,8 +45,11 @@ internal static class IdentityChecks
     public static string NamesOwnTrustDomain(string domain) =>
         $"Mesh:Identity:TrustDomains:{domain} is this process's own trust domain. Its roots come from where the certificate comes from, the control plane or Mesh:Identity:RootsFile, and from nowhere else: take the section out.";
 
-    // Of a certificate in a file it is known beforehand; what the file lacks is told when it is read.
-    private static string? FindOwnTrustDomain(MeshIdentityOptions options)
+    /// <summary>
+    /// The trust domain of this process where it is known beforehand, of a certificate in a file; null where it is not. What the file
+    /// lacks is told when it is read.
+    /// </summary>
+    public static string? FindOwnTrustDomain(MeshIdentityOptions options)
     {
         try
         {

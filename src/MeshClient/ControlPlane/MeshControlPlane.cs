@@ -37,7 +37,13 @@ internal sealed class MeshControlPlane : IDisposable
         {
             var logger = loggers.CreateLogger<RestartState>();
             _restart = new RestartState(
-                file, options.Value.Service ?? string.Empty, ProtectorOf(services, file), time, services.GetRequiredService<IMeterFactory>(), logger);
+                file,
+                options.Value.Service ?? string.Empty,
+                TrustBundles is FileTrustBundleSource ? IdentityChecks.FindOwnTrustDomain(options.Value.Identity) : null,
+                ProtectorOf(services, file),
+                time,
+                services.GetRequiredService<IMeterFactory>(),
+                logger);
             var sources = new RestartSources(_restart, file.IncludeCertificate, time, logger);
             Instances = Instances is null ? null : sources.Wrap(Instances);
             Intentions = Intentions is null ? null : sources.Wrap(Intentions);

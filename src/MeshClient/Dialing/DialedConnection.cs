@@ -61,6 +61,8 @@ internal sealed class DialedConnection : MeshConnection
 
     public override SpiffeId? PeerId => _opened.PeerId;
 
+    public override CancellationToken Closing => (_stream as InstanceStream)?.Closing ?? CancellationToken.None;
+
     public override bool CanRead => !_isDisposed;
 
     public override bool CanWrite => !_isDisposed && !_isWriteClosed;

@@ -4,7 +4,8 @@ namespace MeshClient.Identity;
 internal interface ILeasedConnection
 {
     /// <summary>Takes no new work; ends when the present work has.</summary>
-    void Drain();
+    /// <returns>Whether there was anybody to be told so.</returns>
+    bool Drain();
 
     /// <summary>Ends now, whatever is under way.</summary>
     /// <param name="why">Why, as a sentence for logs.</param>
@@ -110,10 +111,9 @@ internal sealed class ConnectionLease : IDisposable
             _owner.CountEnd(wasAborted: true);
             _connection.Abort(_why);
         }
-        else if (drain)
+        else if (drain && _connection.Drain())
         {
             _owner.CountEnd(wasAborted: false);
-            _connection.Drain();
         }
     }
 

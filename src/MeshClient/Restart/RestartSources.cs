@@ -24,7 +24,7 @@ internal sealed partial class RestartSources(RestartState state, bool includeLea
 
     // What comes from files is there after a restart as well; where they have been taken away, that is meant.
     public ITrustBundleSource Wrap(ITrustBundleSource source) =>
-        source is FileTrustBundleSource ? source : new Bundles(source, state, time, logger);
+        source is FileTrustBundleSource ? new FileBundles(source, state) : new Bundles(source, state, time, logger);
 
     public ILeafCertificateSource Wrap(ILeafCertificateSource source) =>
         !includeLeaf || source is FileLeafSource ? source : new Leaves(source, state, time, logger);
@@ -84,6 +84,17 @@ internal sealed partial class RestartSources(RestartState state, bool includeLea
             bundle => state.Keep(SavedKind.TrustBundle, string.Empty, StateCodecs.Write(bundle), bundle.TrustDomain),
             index,
             cancellationToken);
+    }
+
+    /// <summary>Has the state told the trust domain of roots that are not kept in it.</summary>
+    private sealed class FileBundles(ITrustBundleSource source, RestartState state) : ITrustBundleSource
+    {
+        public async Task<Watched<TrustBundle>> ReadTrustBundleAsync(ulong index, CancellationToken cancellationToken)
+        {
+            var read = await source.ReadTrustBundleAsync(index, cancellationToken).ConfigureAwait(false);
+            state.Keep(SavedKind.TrustBundle, string.Empty, null, read.Value.TrustDomain);
+            return read;
+        }
     }
 
     private sealed partial class Leaves(ILeafCertificateSource source, RestartState state, TimeProvider time, ILogger logger) : ILeafCertificateSource

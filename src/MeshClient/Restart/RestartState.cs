@@ -38,9 +38,23 @@ internal sealed partial class RestartState : IDisposable
     private bool _writeFailed;
     private bool _disposed;
 
+    /// <param name="options">Where the file is, and how old what it says may be.</param>
+    /// <param name="service">The service this process is; empty for an app without a name.</param>
+    /// <param name="trustDomain">The trust domain it is in, where that is known beforehand; null: what is kept will tell.</param>
+    /// <param name="protector">Seals the file.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="meters">Where the age of what it holds is measured.</param>
+    /// <param name="logger">Where it is told what becomes of the file.</param>
     public RestartState(
-        MeshStateFileOptions options, string service, IStateProtector protector, TimeProvider time, IMeterFactory meters, ILogger<RestartState> logger)
+        MeshStateFileOptions options,
+        string service,
+        string? trustDomain,
+        IStateProtector protector,
+        TimeProvider time,
+        IMeterFactory meters,
+        ILogger<RestartState> logger)
     {
+        _trustDomain = trustDomain;
         _file = new StateFile(options.Path!, protector);
         _service = service;
         _maxAge = options.MaxAge;
@@ -162,7 +176,7 @@ internal sealed partial class RestartState : IDisposable
                 _entries[(entry.Kind, entry.Subject)] = new Entry(entry.Content, entry.ConfirmedAt, IsAnswered: false);
             }
 
-            _trustDomain = document.TrustDomain;
+            _trustDomain ??= document.TrustDomain;
             _inFile = NewestOf(_entries);
             LogLoaded(
                 _logger,
@@ -187,6 +201,11 @@ internal sealed partial class RestartState : IDisposable
             _isForeign = true;
             throw new StateRefusedException(
                 $"it belongs to service '{document.Service}', not to '{_service}', and is left as it is; give each service a file of its own, or delete it");
+        }
+
+        if (_trustDomain is not null && document.TrustDomain is { } domain && domain != _trustDomain)
+        {
+            throw new StateRefusedException($"it is of trust domain {domain}, and this process of {_trustDomain}");
         }
 
         SavedDocumentCheck.Verify(document, _time.GetUtcNow());

@@ -73,6 +73,9 @@ internal sealed partial class InstanceConnector
         }
     }
 
+    public void LogCallbackFailed(Exception failure) =>
+        LogCallbackFailed(_logger, _instance.Service.Value, _instance.Id.Value, Endpoint.Host, Endpoint.Port, failure);
+
     public void LogAborted(string why) => LogAborted(_logger, _instance.Id.Value, Endpoint.Host, Endpoint.Port, why);
 
     private async Task<OpenedConnection> OpenAsync(bool isRaw, CancellationToken cancellationToken)
@@ -208,6 +211,9 @@ internal sealed partial class InstanceConnector
 
     [LoggerMessage(21, LogLevel.Warning, "Aborted a connection to instance {Instance} at {Host}:{Port}: {Why}.")]
     private static partial void LogAborted(ILogger logger, string instance, string host, int port, string why);
+
+    [LoggerMessage(22, LogLevel.Error, "What the app does when its connection to '{Service}' is to be ended (MeshConnection.Closing) failed for the one to instance {Instance} at {Host}:{Port}.")]
+    private static partial void LogCallbackFailed(ILogger logger, string service, string instance, string host, int port, Exception failure);
 
     [LoggerMessage(20, LogLevel.Warning, "Refused instance {Instance} at {Host}:{Port}: it has to be {Expected}, but {Problem}.")]
     private static partial void LogRefused(

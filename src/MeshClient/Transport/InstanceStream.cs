@@ -11,6 +11,7 @@ namespace MeshClient.Transport;
 internal sealed class InstanceStream(Socket socket, Stream transport, InstanceConnector connector)
     : SslStream(transport, leaveInnerStreamOpen: false), ILeasedConnection
 {
+    private readonly ClosingNotice _closing = new();
     private ConnectionLease? _lease;
     private volatile string? _endedBecause;
 
@@ -20,7 +21,24 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     /// <summary>Begins to watch how long the connection may live.</summary>
     public void Begin(Func<ILeasedConnection, ConnectionLease> lease) => _lease = lease(this);
 
-    public void Drain() => connector.Draining?.Invoke();
+    /// <summary>Cancelled when the connection is to be ended, because a certificate it was made with ends soon.</summary>
+    public CancellationToken Closing => _closing.Token;
+
+    public bool Drain()
+    {
+        try
+        {
+            // A pool takes it out; for a connection of its own there is only its user to tell.
+            connector.Draining?.Invoke();
+            return _closing.Give() || connector.Draining is not null;
+        }
+        catch (AggregateException e)
+        {
+            // The user's own, and no reason for the timer that drains to end the process.
+            connector.LogCallbackFailed(e);
+            return true;
+        }
+    }
 
     public void Abort(string why)
     {

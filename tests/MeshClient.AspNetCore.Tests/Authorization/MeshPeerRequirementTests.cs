@@ -35,6 +35,8 @@ public sealed class MeshPeerRequirementTests
             Assert.Equal("policy:/orders", problem.RootElement.GetProperty("rule").GetString());
             Assert.Contains("by rule policy:/orders", Assert.Single(host.Logs.Of(101)).Text, StringComparison.Ordinal);
         }
+
+        Assert.Empty(host.Logs.Of(115));
     }
 
     [Fact]
@@ -98,6 +100,8 @@ public sealed class MeshPeerRequirementTests
 
         Assert.Equal(418, (int)(await web.GetAsync("/orders", Token)).StatusCode);
         Assert.Equal(418, (int)(await other.GetAsync("/orders", Token)).StatusCode);
+        // It has taken our place, and that is told.
+        Assert.Contains(typeof(Teapot).FullName!, Assert.Single(host.Logs.Of(115)).Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -7,6 +7,8 @@ using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -184,26 +186,38 @@ public sealed class DiagnosticsTests
     }
 
     [Theory]
-    [InlineData("/reports", true)]
-    [InlineData("/elsewhere", false)]
-    [InlineData("/numbers/1", true)]
-    [InlineData("/numbers/one", false)]
-    public async Task Explain_WhereSeveralRoutesFit_GoesByTheBestThatIsSure(string path, bool isServed)
+    [InlineData("/reports", true, true)]
+    [InlineData("/elsewhere", false, false)]
+    [InlineData("/numbers/1", true, true)]
+    [InlineData("/numbers/one", false, false)]
+    [InlineData("/numbers", false, false)]
+    [InlineData("/codes/ab-12", true, true)]
+    [InlineData("/codes/12-ab", false, false)]
+    [InlineData("/pages", true, true)]
+    [InlineData("/pages/3", true, true)]
+    [InlineData("/pages/13", false, false)]
+    [InlineData("/odd/1", true, false)]
+    [InlineData("/odd/2", false, false)]
+    public async Task Explain_WhereSeveralRoutesFit_GoesByTheBestThatIsSure(string path, bool isServed, bool isExplained)
     {
         await using var host = await InboundTestHost.StartAsync(
             app =>
             {
                 app.MapGet("/reports", () => "reports");
                 app.MapGet("/numbers/{id:int}", (int id) => id);
+                app.MapGet("/codes/{code:regex(^[a-z]+-\\d+$)}", (string code) => code);
+                app.MapGet("/pages/{page:int:max(9)?}", (int? page) => page);
+                app.MapGet("/odd/{id:odd}", (int id) => id);
                 app.MapFallback(() => "fallback").RequireMeshPeer("ops");
             },
+            build: builder => builder.Services.AddRouting(options => options.ConstraintMap["odd"] = typeof(OddConstraint)),
             controlPlane: EndpointRuleTests.OpenPlane());
 
         var explanation = host.Services.GetRequiredService<IMeshExplain>().Explain(new MeshExplainedCall { Source = "web", Path = path });
 
         Assert.Equal(isServed ? 200 : 403, await StatusAsync(host, "web", path));
-        // A constraint is not looked at, so what stands behind it counts too.
-        Assert.Equal(path == "/reports", explanation.IsAllowed);
+        // What an app's own constraint says is not known, so what stands behind it counts too.
+        Assert.Equal(isExplained, explanation.IsAllowed);
     }
 
     private static Task<InboundTestHost> StartAsync(Dictionary<string, string?> settings, Action<WebApplicationBuilder>? build = null)
@@ -242,5 +256,12 @@ public sealed class DiagnosticsTests
         using var client = host.CallerFrom(caller);
         using var response = await client.GetAsync(path, Token);
         return (int)response.StatusCode;
+    }
+
+    /// <summary>A constraint that may look at more than the value.</summary>
+    private sealed class OddConstraint : IRouteConstraint
+    {
+        public bool Match(HttpContext? httpContext, IRouter? route, string routeKey, RouteValueDictionary values, RouteDirection routeDirection) =>
+            int.Parse((string)values[routeKey]!, System.Globalization.CultureInfo.InvariantCulture) % 2 == 1;
     }
 }

@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Intentions;
 
-/// <summary>Callers of another trust domain never pass for ours of the same name.</summary>
+/// <summary>Callers of another trust domain never pass for ours of the same name; and callers named by their whole id.</summary>
 public sealed class ForeignCallerTests
 {
     private const string Web = "spiffe://theirs.example/ns/default/dc/dc1/svc/web";
@@ -33,6 +33,33 @@ public sealed class ForeignCallerTests
         Assert.Equal("default", Decide(intentions, Web, isForeign: true).Rule);
         Assert.True(Decide(intentions, Ops, isForeign: true).IsAllowed);
         Assert.True(Decide(intentions, Web, isForeign: false).IsAllowed);
+    }
+
+    [Theory]
+    [InlineData("id", IntentionAction.Allow, null, IntentionAction.Deny, "dc1", true)]
+    [InlineData("id", IntentionAction.Allow, null, IntentionAction.Deny, "dc2", false)]
+    [InlineData("id", IntentionAction.Deny, null, IntentionAction.Allow, "dc1", false)]
+    [InlineData("id", IntentionAction.Deny, null, IntentionAction.Allow, "dc2", true)]
+    [InlineData("id", IntentionAction.Deny, IntentionAction.Allow, IntentionAction.Allow, "dc1", false)]
+    [InlineData("id", IntentionAction.Allow, IntentionAction.Deny, IntentionAction.Allow, "dc1", false)]
+    [InlineData("another", IntentionAction.Allow, null, IntentionAction.Deny, "dc1", false)]
+    public async Task Request_IntentionNamesTheIdOfACallerOfThisDomain_IsDecidedByIt(
+        string named, IntentionAction ofId, IntentionAction? ofName, IntentionAction otherwise, string datacenter, bool isAllowed)
+    {
+        using var plane = new InMemoryControlPlane();
+        var web = SpiffeId.ForService(plane.Authority.Bundle.TrustDomain, "dc1", ServiceName.Parse(named == "id" ? "web" : "batch"));
+        plane.SetIntentions(
+            InboundTestHost.Orders,
+            otherwise,
+            [Allow(web.ToString()) with { Action = ofId }, .. ofName is { } action ? [Allow("web") with { Action = action }] : Array.Empty<Intention>()]);
+        await using var host = await InboundTestHost.StartAsync(controlPlane: plane);
+        using var leaf = plane.Authority.Issue(LeafBlueprint.For(
+            SpiffeId.ForService(plane.Authority.Bundle.TrustDomain, datacenter, InboundTestHost.Web)));
+        using var client = MeshCaller.Create(host, MeshCaller.ContextOf(leaf));
+
+        using var answer = await client.GetAsync("/hello", TestContext.Current.CancellationToken);
+
+        Assert.Equal(isAllowed ? 200 : 403, (int)answer.StatusCode);
     }
 
     private static IntentionVerdict Decide(InboundIntentions intentions, string id, bool isForeign)

@@ -9,6 +9,7 @@ using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Configuration;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
+using MeshClient.TestSupport;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -182,32 +183,10 @@ public sealed class ConnectionLeaseTests
             {
                 app.UseWebSockets();
                 app.MapGet("/hello", () => "hello");
-                app.Map("/talk", context => ServeAsync(context, words!));
+                app.Map("/talk", context => WordStream.ServeAsync(context, words!));
             },
             build: builder => builder.Services.AddSingleton(time),
             controlPlane: plane);
-    }
-
-    private static async Task ServeAsync(HttpContext context, ChannelReader<byte> words)
-    {
-        using var socket = context.WebSockets.IsWebSocketRequest ? await context.WebSockets.AcceptWebSocketAsync() : null;
-        if (socket is null)
-        {
-            await context.Response.Body.FlushAsync(context.RequestAborted);
-        }
-
-        await foreach (var word in words.ReadAllAsync(context.RequestAborted))
-        {
-            if (socket is not null)
-            {
-                await socket.SendAsync(new[] { word }, WebSocketMessageType.Binary, true, context.RequestAborted);
-            }
-            else
-            {
-                await context.Response.Body.WriteAsync(new[] { word }, context.RequestAborted);
-                await context.Response.Body.FlushAsync(context.RequestAborted);
-            }
-        }
     }
 
     private static async Task<string> ExchangeAsync(Stream stream)

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
@@ -68,6 +69,36 @@ public sealed class RestartCallTests : IDisposable
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => CallAsync(second));
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("ours.test", true)]
+    [InlineData("theirs.test", false)]
+    public async Task Call_IdentityInFiles_StateFileIsOfTheirTrustDomain(string domainLater, bool isServed)
+    {
+        using var ours = new TestCertificateAuthority("ours.test");
+        using var plane = new InMemoryControlPlane(ours);
+        await using var first = StartWithFiles(ours, plane);
+        var peer = first.Own(await HttpPeer.StartAsync(context => context.Response.WriteAsync("served"), PeerTls.For(ours, "orders")));
+        plane.AddInstance(Core.Naming.ServiceName.Parse("orders"), "127.0.0.1", peer.Port);
+        Assert.Equal("served", await CallAsync(first));
+        await first.Services.DisposeAsync();
+        Assert.Equal("ours.test", _fixture.Read().TrustDomain);
+
+        BeAway(plane, isSilent: false);
+        using var theirs = new TestCertificateAuthority("theirs.test");
+        await using var second = StartWithFiles(domainLater == "ours.test" ? ours : theirs, plane);
+
+        if (isServed)
+        {
+            Assert.Equal("served", await CallAsync(second));
+        }
+        else
+        {
+            await Assert.ThrowsAnyAsync<HttpRequestException>(() => CallAsync(second));
+        }
+
+        Assert.Equal(isServed ? 0 : 1, second.Logs.Lines.Count(line => line.Event.Id == 42 && line.Text.Contains("theirs.test", StringComparison.Ordinal)));
+    }
+
     private static void BeAway(InMemoryControlPlane plane, bool isSilent)
     {
         if (isSilent)
@@ -82,6 +113,32 @@ public sealed class RestartCallTests : IDisposable
 
     private static Task<string> CallAsync(MeshTestEnvironment app) =>
         app.Client().GetStringAsync(new Uri("https://orders/"), MeshTestEnvironment.Token);
+
+    private MeshTestEnvironment StartWithFiles(TestCertificateAuthority authority, InMemoryControlPlane plane)
+    {
+        var leaf = authority.IssueLeaf(Core.Naming.ServiceName.Parse(MeshTestEnvironment.Self));
+        using var key = leaf.Certificate.GetECDsaPrivateKey()!;
+        var pem = key.ExportPkcs8PrivateKeyPem();
+        var folder = Path.GetDirectoryName(_fixture.Path)!;
+        string Write(string name, string text)
+        {
+            var file = Path.Combine(folder, name);
+            File.WriteAllText(file, text);
+            return file;
+        }
+
+        return new MeshTestEnvironment(
+            options =>
+            {
+                options.StateFile.Path = _fixture.Path;
+                options.StateFile.Key = StateFileFixture.Key;
+                options.Identity.CertificateFile = Write("tls.crt", leaf.Certificate.ExportCertificatePem());
+                options.Identity.PrivateKeyFile = Write("tls.key", pem);
+                options.Identity.RootsFile = Write("ca.crt", authority.Bundle.Roots[0].ExportCertificatePem());
+            },
+            withControlPlane: false,
+            services: services => services.AddSingleton<IInstanceSource>(plane));
+    }
 
     private MeshTestEnvironment Start(InMemoryControlPlane? plane = null, MetricRecorder? metrics = null, bool includeCertificate = true) => new(
         options =>

@@ -131,14 +131,25 @@ public sealed class RestartSourcesTests : IDisposable
     }
 
     [Fact]
-    public void Wrap_CertificateAndRootsFromFiles_AreLeftToTheFiles()
+    public async Task Wrap_CertificateAndRootsFromFiles_AreLeftToTheFilesAndTheirTrustDomainIsKept()
     {
-        using var state = _fixture.Open();
-        ILeafCertificateSource leaves = new FileLeafSource("leaf", "key", TimeSpan.FromMinutes(1), _fixture.Time);
-        ITrustBundleSource bundles = new FileTrustBundleSource("roots", () => "one.consul", TimeSpan.FromMinutes(1), _fixture.Time);
+        using var authority = new TestCertificateAuthority("one.consul");
+        var roots = Path.Combine(Path.GetDirectoryName(_fixture.Path)!, "roots.pem");
+        await File.WriteAllTextAsync(roots, authority.Bundle.Roots[0].ExportCertificatePem(), Token);
+        using (var state = _fixture.Open())
+        {
+            ILeafCertificateSource leaves = new FileLeafSource("leaf", "key", TimeSpan.FromMinutes(1), _fixture.Time);
+            ITrustBundleSource bundles = new FileTrustBundleSource(roots, () => "one.consul", TimeSpan.FromMinutes(1), _fixture.Time);
+            state.Keep(SavedKind.Instances, "orders", [1]);
 
-        Assert.Same(leaves, Sources(state).Wrap(leaves));
-        Assert.Same(bundles, Sources(state).Wrap(bundles));
+            Assert.Same(leaves, Sources(state).Wrap(leaves));
+            using var read = (await Sources(state).Wrap(bundles).ReadTrustBundleAsync(0, Token)).Value;
+            Assert.Equal("one.consul", read.TrustDomain);
+        }
+
+        var document = _fixture.Read();
+        Assert.Equal("one.consul", document.TrustDomain);
+        Assert.Equal(SavedKind.Instances, Assert.Single(document.Entries).Kind);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

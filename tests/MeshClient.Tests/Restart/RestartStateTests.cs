@@ -144,6 +144,25 @@ public sealed class RestartStateTests : IDisposable
         Assert.Contains(other.TrustDomain, Assert.Single(_fixture.Logged(42)).Text, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(null, "ours", true)]
+    [InlineData("ours", "ours", true)]
+    [InlineData("ours", "theirs", false)]
+    [InlineData("ours", null, true)]
+    public void Find_TrustDomainKnownBeforehand_FileOfAnotherIsRefused(string? before, string? now, bool isGood)
+    {
+        using (var state = _fixture.Open(trustDomain: before))
+        {
+            state.Keep(SavedKind.Instances, "orders", [1]);
+        }
+
+        Assert.Equal(before, _fixture.Read().TrustDomain);
+        using var later = _fixture.Open(trustDomain: now);
+
+        Assert.Equal(isGood, later.Find(SavedKind.Instances, "orders") is not null);
+        Assert.Equal(isGood, !_fixture.Logged(42).Any(line => line.Text.Contains("of trust domain ours, and this process of theirs", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Keep_AnswerOfAnotherTrustDomain_TakesBackWhatTheFileSays()
     {

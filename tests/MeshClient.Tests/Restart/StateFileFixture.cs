@@ -29,12 +29,13 @@ internal sealed class StateFileFixture : IDisposable
     public IEnumerable<LogLine> Logged(int number) => Logs.Lines.Where(line => line.Event.Id == number);
 
     /// <summary>What an app of a service would make of the file.</summary>
-    public RestartState Open(string service = "web", Action<MeshStateFileOptions>? configure = null, IStateProtector? protector = null)
+    public RestartState Open(
+        string service = "web", Action<MeshStateFileOptions>? configure = null, IStateProtector? protector = null, string? trustDomain = null)
     {
         var options = new MeshStateFileOptions { Path = Path };
         configure?.Invoke(options);
         return new RestartState(
-            options, service, protector ?? Protector, Time, _meters.GetRequiredService<IMeterFactory>(),
+            options, service, trustDomain, protector ?? Protector, Time, _meters.GetRequiredService<IMeterFactory>(),
             new LoggerFactory([Logs]).CreateLogger<RestartState>());
     }
 
@@ -44,6 +45,9 @@ internal sealed class StateFileFixture : IDisposable
         using var state = Open(service);
         state.Keep(SavedKind.Instances, "orders", content ?? "orders"u8.ToArray());
     }
+
+    /// <summary>What the file holds.</summary>
+    public SavedDocument Read() => new StateFile(Path, Protector).Read()!;
 
     /// <summary>Writes a document as it is.</summary>
     public void Write(SavedDocument document) => new StateFile(Path, Protector).Write(document);

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.WebSockets;
 using System.Threading.Channels;
-using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.Tests.Support;
 
@@ -20,29 +19,6 @@ internal sealed class Conversation : IAsyncDisposable
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    /// <summary>The server's side: says what the channel says, on an answer or a WebSocket.</summary>
-    public static async Task ServeAsync(HttpContext context, ChannelReader<byte> words)
-    {
-        using var socket = context.WebSockets.IsWebSocketRequest ? await context.WebSockets.AcceptWebSocketAsync() : null;
-        if (socket is null)
-        {
-            await context.Response.Body.FlushAsync(context.RequestAborted);
-        }
-
-        await foreach (var word in words.ReadAllAsync(context.RequestAborted))
-        {
-            if (socket is not null)
-            {
-                await socket.SendAsync(new[] { word }, WebSocketMessageType.Binary, true, context.RequestAborted);
-            }
-            else
-            {
-                await context.Response.Body.WriteAsync(new[] { word }, context.RequestAborted);
-                await context.Response.Body.FlushAsync(context.RequestAborted);
-            }
-        }
-    }
 
     /// <summary>Begins one at <c>http://orders/stream</c>.</summary>
     /// <param name="env">The app that calls.</param>

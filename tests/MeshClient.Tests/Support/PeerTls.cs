@@ -19,6 +19,7 @@ internal sealed class PeerTls
     private volatile SpiffeId? _lastCaller;
     private volatile string? _lastCallerSerial;
     private SslProtocols _protocols;
+    private bool _isForAnybody;
     private int _handshakes;
 
     public PeerTls(TestCertificateAuthority authority, X509Certificate2 certificate, IReadOnlyList<X509Certificate2> intermediates)
@@ -52,12 +53,24 @@ internal sealed class PeerTls
         return this;
     }
 
+    /// <summary>Asks callers for no certificate, as a server outside the mesh.</summary>
+    public PeerTls ForAnybody()
+    {
+        _isForAnybody = true;
+        return this;
+    }
+
     /// <summary>Shows another leaf from the next connection on.</summary>
     public void Renew(LeafCertificate leaf) =>
         _context = SslStreamCertificateContext.Create(leaf.Certificate, [.. leaf.Intermediates], offline: true);
 
     public SslServerAuthenticationOptions Options(params SslApplicationProtocol[] protocols)
     {
+        if (_isForAnybody)
+        {
+            return new SslServerAuthenticationOptions { ServerCertificateContext = _context, ApplicationProtocols = [.. protocols] };
+        }
+
         var policy = new X509ChainPolicy
         {
             TrustMode = X509ChainTrustMode.CustomRootTrust,

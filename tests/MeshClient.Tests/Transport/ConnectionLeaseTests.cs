@@ -5,6 +5,7 @@ using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
+using MeshClient.TestSupport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -215,7 +216,7 @@ public sealed class ConnectionLeaseTests
 
         var leaf = env.Authority.IssueLeaf(Orders, lifetime: isOwn ? null : Short);
         var peer = env.Own(await HttpPeer.StartAsync(
-            context => context.Request.Path == "/stream" ? Conversation.ServeAsync(context, _words.Reader) : context.Response.WriteAsync("x"),
+            context => context.Request.Path == "/stream" ? WordStream.ServeAsync(context, _words.Reader) : context.Response.WriteAsync("x"),
             new PeerTls(env.Authority, leaf.Certificate, leaf.Intermediates),
             kind == "HTTP/1.1" ? HttpProtocols.Http1 : null));
         env.ControlPlane.AddInstance(Orders, "127.0.0.1", peer.Port);
