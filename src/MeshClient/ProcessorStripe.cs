@@ -17,8 +17,11 @@ internal static class ProcessorStripe
     /// <summary>The length of an array of words with all places, and none beside the array's own length.</summary>
     public static readonly int ArrayLength = (Count + 1) * Words;
 
+    /// <summary>The present processor's place.</summary>
+    public static int Place => Thread.GetCurrentProcessorId() & (Count - 1);
+
     /// <summary>Where in such an array the present processor's place begins.</summary>
-    public static int Current => At(Thread.GetCurrentProcessorId() & (Count - 1));
+    public static int Current => At(Place);
 
     /// <summary>Where in such an array a place begins.</summary>
     public static int At(int place) => (place + 1) * Words;

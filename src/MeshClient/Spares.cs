@@ -11,19 +11,19 @@ namespace MeshClient;
 internal sealed class Spares<T>(int most)
     where T : class
 {
-    private readonly object?[] _places = new object?[ProcessorStripe.ArrayLength];
+    private readonly Place[] _places = new Place[ProcessorStripe.Count + 1];
     private readonly ConcurrentQueue<T> _kept = new();
     private int _count;
 
-    private ref object? Place => ref _places[ProcessorStripe.Current];
+    private ref T? Near => ref At(ProcessorStripe.Place);
 
     /// <summary>Takes one; null when none is left.</summary>
     public T? TryTake()
     {
-        ref var place = ref Place;
-        if (Volatile.Read(ref place) is not null && Interlocked.Exchange(ref place, null) is { } last)
+        ref var near = ref Near;
+        if (Volatile.Read(ref near) is not null && Interlocked.Exchange(ref near, null) is { } last)
         {
-            return Unsafe.As<T>(last);
+            return last;
         }
 
         if (Volatile.Read(ref _count) > 0 && _kept.TryDequeue(out var kept))
@@ -35,9 +35,9 @@ internal sealed class Spares<T>(int most)
         // Before a new one is made: it may lie where another processor, or this thread on another, has left it.
         for (var i = 0; i < ProcessorStripe.Count; i++)
         {
-            if (Interlocked.Exchange(ref _places[ProcessorStripe.At(i)], null) is { } left)
+            if (Interlocked.Exchange(ref At(i), null) is { } left)
             {
-                return Unsafe.As<T>(left);
+                return left;
             }
         }
 
@@ -48,8 +48,8 @@ internal sealed class Spares<T>(int most)
     /// <returns>False: there are enough, and it is not kept.</returns>
     public bool TryKeep(T spare)
     {
-        ref var place = ref Place;
-        if (Volatile.Read(ref place) is null && Interlocked.CompareExchange(ref place, spare, null) is null)
+        ref var near = ref Near;
+        if (Volatile.Read(ref near) is null && Interlocked.CompareExchange(ref near, spare, null) is null)
         {
             return true;
         }
@@ -62,5 +62,16 @@ internal sealed class Spares<T>(int most)
 
         Interlocked.Decrement(ref _count);
         return false;
+    }
+
+    // The first is left out, since the array's own length lies before it.
+    private ref T? At(int place) => ref _places[place + 1][0];
+
+    // As long as the distance places have to keep, and only the first is used. Not simply an array of references, since each look at
+    // one of those is checked against the array's type.
+    [InlineArray(ProcessorStripe.Words)]
+    private struct Place
+    {
+        public T? Spare;
     }
 }

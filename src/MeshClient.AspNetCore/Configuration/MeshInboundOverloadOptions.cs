@@ -21,7 +21,8 @@ public sealed class MeshInboundOverloadOptions
     public int? MaxConcurrency { get; set; }
 
     /// <summary>
-    /// Whether and how that number is learned; then <see cref="MaxConcurrency"/> is only its upper bound. Failures, and deadlines of
+    /// Whether and how that number is learned; then <see cref="MaxConcurrency"/> is only its upper bound. What counts is the time from a
+    /// request to the head of its answer, the reading of its body included. Failures, and deadlines of
     /// callers that passed, are not taken for overload here, so <see cref="Core.Overload.LimitAlgorithm.Aimd"/> has nothing to go by but
     /// requests that take more than 5 s.
     /// </summary>

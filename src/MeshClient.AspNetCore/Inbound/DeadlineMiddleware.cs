@@ -24,6 +24,9 @@ internal sealed class DeadlineMiddleware(
     private const string ProblemType = "urn:meshclient:problem:deadline-passed";
     private const string GrpcDeadlineExceeded = "4";
 
+    // How often the system looks at its timers, at the least.
+    private static readonly TimeSpan ClockTick = TimeSpan.FromMilliseconds(16);
+
     private readonly MeshInboundDeadlineOptions _options = options.Value.Deadline;
 
     public RequestDelegate Wrap(RequestDelegate next) => context =>
@@ -75,14 +78,20 @@ internal sealed class DeadlineMiddleware(
         using var either = CancellationTokenSource.CreateLinkedTokenSource(end.Token, callers);
         using var deadline = MeshDeadline.Begin(left, time);
         context.RequestAborted = either.Token;
+        var hasPassed = false;
         try
         {
             await next(context).ConfigureAwait(false);
         }
         catch (Exception e) when (
-            e is OperationCanceledException or MeshCallException { Reason: MeshFailureReason.DeadlineExceeded }
-            && end.IsCancellationRequested && !callers.IsCancellationRequested && !context.Response.HasStarted)
+            (e is OperationCanceledException && end.IsCancellationRequested) || IsOf(deadline, e))
         {
+            hasPassed = true;
+            if (callers.IsCancellationRequested || context.Response.HasStarted)
+            {
+                throw;
+            }
+
             // The token that cancelled it would cancel the answer as well.
             context.RequestAborted = callers;
             await RefuseAsync(context, request, "passed while it was being served").ConfigureAwait(false);
@@ -90,12 +99,16 @@ internal sealed class DeadlineMiddleware(
         finally
         {
             context.RequestAborted = callers;
-            if (end.IsCancellationRequested && !callers.IsCancellationRequested)
+            if ((hasPassed || end.IsCancellationRequested) && !callers.IsCancellationRequested)
             {
                 metrics.DeadlinePassed(request.Source, wasServed: true);
             }
         }
     }
+
+    // A call made for the request has a clock of its own, and notices the end of the same deadline a moment before this one.
+    private static bool IsOf(MeshDeadline deadline, Exception failure) =>
+        failure is MeshCallException { Reason: MeshFailureReason.DeadlineExceeded } && deadline.Remaining <= ClockTick;
 
     private Task RefuseAsync(HttpContext context, InboundRequest request, string when) =>
         new Refusal(

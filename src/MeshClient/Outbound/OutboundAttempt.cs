@@ -37,6 +37,16 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>The timestamp at which the head of the answer, or the failure, was there.</summary>
     public long RespondedAt { get; set; }
 
+    /// <summary>The timestamp at which its upload had been sent; 0: it has none, or the head of the answer came before.</summary>
+    public long SentAt
+    {
+        get => _details?.SentAt ?? 0;
+        set => Written.SentAt = value;
+    }
+
+    /// <summary>What the instance took to answer, in ticks: how long an upload lasts is the app's doing.</summary>
+    public long Latency => Math.Max(0, RespondedAt - Math.Max(StartedAt, SentAt));
+
     /// <summary>The span of an attempt after the first, whose span is the call's; null when nobody listens.</summary>
     public Activity? Activity
     {
@@ -237,6 +247,8 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
     private sealed class Details
     {
+        public long SentAt { get; set; }
+
         public HttpRequestMessage? Request { get; set; }
 
         public Activity? Activity { get; set; }

@@ -47,7 +47,8 @@ internal sealed class TrackedContent : HttpContent
     /// <summary>Says that the body has come to its end, one way or another. Only the first time counts.</summary>
     public void End(Exception? failure)
     {
-        if (!Interlocked.Exchange(ref _ended, true))
+        // Looked at first, since nearly every answer is read to the end and disposed afterwards.
+        if (!Volatile.Read(ref _ended) && !Interlocked.Exchange(ref _ended, true))
         {
             _pipeline.BodyEnded(_attempt, Volatile.Read(ref _givenUp) ? null : failure);
         }
@@ -106,38 +107,33 @@ internal sealed class TrackedContent : HttpContent
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override async Task SerializeToStreamAsync(
-        Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         if (_isOpened)
         {
-            // Somebody has begun to read; the rest is what is left.
-            using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
-            await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
-            return;
+            return SerializeRestAsync(stream, cancellationToken);
         }
 
         var destination = new WatchedDestination(stream);
-        using var both = Limit(cancellationToken, out var limited);
+        var both = Limit(cancellationToken, out var limited);
+        Task copying;
         try
         {
-            await _inner.CopyToAsync(destination, context, limited).ConfigureAwait(false);
+            copying = _inner.CopyToAsync(destination, context, limited);
         }
         catch (Exception e)
         {
-            if (destination.HasFailed)
-            {
-                End(null);
-            }
-            else
-            {
-                Fail(e, cancellationToken);
-            }
+            copying = Task.FromException(e);
+        }
 
-            throw;
+        // A short answer has mostly come as a whole with its head, and then there is nothing to wait for.
+        if (both is not null || !copying.IsCompletedSuccessfully)
+        {
+            return WatchAsync(copying, destination, both, cancellationToken);
         }
 
         End(null);
+        return copying;
     }
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
@@ -195,6 +191,37 @@ internal sealed class TrackedContent : HttpContent
         }
 
         base.Dispose(disposing);
+    }
+
+    // Somebody has begun to read; the rest is what is left.
+    private async Task SerializeRestAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        using var source = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
+        await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task WatchAsync(Task copying, WatchedDestination destination, CancellationTokenSource? both, CancellationToken reader)
+    {
+        using var limit = both;
+        try
+        {
+            await copying.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            if (destination.HasFailed)
+            {
+                End(null);
+            }
+            else
+            {
+                Fail(e, reader);
+            }
+
+            throw;
+        }
+
+        End(null);
     }
 
     // Read as text where it is one: to parse it, for every answer, takes memory.

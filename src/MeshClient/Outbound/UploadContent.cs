@@ -13,14 +13,14 @@ internal sealed class UploadContent : HttpContent
     // What is no longer than this is sent at once, as far as anybody waits; Linkerd's limit for a body it would send again.
     private const long LongestShortBody = 64 * 1024;
 
-    private readonly Action _sent;
+    private readonly Func<long> _sent;
     private readonly Lock _lock = new();
     private volatile Exception? _failure;
     private bool _closed;
 
     /// <param name="inner">The app's content.</param>
-    /// <param name="sent">Called when it has been sent, unless <see cref="Close"/> came first.</param>
-    public UploadContent(HttpContent inner, Action sent)
+    /// <param name="sent">Called when it has been sent, unless <see cref="Close"/> came first. Returns the timestamp.</param>
+    public UploadContent(HttpContent inner, Func<long> sent)
     {
         Inner = inner;
         _sent = sent;
@@ -34,6 +34,9 @@ internal sealed class UploadContent : HttpContent
 
     /// <summary>Whether anything of it has been read.</summary>
     public bool HasBegun { get; private set; }
+
+    /// <summary>The timestamp at which it had been sent; 0 while it has not, and when <see cref="Close"/> came first.</summary>
+    public long SentAt { get; private set; }
 
     /// <summary>What the app's content threw; null: nothing, whatever became of the connection.</summary>
     public Exception? Failure => _failure;
@@ -81,7 +84,7 @@ internal sealed class UploadContent : HttpContent
         {
             if (!_closed)
             {
-                _sent();
+                SentAt = _sent();
             }
         }
     }

@@ -15,6 +15,8 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private readonly TimerPool _timers = new(time);
+    private readonly double _timestampsPerTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
+    private readonly long _longest = (long)LongestTimer.TotalSeconds * time.TimestampFrequency;
 
     public override void Enter(OutboundAttempt attempt)
     {
@@ -48,6 +50,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         {
             upload.Close();
             attempt.BodyBegun = upload.HasBegun;
+            attempt.SentAt = upload.SentAt;
         }
 
         // A body that is still being sent goes on listening to the app's cancellation through the same source.
@@ -123,6 +126,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
             }
 
             StartTimer(attempt, timer, now);
+            return now;
         });
     }
 
@@ -130,20 +134,17 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
     {
         var call = attempt.Call;
         var limit = call.Destination.Service.Settings.AttemptTimeout;
-        attempt.EndsWithCall = false;
-        if (call.DeadlineAt != long.MaxValue)
+        // In timestamps throughout: every attempt comes past here.
+        var dueAt = limit > TimeSpan.Zero ? now + (long)Math.Min(limit.Ticks * _timestampsPerTick, _longest) : long.MaxValue;
+        attempt.EndsWithCall = call.DeadlineAt != long.MaxValue && call.DeadlineAt <= dueAt;
+        if (attempt.EndsWithCall)
         {
-            var left = Left(call.DeadlineAt, now);
-            if (limit <= TimeSpan.Zero || limit >= left)
-            {
-                attempt.EndsWithCall = true;
-                limit = left;
-            }
+            dueAt = Math.Clamp(call.DeadlineAt, now + 1, now + _longest);
         }
 
-        if (limit > TimeSpan.Zero)
+        if (dueAt != long.MaxValue)
         {
-            timer.CancelAfter(now, limit);
+            timer.CancelAt(now, dueAt);
         }
     }
 

@@ -5,6 +5,7 @@ internal sealed class AttemptTimer : CancellationTokenSource
 {
     private readonly LazyTimer _limit;
     private CancellationTokenRegistration _caller;
+    private bool _isLimited;
 
     public AttemptTimer(TimeProvider time) => _limit = new LazyTimer(time, OnLimit);
 
@@ -22,11 +23,37 @@ internal sealed class AttemptTimer : CancellationTokenSource
     /// <summary>Limits the time, in place of the limit before.</summary>
     /// <param name="from">A timestamp of just now.</param>
     /// <param name="limit">How long after that it is cancelled; more than 0.</param>
-    public void CancelAfter(long from, TimeSpan limit) => _limit.Set(from, limit);
+    public void CancelAfter(long from, TimeSpan limit)
+    {
+        _isLimited = true;
+        _limit.Set(from, limit);
+    }
+
+    /// <summary>The same by the timestamp at which it is cancelled.</summary>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="at">When; later than now.</param>
+    public void CancelAt(long now, long at)
+    {
+        _isLimited = true;
+        _limit.SetAt(now, at);
+    }
 
     /// <summary>Takes the limit back.</summary>
     /// <returns>False: there was none, or its moment has come.</returns>
-    public bool Unlimit() => _limit.TryStop();
+    public bool Unlimit()
+    {
+        if (!_limit.TryStop())
+        {
+            return false;
+        }
+
+        _isLimited = false;
+        return true;
+    }
+
+    /// <summary>Makes it as new.</summary>
+    /// <returns>False: it is cancelled, or is being so though it does not say it yet.</returns>
+    public bool TryRenew() => (!_isLimited || Unlimit()) && TryReset();
 
     protected override void Dispose(bool disposing)
     {

@@ -8,12 +8,14 @@ namespace MeshClient.Resilience;
 /// </summary>
 internal sealed class DeadlineStage(TimeProvider time) : CallStage("Deadline", StagePhases.Enter)
 {
+    private readonly double _timestampsPerTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
+
     public override ValueTask EnterAsync(OutboundCall call)
     {
         var limit = call.Destination.Service.Settings.CallTimeout;
         if (limit > TimeSpan.Zero && !call.IsUpload)
         {
-            call.DeadlineAt = call.StartedAt + (long)(limit.TotalSeconds * time.TimestampFrequency);
+            call.DeadlineAt = call.StartedAt + (long)(limit.Ticks * _timestampsPerTick);
         }
 
         if (MeshDeadline.Current is not { } ambient)

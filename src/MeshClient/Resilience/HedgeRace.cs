@@ -21,6 +21,9 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
 
     public OutboundCall Call { get; } = call;
 
+    /// <summary>Whether the first attempt is in it.</summary>
+    public bool HasBegun => _attempts.Count > 0;
+
     /// <summary>Whether an instance has asked that nothing be tried again.</summary>
     public bool IsStopped => _isStopped;
 
@@ -113,7 +116,7 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
         }
 
         // A retry is not to go to the last one either. There is none where a pick found nothing.
-        if (_attempts[^1].Instance is { } last)
+        if (_attempts is [.., { Instance: { } last }])
         {
             Call.MarkTried(last);
         }
@@ -127,7 +130,7 @@ internal sealed class HedgeRace(OutboundCall call, Uri address, OutboundPipeline
             }
         }
 
-        return (_attempts.Count - 1, winner is { IsHedge: true });
+        return (Math.Max(0, _attempts.Count - 1), winner is { IsHedge: true });
     }
 
     // The same token fires when the app gives up, of which every attempt hears by itself.

@@ -98,6 +98,12 @@ internal sealed class HedgeStage : CallStage
             context.Properties.Set(RaceKey, race);
             var outcome = await _races[call.Destination.Service.Hedging!.MaxHedges - 1].ExecuteOutcomeAsync(
                 static (inner, state) => state.race.RunAsync(state.first, state.sending, inner.CancellationToken), context, (race, first, sending)).ConfigureAwait(false);
+            if (!race.HasBegun)
+            {
+                // The app gave up just before, and Polly does not begin what is given up; but the attempt is on its way.
+                return await _pipeline.FinishAsync(first, sending).ConfigureAwait(false);
+            }
+
             outcome.ThrowIfException();
             return winner = outcome.Result!;
         }

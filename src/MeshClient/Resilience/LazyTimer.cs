@@ -14,6 +14,9 @@ internal sealed class LazyTimer
     // Timers count in these.
     private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
 
+    // For what is due in less than a tick of those a span counts in.
+    private static readonly TimeSpan Shortest = TimeSpan.FromTicks(1);
+
     private readonly TimeProvider _time;
     private readonly Action _onDue;
     private readonly ITimer _timer;
@@ -36,14 +39,19 @@ internal sealed class LazyTimer
     /// <summary>Sets it.</summary>
     /// <param name="from">A timestamp of just now.</param>
     /// <param name="delay">How long after that it is due; more than 0.</param>
-    public void Set(long from, TimeSpan delay)
+    public void Set(long from, TimeSpan delay) => SetAt(from, from + (long)(delay.TotalSeconds * _time.TimestampFrequency));
+
+    /// <summary>Sets it by the timestamp at which it is due.</summary>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="dueAt">When; later than now.</param>
+    public void SetAt(long now, long dueAt)
     {
-        var dueAt = from + (long)(delay.TotalSeconds * _time.TimestampFrequency);
         // Before the other word is read, as the timer writes that one before it reads this.
         Interlocked.Exchange(ref _dueAt, dueAt);
         if (dueAt < Volatile.Read(ref _callsBackAt))
         {
-            CallBack(dueAt, delay);
+            var delay = _time.GetElapsedTime(now, dueAt);
+            CallBack(dueAt, delay > TimeSpan.Zero ? delay : Shortest);
         }
     }
 

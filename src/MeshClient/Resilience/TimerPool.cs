@@ -14,8 +14,7 @@ internal sealed class TimerPool(TimeProvider time)
     /// <summary>Takes a source back that nothing is registered with any more.</summary>
     public void Return(AttemptTimer source)
     {
-        source.Unlimit();
-        if (!source.TryReset() || !_spares.TryKeep(source))
+        if (!source.TryRenew() || !_spares.TryKeep(source))
         {
             source.Dispose();
         }

@@ -126,6 +126,35 @@ public sealed class DeadlineTests
     }
 
     [Fact]
+    public async Task Request_CallMadeForItIsFirstToNoticeTheDeadline_TheCallerIsToldOfTheDeadline()
+    {
+        await using var host = await StartAsync();
+        using var client = host.CallerFrom("web");
+        for (var i = 0; i < 10; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/calls");
+            request.Headers.TryAddWithoutValidation("mesh-timeout-ms", "30");
+
+            using var response = await client.SendAsync(request, Token);
+
+            Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task Request_CallMadeForItRunsOutOfItsOwnTime_IsTheAppsFailure()
+    {
+        await using var host = await StartAsync();
+        using var client = host.CallerFrom("web");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/fails");
+        request.Headers.TryAddWithoutValidation("mesh-timeout-ms", "60000");
+
+        using var response = await client.SendAsync(request, Token);
+
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+    }
+
+    [Fact]
     public async Task Request_CallerGivesUpBeforeItsDeadline_IsNoDeadlineThatPassed()
     {
         var aborted = new TaskCompletionSource();
@@ -209,6 +238,17 @@ public sealed class DeadlineTests
                         ? deadline.Remaining.TotalMilliseconds.ToString(System.Globalization.CultureInfo.InvariantCulture)
                         : "none";
                 }).AllowWithoutMesh();
+                app.Map("/calls", async (IHttpClientFactory clients) =>
+                {
+                    var deadline = MeshDeadline.Current!;
+                    SpinWait.SpinUntil(() => deadline.Remaining == TimeSpan.Zero);
+                    using var answer = await clients.CreateClient().GetAsync("http://orders/left", CancellationToken.None);
+                });
+                app.Map("/fails", async (IHttpClientFactory clients) =>
+                {
+                    using var own = MeshDeadline.Begin(TimeSpan.Zero);
+                    using var answer = await clients.CreateClient().GetAsync("http://orders/left", CancellationToken.None);
+                });
                 app.Map("/hang", async (HttpContext context) =>
                 {
                     hanging.TrySetResult();

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -44,6 +45,49 @@ public sealed class AbandonedCallTests
         var pool = instance.Transport.Acquire();
         Assert.Equal(2, pool.Users);
         pool.Release();
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_CancelledWhenItsHedgeIsDue_LeavesNothingBehind()
+    {
+        var time = new FakeTimeProvider();
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(
+            options => (options.Defaults.Hedging.Enabled, options.Defaults.Hedging.Delay, options.Defaults.Hedging.BudgetRatio) = (true, TimeSpan.FromSeconds(1), 1),
+            services: services =>
+            {
+                services.AddSingleton<TimeProvider>(time);
+                meters.Attach(services);
+            });
+        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 2; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                if (context.Request.Path == "/held")
+                {
+                    arrived.SetResult();
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+                }
+            }));
+        }
+
+        await env.Client().GetStringAsync("http://orders/", Token);
+        using var invoker = new HttpMessageInvoker(env.Handlers.Create());
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/held");
+        using var caller = new CancellationTokenSource();
+        var call = invoker.SendAsync(request, caller.Token);
+        await arrived.Task.WaitAsync(Token);
+
+        // Who is registered last hears of it first: the hedge is due before the attempt knows that it is given up.
+        using var due = caller.Token.Register(() => time.Advance(TimeSpan.FromSeconds(1)));
+        await caller.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.BoundedAsync());
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0 && peers.All(peer => env.Instance("orders", peer.Port).Load.InFlight == 0));
+        Assert.Equal(0, meters.Of("meshclient.hedges").Sum(one => one.Value));
+        Assert.Equal("cancelled", meters.Of("meshclient.attempt.duration")[^1].Tag("meshclient.outcome"));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

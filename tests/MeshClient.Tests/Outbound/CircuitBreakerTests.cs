@@ -275,6 +275,42 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_HedgesBehindTheBreaker_AreMadeAndJudgedAsOneCall()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            (options.Defaults.CircuitBreaker.Enabled, options.Defaults.CircuitBreaker.MinimumThroughput) = (true, 2);
+            (options.Defaults.Hedging.Enabled, options.Defaults.Hedging.Delay, options.Defaults.Hedging.BudgetRatio) = (true, TimeSpan.FromMilliseconds(20), 1);
+        });
+        var (requests, aborted) = (0, 0);
+        var peers = new List<HttpPeer>();
+        for (var i = 0; i < 2; i++)
+        {
+            peers.Add(await env.StartAsync("orders", async context =>
+            {
+                // Each call's first attempt hangs.
+                if (Interlocked.Increment(ref requests) % 2 == 1)
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted)
+                        .ContinueWith(_ => Interlocked.Increment(ref aborted), TaskScheduler.Default);
+                    return;
+                }
+
+                await context.Response.WriteAsync("answer");
+            }));
+        }
+
+        for (var i = 1; i <= 12; i++)
+        {
+            Assert.Equal("answer", await env.Client().GetStringAsync("http://orders/", Token).BoundedAsync());
+            await Eventually.HoldsAsync(() => Volatile.Read(ref aborted) == i);
+        }
+
+        Assert.All(peers, peer => Assert.Equal(12, peer.Requests));
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task IsolateAsync_WhileSomebodyCloses_HoldsWhenItWasLast()
     {
         await using var env = new MeshTestEnvironment();

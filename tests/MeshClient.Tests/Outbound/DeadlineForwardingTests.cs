@@ -3,8 +3,10 @@ using System.Net.Http.Headers;
 using MeshClient.Core.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -62,7 +64,13 @@ public sealed class DeadlineForwardingTests
     [InlineData(2, "stream with a token")]
     public async Task ReadAsync_AnswerStallsBeyondTheAmbientDeadline_IsTheDeadline(int version, string how)
     {
-        await using var env = new MeshTestEnvironment();
+        var time = new FakeTimeProvider();
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(services: services =>
+        {
+            services.AddSingleton<TimeProvider>(time);
+            meters.Attach(services);
+        });
         var aborted = 0;
         var peer = await env.StartAsync("orders", async context =>
         {
@@ -77,9 +85,12 @@ public sealed class DeadlineForwardingTests
         client.DefaultRequestVersion = new Version(version, version == 1 ? 1 : 0);
         client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
         await client.GetStringAsync("http://orders/", Token);
-        using (MeshDeadline.Begin(TimeSpan.FromMilliseconds(300)))
+        using (MeshDeadline.Begin(TimeSpan.FromSeconds(3), time))
         {
-            var failure = await Assert.ThrowsAsync<MeshCallException>(() => ReadAsync(client, how).BoundedAsync());
+            var reading = ReadAsync(client, how);
+            await Eventually.HoldsAsync(() => meters.Of("meshclient.attempt.duration").Count == 2, "the head of the answer");
+            time.Advance(TimeSpan.FromSeconds(3));
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => reading.BoundedAsync());
             Assert.Equal(
                 (MeshFailureReason.DeadlineExceeded, "Deadline", "orders", 1),
                 (failure.Reason, failure.Stage, failure.Service, failure.Attempts));
@@ -93,14 +104,16 @@ public sealed class DeadlineForwardingTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task ReadAsync_CallsWithAndWithoutADeadline_NeitherCutsTheOther()
     {
-        await using var env = new MeshTestEnvironment();
+        var time = new FakeTimeProvider();
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
         await env.StartAsync("orders", async context =>
         {
             await context.Response.WriteAsync("half");
             await context.Response.Body.FlushAsync();
             if (context.Request.Path == "/slow")
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(400), TimeProvider.System, Token);
+                await release.Task;
             }
 
             await context.Response.WriteAsync(" and half");
@@ -108,7 +121,7 @@ public sealed class DeadlineForwardingTests
         using var reader = new CancellationTokenSource();
         for (var i = 0; i < 50; i++)
         {
-            using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(i % 2 == 0 ? 200 : 20_000));
+            using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(3), time);
             using var answer = await env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
             using var stream = await answer.Content.ReadAsStreamAsync(Token);
             Assert.Equal("half and half", await new StreamReader(stream).ReadToEndAsync(i % 3 == 0 ? reader.Token : default));
@@ -116,8 +129,13 @@ public sealed class DeadlineForwardingTests
             Assert.Equal(0, await stream.ReadAsync(new byte[1], CancellationToken.None));
         }
 
-        var slow = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => env.Client().GetStringAsync("http://orders/slow", Token)));
-        Assert.All(slow, answer => Assert.Equal("half and half", answer));
+        // On the same timers, for much longer than those deadlines and all limits of their own.
+        var slow = await Task.WhenAll(Enumerable.Range(0, 8).Select(
+            _ => env.Client().GetAsync("http://orders/slow", HttpCompletionOption.ResponseHeadersRead, Token)));
+        var reading = Task.WhenAll(slow.Select(answer => answer.Content.ReadAsStringAsync(Token)));
+        time.Advance(TimeSpan.FromMinutes(2));
+        release.SetResult();
+        Assert.All(await reading.BoundedAsync(), answer => Assert.Equal("half and half", answer));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

@@ -247,7 +247,7 @@ public sealed class HedgingTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_DeadlinePassesInTheRace_IsTheDeadlineAndBothAreCancelled()
     {
-        await using var env = Make(options => options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(400));
+        await using var env = Make(options => options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(1500));
         var (peers, seen) = await StartAsync(env, hang: 2);
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
         Assert.Equal((MeshFailureReason.DeadlineExceeded, 2), (failure.Reason, failure.Attempts));

@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 
@@ -9,14 +10,22 @@ public sealed class LeakTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact(Timeout = Eventually.TestLimit)]
-    public async Task SendAsync_AThousandMixedCalls_LeaveNothingBehind()
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task SendAsync_AThousandMixedCalls_LeaveNothingBehind(bool hasEverythingOn)
     {
         await using var env = new MeshTestEnvironment(options =>
         {
             options.Defaults.MaxConcurrency = 8;
             options.Defaults.AttemptTimeout = TimeSpan.FromSeconds(2);
             options.Defaults.RetryBudgetPerSecond = 1000;
+            if (hasEverythingOn)
+            {
+                (options.Defaults.Hedging.Enabled, options.Defaults.Hedging.Delay, options.Defaults.Hedging.BudgetRatio) = (true, TimeSpan.FromMilliseconds(2), 1);
+                (options.Defaults.CircuitBreaker.Enabled, options.Defaults.CircuitBreaker.FailureRatio) = (true, 1);
+                options.Defaults.Balancing.SlowStart = TimeSpan.FromSeconds(5);
+            }
         });
         var peers = new List<HttpPeer>();
         for (var i = 0; i < 2; i++)
@@ -39,7 +48,8 @@ public sealed class LeakTests
         {
             for (var i = Interlocked.Increment(ref next); i <= 1000; i = Interlocked.Increment(ref next))
             {
-                Interlocked.Increment(ref outcomes[(int)await CallAsync(env, i)]);
+                using var deadline = hasEverythingOn ? MeshDeadline.Begin(TimeSpan.FromSeconds(i % 4 == 0 ? 0.2 : 10)) : null;
+                Interlocked.Increment(ref outcomes[(int)await CallAsync(env, i, readToEnd: i % 4 == 0 && hasEverythingOn)]);
             }
         })));
 
@@ -96,7 +106,7 @@ public sealed class LeakTests
         }
     }
 
-    private static async Task<Outcome> CallAsync(MeshTestEnvironment env, int number)
+    private static async Task<Outcome> CallAsync(MeshTestEnvironment env, int number, bool readToEnd)
     {
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var client = env.Client();
@@ -123,6 +133,11 @@ public sealed class LeakTests
                     {
                         await using var body = await response.Content.ReadAsStreamAsync(caller.Token);
                         await body.ReadExactlyAsync(new byte[4], caller.Token);
+                        if (readToEnd)
+                        {
+                            // Until the deadline passes.
+                            await body.CopyToAsync(Stream.Null, caller.Token);
+                        }
                     }
 
                     break;

@@ -50,6 +50,36 @@ public sealed class OutcomeClassifierTests
     }
 
     [Theory]
+    [InlineData(200)]
+    [InlineData(404)]
+    [InlineData(500)]
+    [InlineData(502)]
+    [InlineData(504)]
+    public void AtHead_ShedMarkerOnAnotherStatus_ChangesNothing(int status)
+    {
+        var response = new HttpResponseMessage((HttpStatusCode)status);
+        response.Headers.Add("mesh-shed", "concurrency");
+        Assert.Equal(Head(new HttpResponseMessage((HttpStatusCode)status)).Outcome, Head(response).Outcome);
+    }
+
+    [Theory]
+    [InlineData(0, "Success")]
+    [InlineData(4, "InstanceFailure")]
+    [InlineData(8, "Shed")]
+    [InlineData(13, "InstanceFailure")]
+    [InlineData(14, "Shed")]
+    public void Judge_GrpcShedMarker_CountsInHeadAndTrailersAndWithOverloadOnly(int status, string verdict)
+    {
+        var expected = Enum.Parse<AttemptVerdict>(verdict);
+        Assert.Equal(expected, Head(Grpc(head: [("grpc-status", $"{status}"), ("mesh-shed", "rate")])).Outcome.Verdict);
+        var streamed = Head(Grpc());
+        streamed.Response!.TrailingHeaders.Add("grpc-status", $"{status}");
+        streamed.Response.TrailingHeaders.Add("mesh-shed", "rate");
+        streamed.JudgeEnd(_time);
+        Assert.Equal(expected, streamed.Outcome.Verdict);
+    }
+
+    [Theory]
     [InlineData("0", 0.0)]
     [InlineData("7", 7.0)]
     [InlineData("300", 300.0)]

@@ -69,6 +69,39 @@ public sealed class AdmissionTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task NoQueue_LimitIsReached_IsRefusedAtOnce()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = Environment(queue: 0, meters: meters);
+        await using var held = await HeldCall.StartAsync(env);
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env).BoundedAsync());
+
+        Assert.Equal((MeshFailureReason.Overloaded, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
+        Assert.Contains("MaxConcurrency", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("concurrency", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
+        Assert.Equal((1, 1), (held.Peer.Requests, env.State("orders").InFlight));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Queue_CallsOwnTimeEndsFirst_IsTheReason()
+    {
+        await using var env = new MeshTestEnvironment(options =>
+        {
+            options.Defaults.MaxConcurrency = 1;
+            options.Defaults.Overload.QueueLength = 1;
+            options.Defaults.Overload.QueueTimeout = TimeSpan.FromMinutes(1);
+            options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(300);
+        });
+        await using var held = await HeldCall.StartAsync(env);
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env).BoundedAsync());
+
+        Assert.Equal((MeshFailureReason.DeadlineExceeded, "Admission"), (failure.Reason, failure.Stage));
+        Assert.Equal((0, 1), (env.State("orders").Overload.Limiter.Waiting, held.Peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task Queue_DeadlineEndsFirst_IsTheReason()
     {
         await using var env = Environment(queue: 1);
@@ -125,7 +158,8 @@ public sealed class AdmissionTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task Queue_NewerCallsFillIt_TheOldestIsRefused()
     {
-        await using var env = Environment(queue: 1);
+        using var meters = new MetricRecorder();
+        await using var env = Environment(queue: 1, meters: meters);
         await using var held = await HeldCall.StartAsync(env);
         var oldest = GetAsync(env);
         await Eventually.HoldsAsync(() => env.State("orders").Overload.Limiter.Waiting == 1);
@@ -134,6 +168,7 @@ public sealed class AdmissionTests
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => oldest.BoundedAsync());
 
         Assert.Contains("QueueLength", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("queue_full", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
         await held.EndAsync();
         using var answer = await newest.BoundedAsync();
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
@@ -161,7 +196,8 @@ public sealed class AdmissionTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task Throttling_ServiceRefusesAll_MostCallsAreNotMadeAtAll()
     {
-        await using var env = new MeshTestEnvironment(options => options.Defaults.Overload.Throttling.Enabled = true);
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Overload.Throttling.Enabled = true, services: meters.Attach);
         var peer = await env.StartAsync("orders", context => AnswerAsync(context, 429));
         var refused = 0;
         for (var i = 0; i < 200; i++)
@@ -180,6 +216,7 @@ public sealed class AdmissionTests
         }
 
         Assert.Equal(200, refused + peer.Requests);
+        Assert.Equal(refused, meters.Of("meshclient.calls.shed").Count(one => (string?)one.Tag("meshclient.reason") == "throttling"));
         // At least a fifth is made, so that a recovery is noticed: 40 of 200, with a standard deviation below 6.
         Assert.InRange(peer.Requests, 15, 75);
     }

@@ -27,6 +27,47 @@ public sealed class ShedMarkerTests
         }
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task GetAsync_429IsOneToRepeat_NotWithTheMarker(bool sheds)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Retry.Statuses = [429]);
+        Task Answer(HttpContext context)
+        {
+            context.Response.StatusCode = 429;
+            if (sheds)
+            {
+                context.Response.Headers[ShedMarker.HeaderName] = "rate";
+            }
+
+            return Task.CompletedTask;
+        }
+
+        var peers = new[] { await env.StartAsync("orders", Answer), await env.StartAsync("orders", Answer) };
+        using var answer = await env.Client().GetAsync("http://orders/", Token);
+
+        Assert.Equal(sheds ? 1 : 3, peers.Sum(peer => peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_FirstFailsAndSecondSheds_ThereIsNoThird()
+    {
+        await using var env = new MeshTestEnvironment();
+        var sheds = false;
+        Task Answer(HttpContext context)
+        {
+            var shed = Interlocked.Exchange(ref sheds, true);
+            return shed ? ShedAsync(context) : BusyAsync(context);
+        }
+
+        var peers = new[] { await env.StartAsync("orders", Answer), await env.StartAsync("orders", Answer) };
+        using var answer = await env.Client().GetAsync("http://orders/", Token);
+
+        Assert.True(answer.Headers.Contains(ShedMarker.HeaderName));
+        Assert.Equal(2, peers.Sum(peer => peer.Requests));
+    }
+
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_SameAnswerWithoutTheMarker_IsTriedElsewhere()
     {
