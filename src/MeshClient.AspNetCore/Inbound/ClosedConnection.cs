@@ -14,11 +14,11 @@ internal static class ClosedConnection
 
     /// <summary>Waits for the end of a connection, and no longer than <see cref="Grace"/> once it is closed and has no request.</summary>
     /// <param name="serving">What serves it.</param>
-    /// <param name="closed">Fires when it is closed.</param>
     /// <param name="isIdle">Whether it has no request that is being served.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="closed">Fires when it is closed.</param>
     /// <returns>Whether it has ended.</returns>
-    public static async Task<bool> WaitAsync(Task serving, CancellationToken closed, Func<bool> isIdle, TimeProvider time)
+    public static async Task<bool> WaitAsync(Task serving, Func<bool> isIdle, TimeProvider time, CancellationToken closed)
     {
         var isClosed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var registration = closed.UnsafeRegister(static state => ((TaskCompletionSource)state!).TrySetResult(), isClosed);

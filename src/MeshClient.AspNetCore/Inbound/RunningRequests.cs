@@ -67,7 +67,7 @@ internal sealed partial class RunningRequests : IDisposable
         _origins.TryAdd(origin, 0);
         try
         {
-            if (!await ClosedConnection.WaitAsync(next(context), context.ConnectionClosed, () => origin.IsIdle, _time).ConfigureAwait(false))
+            if (!await ClosedConnection.WaitAsync(next(context), () => origin.IsIdle, _time, context.ConnectionClosed).ConfigureAwait(false))
             {
                 LogLetGo(_logger, peer.Source, context.RemoteEndPoint, ClosedConnection.Grace);
             }

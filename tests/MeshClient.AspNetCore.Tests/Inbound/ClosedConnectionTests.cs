@@ -75,7 +75,7 @@ public sealed class ClosedConnectionTests : IDisposable
         await Assert.ThrowsAsync<IOException>(() => waiting.Bounded());
     }
 
-    private Task<bool> Wait() => ClosedConnection.WaitAsync(_serving.Task, _closed.Token, () => _isIdle, _time);
+    private Task<bool> Wait() => ClosedConnection.WaitAsync(_serving.Task, () => _isIdle, _time, _closed.Token);
 
     private async Task CloseAsync()
     {
