@@ -29,7 +29,7 @@ internal static class ClosedConnection
 
         while (!serving.IsCompleted)
         {
-            await serving.WaitAsync(Grace, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await serving.WaitAsync(Grace, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!serving.IsCompleted && isIdle())
             {
                 // Whatever comes of it now, nobody is there to hear.
