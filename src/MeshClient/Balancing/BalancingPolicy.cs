@@ -9,7 +9,10 @@ public enum BalancingPolicy
     /// </summary>
     PeakEwma,
 
-    /// <summary>The one of two drawn at random with fewer calls in flight, per weight.</summary>
+    /// <summary>
+    /// The one of two drawn at random with fewer calls in flight, per weight; one that lately failed or refused a call only before
+    /// others that did.
+    /// </summary>
     LeastRequest,
 
     /// <summary>One after the other, whatever their weights.</summary>

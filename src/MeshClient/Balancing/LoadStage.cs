@@ -42,7 +42,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         }
 
         // A call the app gave up on took at least as long as it waited; that much is known.
-        var latency = now - attempt.StartedAt;
+        var latency = attempt.Latency;
         if (attempt.Outcome.IsPenalised)
         {
             Penalise(attempt, latency, now);
@@ -100,7 +100,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
             : attempt.Outcome.IsSuccess ? PickOutcomeKind.Success
             : PickOutcomeKind.Unknown,
-        time.GetElapsedTime(attempt.StartedAt, attempt.RespondedAt),
+        time.GetElapsedTime(0, attempt.Latency),
         attempt.Response?.StatusCode);
 
     private static void Restart(OutboundAttempt attempt, long now)

@@ -115,6 +115,9 @@ internal struct PeakEwma
         return IsPenaltyOver(now) ? double.NaN : Level + elapsed - (elapsed / slower);
     }
 
+    /// <summary>Whether a failure is held against it now.</summary>
+    public readonly bool IsPenalisedAt(long now) => IsPenalised && !IsPenaltyOver(now);
+
     private readonly bool IsPenaltyOver(long now) =>
         Volatile.Read(in _penaltyEnd) is var end && end != 0 && (int)(now >> EndShift) - end >= 0;
 

@@ -4,7 +4,7 @@ namespace MeshClient.Balancing;
 
 /// <summary>What came of an attempt, for the picker that chose its instance.</summary>
 /// <param name="Kind">How it ended.</param>
-/// <param name="Latency">From the pick to the head of the answer, or to the failure.</param>
+/// <param name="Latency">From the pick, or from the end of sending a body that takes long, to the head of the answer or to the failure.</param>
 /// <param name="StatusCode">The answer's status; null when there was none.</param>
 public readonly record struct PickOutcome(PickOutcomeKind Kind, TimeSpan Latency, HttpStatusCode? StatusCode);
 

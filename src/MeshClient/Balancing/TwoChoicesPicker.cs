@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MeshClient.Discovery;
 
 namespace MeshClient.Balancing;
@@ -53,15 +54,13 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 
     public override InstanceState? TryPick(in PickCall call)
     {
-        var instances = _instances;
-        if (call.AllGood && _draw is null && instances.Length > 1 && _slowStart?.IsOver(call.Now) != false)
+        if (!call.AllGood || _instances.Length < 2 || _slowStart?.IsOver(call.Now) == false)
         {
-            var (first, second) = DrawEvenly(call.Random.NextBits(), instances.Length);
-            var comparison = TCost.Compare(instances[first].Load, instances[second].Load, call.Now);
-            return instances[Better(first, second, comparison)];
+            return TryPickWithCare(call);
         }
 
-        return TryPickWithCare(call);
+        var (first, second) = Draw(call.Random);
+        return Cheaper(first, second, call.Now);
     }
 
     // One pick after the other where they are found, themselves, and what they are called with.
@@ -93,9 +92,7 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
 
         for (var effort = 0; effort < MaxEffort; effort++)
         {
-            var (first, second) = _draw is null
-                ? DrawEvenly(call.Random.NextBits(), _instances.Length)
-                : (_draw.Draw(call.Random), _draw.Draw(call.Random));
+            var (first, second) = Draw(call.Random);
             var a = _instances[first];
             var b = _instances[second];
             var aGood = call.IsGood(a);
@@ -126,12 +123,24 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
             }
         }
 
-        ref readonly var a = ref _instances[first].Load;
-        ref readonly var b = ref _instances[second].Load;
-        var comparison = _draw is null
-            ? TCost.Compare(a, b, call.Now)
-            : TCost.Compare(a, _perWeight[first], b, _perWeight[second], call.Now);
-        return _instances[Better(first, second, comparison)];
+        return Cheaper(first, second, call.Now);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private (int First, int Second) Draw(MeshRandom random) => _draw is null
+        ? DrawEvenly(random.NextBits(), _instances.Length)
+        : (_draw.Draw(random), _draw.Draw(random));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private InstanceState Cheaper(int first, int second, long now)
+    {
+        var instances = _instances;
+        ref readonly var a = ref instances[first].Load;
+        ref readonly var b = ref instances[second].Load;
+        return instances[Better(
+            first,
+            second,
+            _draw is null ? TCost.Compare(a, b, now) : TCost.Compare(a, _perWeight[first], b, _perWeight[second], now))];
     }
 
     // The second when the number is negative, by its sign spread over all bits.

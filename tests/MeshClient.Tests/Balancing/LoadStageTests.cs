@@ -70,7 +70,16 @@ public sealed class LoadStageTests
         Assert.Equal(0, SimulatedCalls.Run(_instances, 29_000, milliseconds: 1, _time, _random)[0]);
     }
 
-    private void Respond(Admission admission, HttpResponseMessage? response)
+    [Fact]
+    public void Responded_UploadTookItsTime_CountsFromItsEndOn()
+    {
+        _instances[0].Load.Forget();
+        Respond(Admission.Ordinary, new HttpResponseMessage(HttpStatusCode.OK), sentAfter: TimeSpan.FromMilliseconds(79));
+        Assert.Equal(
+            1, _time.GetElapsedTime(0, (long)_instances[0].Load.Average(_time.GetTimestamp())).TotalMilliseconds, 1);
+    }
+
+    private void Respond(Admission admission, HttpResponseMessage? response, TimeSpan? sentAfter = null)
     {
         var destination = new Destination(default, TestInstances.State(_time, _random));
         destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), needsIdentity: false, default);
@@ -87,6 +96,11 @@ public sealed class LoadStageTests
             Response = response,
             Failure = response is null ? new HttpRequestException() : null,
         };
+        if (sentAfter is { } after)
+        {
+            attempt.SentAt = startedAt + (long)(after.TotalSeconds * _time.TimestampFrequency);
+        }
+
         attempt.JudgeHead(_time);
         _stage.Responded(attempt);
         response?.Dispose();

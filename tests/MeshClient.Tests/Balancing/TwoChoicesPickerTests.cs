@@ -78,6 +78,40 @@ public sealed class TwoChoicesPickerTests
         Assert.Equal(0, CountPicks(instances, [])[0]);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Pick_LeastRequestAndOneRefusesFast_AttractsNoCalls(int weight)
+    {
+        // The others have calls in flight all the time; what refuses at once never has.
+        var instances = TestInstances.Make(4, _time, weight: i => i == 0 ? weight : 1);
+        var picker = new TwoChoicesPicker<InFlightCost>(instances, Array.ConvertAll(instances, instance => (double)instance.Description.Weight));
+        foreach (var instance in instances[1..])
+        {
+            instance.Load.Begin();
+        }
+
+        SimulatedCalls.Fail(instances[0], _time);
+        Assert.InRange(Share(), 0, weight == 1 ? 0 : Picks / 3);
+        SimulatedCalls.Fail(instances[1], _time);
+        SimulatedCalls.Fail(instances[2], _time);
+        SimulatedCalls.Fail(instances[3], _time);
+        Assert.True(Share() > Picks / 4);
+        _time.Advance(TimeSpan.FromSeconds(31));
+        Assert.True(Share() > Picks / 4);
+
+        int Share()
+        {
+            var picks = 0;
+            for (var i = 0; i < Picks; i++)
+            {
+                picks += ReferenceEquals(picker.TryPick(new PickCall([], anyOut: false, _random, _time.GetTimestamp())), instances[0]) ? 1 : 0;
+            }
+
+            return picks;
+        }
+    }
+
     [Fact]
     public void Pick_SlowInstanceUnderLoad_IsUsedOnlyAsFarAsItIsWorth()
     {
