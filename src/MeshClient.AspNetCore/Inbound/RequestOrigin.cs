@@ -27,6 +27,18 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
 
     public EndpointGuard Guard => guard;
 
+    /// <summary>Whether no request is being served.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _count == 0;
+            }
+        }
+    }
+
     /// <summary>A request is served from now on.</summary>
     public void Enter(InboundRequest request, in RunningRequest running)
     {

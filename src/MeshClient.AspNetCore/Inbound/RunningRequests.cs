@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Denials;
 using MeshClient.AspNetCore.Endpoints;
@@ -29,6 +30,7 @@ internal sealed partial class RunningRequests : IDisposable
     private readonly InboundIntentions _intentions;
     private readonly DenialReporter _denials;
     private readonly ILogger<RunningRequests> _logger;
+    private readonly TimeProvider _time;
     private readonly ITimer _afterGrace;
     private int _isDue;
 
@@ -39,6 +41,7 @@ internal sealed partial class RunningRequests : IDisposable
         _guard = guard;
         _denials = denials;
         _logger = logger;
+        _time = time;
         WithoutPeer = new RequestOrigin(null, guard);
         _afterGrace = time.CreateTimer(
             static running => ((RunningRequests)running!).EndDenied(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -64,7 +67,10 @@ internal sealed partial class RunningRequests : IDisposable
         _origins.TryAdd(origin, 0);
         try
         {
-            await next(context).ConfigureAwait(false);
+            if (!await ClosedConnection.WaitAsync(next(context), () => origin.IsIdle, _time, context.ConnectionClosed).ConfigureAwait(false))
+            {
+                LogLetGo(_logger, peer.Source, context.RemoteEndPoint, ClosedConnection.Grace);
+            }
         }
         finally
         {
@@ -139,6 +145,11 @@ internal sealed partial class RunningRequests : IDisposable
                 new HeaderLookup(running.Context.Features.GetRequiredFeature<IHttpRequestFeature>().Headers),
                 new PassportLookup(running.Request, mayAsk: false))
             : InboundRules.WithoutIntentions;
+
+    [LoggerMessage(
+        116, LogLevel.Warning,
+        "The server has not ended a connection of {Source} from {Remote} within {Grace} after it was closed, with no request left on it. What is left of it is let go.")]
+    private static partial void LogLetGo(ILogger logger, string source, EndPoint? remote, TimeSpan grace);
 
     [LoggerMessage(137, LogLevel.Error, "The requests of {Source} that are being served could not be looked at after the intentions had changed.")]
     private static partial void LogNotEnded(ILogger logger, Exception exception, string source);

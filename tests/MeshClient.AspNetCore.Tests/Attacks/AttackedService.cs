@@ -199,10 +199,6 @@ internal sealed class AttackedService : IAsyncDisposable
     /// <summary>The denials that were counted.</summary>
     public int Denials => _metrics.Of("meshclient.inbound.denials").Count;
 
-    /// <summary>No request is left, whatever the server keeps of the connection.</summary>
-    public Task AssertNoRequestHeldAsync() =>
-        Eventually.HoldsAsync(() => _metrics.Of("meshclient.inbound.active_requests").Sum(one => one.Value) == 0);
-
     /// <summary>No connection or request is left.</summary>
     public async Task AssertNothingHeldAsync()
     {

@@ -241,7 +241,7 @@ public sealed class Http2AttackTests
     }
 
     [Fact]
-    public async Task Send_StreamsThatAreResetAsSoonAsTheyAreOpen_NobodyIsServed()
+    public async Task Send_StreamsThatAreResetAsSoonAsTheyAreOpen_NothingIsLeft()
     {
         await using var service = await AttackedService.StartAsync();
         await using (var http = await RawHttp2.StartAsync(service))
@@ -261,8 +261,7 @@ public sealed class Http2AttackTests
         }
 
         Assert.Empty(service.Served);
-        // Under load the server has been seen to wait for the end of such a connection though its socket is closed.
-        await service.AssertNoRequestHeldAsync();
+        await service.AssertNothingHeldAsync();
         await service.AssertCallIsServedAsync();
     }
 }
