@@ -15,8 +15,6 @@ namespace MeshClient.Outbound;
 /// <summary>The way of one call: its stages in order, and the walk through them.</summary>
 internal sealed class OutboundPipeline
 {
-    private const int UnrolledSteps = 5;
-
     private readonly CallStage[] _callStages;
     private readonly AttemptStage[] _attemptStages;
     private readonly StageStep<CallStage>[] _callEnter;
@@ -159,7 +157,12 @@ internal sealed class OutboundPipeline
         call.Attempt = attempt;
         try
         {
-            Enter(attempt);
+            foreach (var (position, stage) in _attemptEnter)
+            {
+                attempt.Entered = position;
+                stage.Enter(attempt);
+            }
+
             attempt.Entered = _attemptStages.Length;
             return TransportStage.SendAsync(attempt);
         }
@@ -381,11 +384,14 @@ internal sealed class OutboundPipeline
     {
         attempt.RespondedAt = _time.GetTimestamp();
         attempt.JudgeHead(_time);
-        for (var next = 0; next < _attemptResponded.Length;)
+        foreach (var (position, stage) in _attemptResponded)
         {
             try
             {
-                TellResponded(attempt, ref next);
+                if (position < attempt.Entered)
+                {
+                    stage.Responded(attempt);
+                }
             }
             catch (Exception e)
             {
@@ -407,98 +413,19 @@ internal sealed class OutboundPipeline
     {
         attempt.HasEnded = true;
         attempt.JudgeEnd(_time);
-        for (var next = 0; next < _attemptEnded.Length;)
+        foreach (var (position, stage) in _attemptEnded)
         {
             try
             {
-                TellEnded(attempt, ref next);
+                if (position < attempt.Entered)
+                {
+                    stage.Ended(attempt);
+                }
             }
             catch (Exception)
             {
                 // What came of it is known by now, and mostly the app has it: whoever is told of it and throws, such as the app's own
                 // picker or a listener, takes it from nobody.
-            }
-        }
-    }
-
-    // The three walks past the stages of an attempt have a line for each of the first places rather than a loop. What stands there
-    // is then a call of its own, of which the runtime learns that it is always the same stage's, and makes it directly; in a loop it
-    // is looked up each time, and the processor guesses wrong where it leads. Stages without a line of their own go by the loop.
-    private void Enter(OutboundAttempt attempt)
-    {
-        ReadOnlySpan<StageStep<AttemptStage>> steps = _attemptEnter;
-        if (steps.Length >= UnrolledSteps)
-        {
-            attempt.Entered = steps[0].Position;
-            steps[0].Stage.Enter(attempt);
-            attempt.Entered = steps[1].Position;
-            steps[1].Stage.Enter(attempt);
-            attempt.Entered = steps[2].Position;
-            steps[2].Stage.Enter(attempt);
-            attempt.Entered = steps[3].Position;
-            steps[3].Stage.Enter(attempt);
-            attempt.Entered = steps[4].Position;
-            steps[4].Stage.Enter(attempt);
-            steps = steps[UnrolledSteps..];
-        }
-
-        foreach (var (position, stage) in steps)
-        {
-            attempt.Entered = position;
-            stage.Enter(attempt);
-        }
-    }
-
-    private void TellResponded(OutboundAttempt attempt, ref int next)
-    {
-        ReadOnlySpan<StageStep<AttemptStage>> steps = _attemptResponded;
-        if (next == 0 && steps.Length >= UnrolledSteps && attempt.Entered == _attemptStages.Length)
-        {
-            next = 1;
-            steps[0].Stage.Responded(attempt);
-            next = 2;
-            steps[1].Stage.Responded(attempt);
-            next = 3;
-            steps[2].Stage.Responded(attempt);
-            next = 4;
-            steps[3].Stage.Responded(attempt);
-            next = 5;
-            steps[4].Stage.Responded(attempt);
-        }
-
-        while (next < steps.Length)
-        {
-            var (position, stage) = steps[next++];
-            if (position < attempt.Entered)
-            {
-                stage.Responded(attempt);
-            }
-        }
-    }
-
-    private void TellEnded(OutboundAttempt attempt, ref int next)
-    {
-        ReadOnlySpan<StageStep<AttemptStage>> steps = _attemptEnded;
-        if (next == 0 && steps.Length >= UnrolledSteps && attempt.Entered == _attemptStages.Length)
-        {
-            next = 1;
-            steps[0].Stage.Ended(attempt);
-            next = 2;
-            steps[1].Stage.Ended(attempt);
-            next = 3;
-            steps[2].Stage.Ended(attempt);
-            next = 4;
-            steps[3].Stage.Ended(attempt);
-            next = 5;
-            steps[4].Stage.Ended(attempt);
-        }
-
-        while (next < steps.Length)
-        {
-            var (position, stage) = steps[next++];
-            if (position < attempt.Entered)
-            {
-                stage.Ended(attempt);
             }
         }
     }
