@@ -3,7 +3,7 @@ namespace MeshClient.AspNetCore.Tests.Support;
 /// <summary>Waits for what happens in the background, within a bound.</summary>
 internal static class Eventually
 {
-    public static readonly TimeSpan Bound = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
 
     public static Task HoldsAsync(Func<bool> condition) => HoldsAsync(() => Task.FromResult(condition()));
