@@ -9,9 +9,9 @@ namespace MeshClient.AspNetCore.Overload;
 
 /// <summary>
 /// How many requests per second are served, all together and per caller. Names come from verified certificates, so the services of
-/// this trust domain are no more than the mesh has. Another trust domain's authority can make up any number of ids, each of which
-/// would have a burst of its own and stay here for good; so those without an entry of their own are counted together. They take
-/// nothing of what a service of this trust domain may have, whatever their name.
+/// this trust domain are no more than the mesh has. Another trust domain's authority can make up any number of ids; where intentions
+/// are only tried, each would have a burst of its own and stay here for good. So those without an entry of their own are counted
+/// together. They take nothing of what a service of this trust domain may have, whatever their name.
 /// </summary>
 internal sealed class CallerRates : IDisposable
 {
