@@ -9,12 +9,12 @@ namespace MeshClient.Balancing;
 /// instance that comes or goes moves only the keys of its own points, about 1/n of all.
 /// </summary>
 /// <remarks>
-/// A unit of weight has the same number of points whoever else is in the list, as a server of libketama has: what an instance has
-/// depends on its own weight, and the points of those that stay are the same before and after. In Envoy and gRPC the ring has a
-/// least size instead, and weights are relative to the sum, so that an instance that comes or goes changes the number of points of
-/// all others, and moves keys between instances that stay. Only where all would have more than <see cref="MaxRingSize"/> points, the
-/// number for a unit is halved until they fit: it depends on the list by the sum of the weights alone, and in steps far apart. At
-/// such a step every second point goes or comes, and with it up to half of the keys.
+/// A unit of weight has the same number of points whoever else is in the list, as libketama's servers have while all are equal. So
+/// the points of those that stay are the same before and after. In Envoy and gRPC the ring has a least size instead, and weights
+/// are relative to the sum, so that an instance that comes or goes changes the number of points of all others, and moves keys
+/// between instances that stay. Only where all would have more than <see cref="MaxRingSize"/> points, the number for a unit is
+/// halved until they fit: it depends on the list by the sum of the weights alone, and in steps far apart. At such a step every
+/// second point goes or comes, and with it up to half of the keys.
 /// How evenly keys are shared grows with the points: with p points each, the shares vary by about 1/sqrt(p).
 /// </remarks>
 internal sealed class RingHashPicker : HashPicker
