@@ -123,7 +123,7 @@ public static class MeshDefaults
     /// <summary>1: a slow start grows in a straight line (Envoy, aggression).</summary>
     public const double SlowStartAggression = 1;
 
-    /// <summary>160: the points of an instance on a hash ring (libketama, points per server).</summary>
+    /// <summary>160: the points of an instance of weight 1 on a hash ring (libketama, points per server).</summary>
     public const int RingPoints = 160;
 
     /// <summary>12: the least number of instances of an aperture (Finagle, deterministic aperture).</summary>
