@@ -135,14 +135,14 @@ public sealed class AcceptedWriterTests
         var second = new TaskCompletionSource<Exception>();
         await using var host = await StartAsync(async connection =>
         {
-            var write = connection.Transport.Output.WriteAsync(Some, Token).AsTask();
+            var write = connection.Transport.Output.WriteAsync(Much, Token).AsTask();
             second.SetResult((await Record.ExceptionAsync(() => connection.Transport.Output.WriteAsync(new byte[1], Token).AsTask()))!);
             await write;
         });
         await using var caller = await RawCaller.ConnectAsync(host, "web");
 
         Assert.IsType<InvalidOperationException>(await second.Task.Bounded());
-        Assert.Equal(Some, await ReadToEndAsync(caller));
+        Assert.Equal(Much, await ReadToEndAsync(caller));
         await ClosedAsync(host);
     }
 
