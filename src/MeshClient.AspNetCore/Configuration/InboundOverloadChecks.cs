@@ -17,18 +17,40 @@ internal static class InboundOverloadChecks
         OverloadChecks.CheckAdaptive(checks, $"{Key}:Adaptive", options.Adaptive, adaptive);
         OverloadChecks.CheckRate(checks, $"{Key}:RateLimit", options.RateLimit);
         OverloadChecks.CheckRate(checks, $"{Key}:CallerRateLimit", options.CallerRateLimit);
-        foreach (var (caller, rate) in options.CallerRateLimits)
-        {
-            if (!ServiceName.TryParse(caller, out _))
-            {
-                checks.Add($"{WholeKey}:CallerRateLimits:{caller} is not a service name: letters, digits, - _ and . are allowed.");
-            }
-
-            OverloadChecks.CheckRate(checks, $"{Key}:CallerRateLimits:{caller}", rate);
-        }
-
+        CheckCallerRates(checks, options.CallerRateLimits);
         CheckShares(checks, options.Shares, options.MaxConcurrency is not null || adaptive is not null);
     }
+
+    private static void CheckCallerRates(OptionChecks checks, Dictionary<string, MeshCallerRateLimitOptions> rates)
+    {
+        foreach (var (name, rate) in rates)
+        {
+            if (rate.Caller is null && !ServiceName.TryParse(name, out _))
+            {
+                checks.Add(
+                    $"{WholeKey}:CallerRateLimits:{name} is not a service name: letters, digits, - _ and . are allowed. Set its Caller where the entry is not named after its service.");
+            }
+            else if (rate.Caller is not null && !IsRateCaller(rate.Caller))
+            {
+                checks.Add(
+                    $"{WholeKey}:CallerRateLimits:{name}:Caller is '{rate.Caller}'; it has to be a service's name, the SPIFFE id of a service, or that of another trust domain.");
+            }
+
+            OverloadChecks.CheckRate(checks, $"{Key}:CallerRateLimits:{name}", rate);
+        }
+
+        // As they are read, for the same id can be written in more than one way.
+        foreach (var same in rates.GroupBy(pair => CallerOf(pair.Value.Caller ?? pair.Key)).Where(group => group.Count() > 1))
+        {
+            checks.Add($"{WholeKey}:CallerRateLimits has the same caller in {string.Join(" and ", same.Select(pair => $"'{pair.Key}'"))}.");
+        }
+    }
+
+    // Callers are services; an id of another shape would be a limit of nobody.
+    private static bool IsRateCaller(string caller) =>
+        ServiceName.TryParse(caller, out _) || (SpiffeId.TryParse(caller, out var id) && (id.Path.Length == 0 || id.TryGetService(out _)));
+
+    private static string CallerOf(string caller) => SpiffeId.TryParse(caller, out var id) ? id.ToString() : caller;
 
     private static void CheckShares(OptionChecks checks, Dictionary<string, MeshInboundShareOptions> shares, bool hasLimit)
     {

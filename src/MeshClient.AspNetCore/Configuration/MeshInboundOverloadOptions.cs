@@ -32,15 +32,17 @@ public sealed class MeshInboundOverloadOptions
     public MeshRateLimitOptions RateLimit { get; set; } = new();
 
     /// <summary>
-    /// How many requests are served per second for each calling service; a member of another trust domain counts by its whole SPIFFE id.
-    /// Default: any number.
+    /// How many requests are served per second for each calling service of this trust domain, and for each other trust domain: its
+    /// members count together, for the ids they come by are as many as their authority likes. Default: any number.
     /// </summary>
     public MeshRateLimitOptions CallerRateLimit { get; set; } = new();
 
     /// <summary>
-    /// The same for one calling service, by its name; what an entry leaves out comes from <see cref="CallerRateLimit"/>.
+    /// The same for one caller: by the name of a service of this trust domain, or by a name of your choice with a
+    /// <see cref="MeshCallerRateLimitOptions.Caller"/>. The most exact entry counts: a SPIFFE id before a name or a trust domain.
+    /// What an entry leaves out comes from <see cref="CallerRateLimit"/>. Default: none.
     /// </summary>
-    public Dictionary<string, MeshRateLimitOptions> CallerRateLimits { get; set; } = [];
+    public Dictionary<string, MeshCallerRateLimitOptions> CallerRateLimits { get; set; } = [];
 
     /// <summary>
     /// Shares of the limit of requests at a time, by a name of your choice. While there is room anybody may have it; when the
@@ -56,6 +58,17 @@ public sealed class MeshInboundOverloadOptions
     /// whole seconds. 1 s to 1 hour. Default: <see cref="MeshInboundDefaults.RetryAfter"/>.
     /// </summary>
     public TimeSpan RetryAfter { get; set; } = MeshInboundDefaults.RetryAfter;
+}
+
+/// <summary>A limit of requests per second for one caller.</summary>
+public sealed class MeshCallerRateLimitOptions : MeshRateLimitOptions
+{
+    /// <summary>
+    /// Whose it is: the name of a service of this trust domain; the whole SPIFFE id of a service, of any; or the id of another
+    /// trust domain, such as <c>spiffe://partner.example</c>, for all its members together that have no entry of their own. Null:
+    /// the service that the entry is named after. Default: null.
+    /// </summary>
+    public string? Caller { get; set; }
 }
 
 /// <summary>A share of the requests that are served at a time.</summary>

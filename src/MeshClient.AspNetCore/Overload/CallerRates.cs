@@ -2,14 +2,16 @@ using System.Collections.Concurrent;
 using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.Configuration;
+using MeshClient.Core.Naming;
 using MeshClient.Overload;
 
 namespace MeshClient.AspNetCore.Overload;
 
 /// <summary>
-/// How many requests per second are served, all together and per calling service. Names come from verified certificates, so no
-/// caller can make up more of them than the mesh has. A member of another trust domain is counted by its whole id, so that it
-/// takes nothing of what a service of this one may have.
+/// How many requests per second are served, all together and per caller. Names come from verified certificates, so the services of
+/// this trust domain are no more than the mesh has. Another trust domain's authority can make up any number of ids; where intentions
+/// are only tried, each would have a burst of its own and stay here for good. So those without an entry of their own are counted
+/// together. They take nothing of what a service of this trust domain may have, whatever their name.
 /// </summary>
 internal sealed class CallerRates : IDisposable
 {
@@ -17,7 +19,11 @@ internal sealed class CallerRates : IDisposable
     private readonly TimeProvider _time;
     private readonly TokenBucket? _all;
     private readonly bool _isPerCaller;
-    private readonly ConcurrentDictionary<string, TokenBucket?> _callers = new(StringComparer.Ordinal);
+
+    // Those with an entry of their own; those of this trust domain by name; all others by their trust domain.
+    private readonly Dictionary<SpiffeId, TokenBucket?> _ids = [];
+    private readonly ConcurrentDictionary<ServiceName, TokenBucket?> _services = [];
+    private readonly ConcurrentDictionary<string, TokenBucket?> _domains = new(StringComparer.Ordinal);
 
     public CallerRates(MeshInboundOverloadOptions options, TimeProvider time)
     {
@@ -25,6 +31,10 @@ internal sealed class CallerRates : IDisposable
         _time = time;
         _all = Bucket(RateSettings.For(null, options.RateLimit));
         _isPerCaller = options.CallerRateLimit.PerSecond > 0 || options.CallerRateLimits.Values.Any(one => one.PerSecond > 0);
+        foreach (var (name, rate) in options.CallerRateLimits)
+        {
+            Add(rate.Caller ?? name, Bucket(RateSettings.For(rate, options.CallerRateLimit)));
+        }
     }
 
     /// <summary>Whether there is any limit.</summary>
@@ -36,7 +46,7 @@ internal sealed class CallerRates : IDisposable
         // The caller's own first: what it may not have is not to be taken from all.
         setting = nameof(MeshInboundOverloadOptions.CallerRateLimit);
         retryAfter = TimeSpan.Zero;
-        if (_isPerCaller && _callers.GetOrAdd(caller.Source, Create) is { } own && !own.TryTake(out retryAfter))
+        if (_isPerCaller && Find(caller) is { } own && !own.TryTake(out retryAfter))
         {
             return false;
         }
@@ -48,14 +58,34 @@ internal sealed class CallerRates : IDisposable
     public void Dispose()
     {
         _all?.Dispose();
-        foreach (var caller in _callers.Values)
+        foreach (var caller in (IEnumerable<TokenBucket?>)[.. _ids.Values, .. _services.Values, .. _domains.Values])
         {
             caller?.Dispose();
         }
     }
 
-    private TokenBucket? Create(string caller) =>
-        Bucket(RateSettings.For(_options.CallerRateLimits.GetValueOrDefault(caller), _options.CallerRateLimit));
+    private void Add(string caller, TokenBucket? bucket)
+    {
+        if (!SpiffeId.TryParse(caller, out var id))
+        {
+            _services[ServiceName.Parse(caller)] = bucket;
+        }
+        else if (id.Path.Length == 0)
+        {
+            _domains[id.TrustDomain] = bucket;
+        }
+        else
+        {
+            _ids[id] = bucket;
+        }
+    }
+
+    private TokenBucket? Find(MeshPeer caller) =>
+        _ids.Count > 0 && _ids.TryGetValue(caller.Id, out var ofId) ? ofId
+        : caller.IsForeign ? _domains.GetOrAdd(caller.Id.TrustDomain, static (_, rates) => rates.CreateForOther(), this)
+        : _services.GetOrAdd(caller.Service, static (_, rates) => rates.CreateForOther(), this);
+
+    private TokenBucket? CreateForOther() => Bucket(RateSettings.For(null, _options.CallerRateLimit));
 
     private TokenBucket? Bucket(RateSettings? rate) => rate is null ? null : new TokenBucket(rate, _time);
 }

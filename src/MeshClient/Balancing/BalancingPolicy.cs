@@ -10,8 +10,8 @@ public enum BalancingPolicy
     PeakEwma,
 
     /// <summary>
-    /// The one of two drawn at random with fewer calls in flight, per weight; one that lately failed or refused a call only before
-    /// others that did.
+    /// The one of two drawn at random with fewer calls in flight, per weight; as <see cref="PeakEwma"/> while one of them has lately
+    /// failed or refused a call.
     /// </summary>
     LeastRequest,
 

@@ -70,20 +70,19 @@ internal readonly struct LatencyCost : IInstanceCost
 }
 
 /// <summary>
-/// The calls in flight: least request (Envoy, load_balancing_policies/least_request; gRPC A48). One of which a failure is still held
-/// against loses against one without: what fails or refuses fast has fewest in flight, and would get most.
+/// The calls in flight: least request (Envoy, load_balancing_policies/least_request; gRPC A48). While a failure is held against one
+/// of the two, the latency as well, as <see cref="LatencyCost"/> has it: what fails or refuses fast has fewest in flight, and would
+/// get most.
 /// </summary>
 internal readonly struct InFlightCost : IInstanceCost
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Compare(in PeakEwma a, in PeakEwma b, long now) =>
-        !a.IsPenalised && !b.IsPenalised ? (long)b.InFlight - a.InFlight : Compare(a, 1, b, 1, now);
+    public static long Compare(in PeakEwma a, in PeakEwma b, long now) => a.IsPenalised || b.IsPenalised
+        ? LatencyCost.Compare(a, 1, b, 1, now)
+        : (long)b.InFlight - a.InFlight;
 
-    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now)
-    {
-        var (aFailed, bFailed) = (a.IsPenalisedAt(now), b.IsPenalisedAt(now));
-        return aFailed != bFailed
-            ? (aFailed ? -1 : 1)
-            : BitConverter.DoubleToInt64Bits((b.InFlight * bPerWeight) - (a.InFlight * aPerWeight));
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Compare(in PeakEwma a, double aPerWeight, in PeakEwma b, double bPerWeight, long now) => a.IsPenalised || b.IsPenalised
+        ? LatencyCost.Compare(a, aPerWeight, b, bPerWeight, now)
+        : BitConverter.DoubleToInt64Bits((b.InFlight * bPerWeight) - (a.InFlight * aPerWeight));
 }

@@ -29,7 +29,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Responded(OutboundAttempt attempt)
     {
         var now = attempt.RespondedAt;
-        if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
+        if (Readmits(attempt, attempt.Instance.Ejection.IsUnreachable && !attempt.Outcome.IsFinal))
         {
             Restart(attempt, now);
             return;
@@ -45,11 +45,11 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         var latency = attempt.Latency;
         if (attempt.Outcome.IsPenalised)
         {
-            Penalise(attempt, latency, now);
+            Penalise(attempt, latency ?? 0, now);
         }
-        else
+        else if (latency is { } known)
         {
-            attempt.Instance.Load.Observe(latency, now);
+            attempt.Instance.Load.Observe(known, now);
         }
     }
 
@@ -90,17 +90,21 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         {
             Penalise(attempt, latency: 0, time.GetTimestamp());
         }
-        else if (attempt.Admission == Admission.Probe && attempt.Outcome.IsSuccess)
+        else if (Readmits(attempt))
         {
             Restart(attempt, time.GetTimestamp());
         }
     }
 
+    // A probe may be answered long after the instance is back by other ways. Health learns of it after the load.
+    private static bool Readmits(OutboundAttempt attempt, bool hasBegun = false) =>
+        attempt.Admission == Admission.Probe && (attempt.Outcome.IsSuccess || hasBegun) && attempt.Instance.IsOut;
+
     private PickOutcome Told(OutboundAttempt attempt) => new(
         attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
             : attempt.Outcome.IsSuccess ? PickOutcomeKind.Success
             : PickOutcomeKind.Unknown,
-        time.GetElapsedTime(0, attempt.Latency),
+        time.GetElapsedTime(0, attempt.Latency ?? attempt.RespondedAt - attempt.StartedAt),
         attempt.Response?.StatusCode);
 
     private static void Restart(OutboundAttempt attempt, long now)

@@ -17,7 +17,7 @@ namespace MeshClient.Balancing;
 /// For the same reason what a failure counts as has an end: decayed alone, 5 s would keep an instance from its peers of 1 ms for
 /// <c>decay * ln(5 s / 1 ms)</c> = 85 s, longer than it would have been ejected.
 /// The fields are written without a lock: a lost update costs one sample, which the next one makes good; torn fields decay over
-/// a wrong span once.
+/// a wrong span once. Only what was forgotten meanwhile must not come back, since then its end would be forgotten.
 /// A mutable struct, part of its owner: never copied.
 /// </remarks>
 internal struct PeakEwma
@@ -57,23 +57,32 @@ internal struct PeakEwma
             Forget();
         }
 
+        var wasPenalised = IsPenalised;
         var average = Volatile.Read(ref _average);
         var weight = Weight(now);
         average = latency > average * weight ? latency : (latency * (1 - weight)) + (average * weight);
         Volatile.Write(ref _average, average);
         Volatile.Write(ref _stamp, now);
         Volatile.Write(ref _level, Math.Log(Math.Max(average, 1)) + (now * _perDecay));
+        if (wasPenalised && !IsPenalised)
+        {
+            Forget();
+        }
     }
 
     /// <summary>Takes in what a failure counts as.</summary>
     /// <param name="latency">The latency it counts as, in timestamp ticks.</param>
     /// <param name="now">The present timestamp.</param>
-    /// <param name="until">The timestamp from which on nothing is known any more, unless another failure comes before.</param>
+    /// <param name="until">The timestamp from which on nothing is known any more, unless a failure lasts longer.</param>
     public void Penalise(double latency, long now, long until)
     {
         Observe(latency, now);
         // Rounded up, and never 0, which is none. The 32 bits go round after weeks; whoever was not called for so long has decayed.
-        Volatile.Write(ref _penaltyEnd, (int)((until >> EndShift) + 1) is var end && end != 0 ? end : 1);
+        var end = (int)((until >> EndShift) + 1) is var rounded && rounded != 0 ? rounded : 1;
+        if (!IsPenalised || end - Volatile.Read(in _penaltyEnd) > 0)
+        {
+            Volatile.Write(ref _penaltyEnd, end);
+        }
     }
 
     /// <summary>Forgets all latencies, as of an instance never tried.</summary>
@@ -114,9 +123,6 @@ internal struct PeakEwma
         var elapsed = Math.Max(0, now - Volatile.Read(in _stamp)) * _perDecay;
         return IsPenaltyOver(now) ? double.NaN : Level + elapsed - (elapsed / slower);
     }
-
-    /// <summary>Whether a failure is held against it now.</summary>
-    public readonly bool IsPenalisedAt(long now) => IsPenalised && !IsPenaltyOver(now);
 
     private readonly bool IsPenaltyOver(long now) =>
         Volatile.Read(in _penaltyEnd) is var end && end != 0 && (int)(now >> EndShift) - end >= 0;

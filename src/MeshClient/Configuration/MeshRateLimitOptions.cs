@@ -1,7 +1,7 @@
 namespace MeshClient.Configuration;
 
 /// <summary>A limit of calls per second: a token bucket. More are refused at once.</summary>
-public sealed class MeshRateLimitOptions
+public class MeshRateLimitOptions
 {
     /// <summary>
     /// How many calls per second, on average. 0.001 to 1 000 000; 0: no limit, for a service whose defaults have one. Null: what

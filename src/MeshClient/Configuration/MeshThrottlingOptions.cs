@@ -2,8 +2,8 @@ namespace MeshClient.Configuration;
 
 /// <summary>
 /// Refuses calls in this process, by chance, once the service has answered many with "overloaded": so many that it gets about
-/// <see cref="Multiplier"/> times what it accepts, and need not spend its strength on refusing. Google, "Site Reliability
-/// Engineering", chapter "Handling Overload". A null property takes the value of the defaults.
+/// <see cref="Multiplier"/> times what it accepts, but at least 1 - <see cref="MaxProbability"/> of the calls, and need not spend its
+/// strength on refusing. Google, "Site Reliability Engineering", chapter "Handling Overload". A null property takes the value of the defaults.
 /// </summary>
 /// <remarks>
 /// Off unless switched on, because it remembers: a service that has recovered goes on losing calls for a window or two, one

@@ -44,8 +44,11 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         set => Written.SentAt = value;
     }
 
-    /// <summary>What the instance took to answer, in ticks: how long an upload lasts is the app's doing.</summary>
-    public long Latency => Math.Max(0, RespondedAt - Math.Max(StartedAt, SentAt));
+    /// <summary>
+    /// What the instance took to answer, in ticks: how long an upload lasts is the app's doing. Null while that cannot be told apart,
+    /// because the head of the answer came, or the attempt ended, before the upload did.
+    /// </summary>
+    public long? Latency => SentAt is var sentAt && sentAt == 0 && Call.IsUpload ? null : Math.Max(0, RespondedAt - Math.Max(StartedAt, sentAt));
 
     /// <summary>The span of an attempt after the first, whose span is the call's; null when nobody listens.</summary>
     public Activity? Activity

@@ -48,7 +48,11 @@ internal sealed class OverloadState : IDisposable
         }
 
         // To the head of the answer: how long a body lasts is the reader's doing as much as the service's.
-        var latency = attempt.Latency;
+        if (attempt.Latency is not { } latency)
+        {
+            return;
+        }
+
         var mayHaveChanged = AttemptLoad.Of(attempt) switch
         {
             LoadSign.Served => _adaptive.Completed(now, latency, inFlight),

@@ -22,6 +22,8 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
     private readonly double _perTick = rate.PerSecond / time.TimestampFrequency;
     private double _tokens = rate.Burst;
     private long _filledAt = time.GetTimestamp();
+    private long _taken;
+    private long _refused;
 
     /// <summary>Null: nobody is to throw it away for not being asked.</summary>
     public override TimeSpan? IdleDuration => null;
@@ -40,7 +42,12 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
         lock (_lock)
         {
             FillInLock();
-            return new RateLimiterStatistics { CurrentAvailablePermits = (long)(_tokens + Rounding) };
+            return new RateLimiterStatistics
+            {
+                CurrentAvailablePermits = (long)(_tokens + Rounding),
+                TotalSuccessfulLeases = _taken,
+                TotalFailedLeases = _refused,
+            };
         }
     }
 
@@ -53,9 +60,11 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
             var missing = permitCount - _tokens;
             if (missing > Rounding)
             {
+                _refused++;
                 return new Lease(TimeSpan.FromTicks((long)Math.Ceiling(missing / rate.PerSecond * TimeSpan.TicksPerSecond)));
             }
 
+            _taken++;
             _tokens = Math.Max(0, -missing);
             return Taken;
         }

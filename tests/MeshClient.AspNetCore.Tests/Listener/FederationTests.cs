@@ -2,6 +2,7 @@ using System.Net;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
+using MeshClient.Core.Naming;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -12,6 +13,8 @@ namespace MeshClient.AspNetCore.Tests.Listener;
 /// <summary>Callers of another trust domain: believed by their own roots only, and let in by nothing but their whole id.</summary>
 public sealed class FederationTests : IDisposable
 {
+    private static readonly ServiceName Batch = ServiceName.Parse("batch");
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("mesh-federation-");
     private readonly TestCertificateAuthority _partner = new("partner.test");
 
@@ -44,6 +47,32 @@ public sealed class FederationTests : IDisposable
             return answer.StatusCode == HttpStatusCode.OK
                 && await answer.Content.ReadAsStringAsync(Token) == _partner.IdOf(InboundTestHost.Web).ToString();
         });
+    }
+
+    [Theory]
+    [InlineData("Enforce")]
+    [InlineData("Shadow")]
+    public async Task Call_RateOfAnotherTrustDomainIsLimited_ItsMembersShareItAndNobodyElseDoes(string mode)
+    {
+        await using var host = await StartAsync(
+            IntentionAction.Deny,
+            ("Mesh:Inbound:Mode", mode),
+            ("Mesh:Inbound:Overload:CallerRateLimits:partner:Caller", "spiffe://partner.test"),
+            ("Mesh:Inbound:Overload:CallerRateLimits:partner:PerSecond", "0.001"),
+            ("Mesh:Inbound:Overload:CallerRateLimits:partner:Burst", "3"));
+        AllowPartner(host, Allow(_partner.IdOf(Batch).ToString()), Allow("web"));
+        using var ours = host.CallerFrom("web");
+        using var web = CallerOf(host, _partner.IssueLeaf(InboundTestHost.Web));
+        using var batch = CallerOf(host, _partner.IssueLeaf(Batch));
+        await Eventually.HoldsAsync(async () => await StatusAsync(ours) == HttpStatusCode.OK);
+
+        var statuses = new List<HttpStatusCode>();
+        foreach (var client in (HttpClient[])[web, batch, web, batch, web, ours, ours, ours, ours])
+        {
+            statuses.Add(await StatusAsync(client));
+        }
+
+        Assert.Equal("200 200 200 429 429 200 200 200 200", string.Join(' ', statuses.Select(status => (int)status)));
     }
 
     [Fact]
@@ -128,6 +157,12 @@ public sealed class FederationTests : IDisposable
         Assert.Contains($"Mesh:Identity:TrustDomains:{own}", failure.Message, StringComparison.Ordinal);
     }
 
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient client)
+    {
+        using var answer = await client.GetAsync("/who", Token);
+        return answer.StatusCode;
+    }
+
     private static HttpClient CallerOf(InboundTestHost host, Core.Identity.LeafCertificate leaf) => MeshCaller.Create(host, MeshCaller.ContextOf(leaf));
 
     private static Intention Allow(string source) => new()
@@ -143,7 +178,7 @@ public sealed class FederationTests : IDisposable
 
     private void Write() => File.WriteAllText(RootsFile, string.Concat(_partner.Bundle.Roots.Select(root => root.ExportCertificatePem() + "\n")));
 
-    private async Task<InboundTestHost> StartAsync(IntentionAction defaultAction)
+    private async Task<InboundTestHost> StartAsync(IntentionAction defaultAction, params (string Key, string Value)[] others)
     {
         Write();
         var plane = new InMemoryControlPlane();
@@ -151,7 +186,7 @@ public sealed class FederationTests : IDisposable
         return await InboundTestHost.StartAsync(
             map: app => app.MapGet("/who", (HttpContext context) => Results.Text(context.Features.Get<IMeshPeerFeature>()!.Id.ToString())),
             controlPlane: plane,
-            settings: new Dictionary<string, string?>
+            settings: new Dictionary<string, string?>(others.Select(one => KeyValuePair.Create<string, string?>(one.Key, one.Value)))
             {
                 ["Mesh:Identity:TrustDomains:partner.test:RootsFile"] = RootsFile,
                 ["Mesh:Identity:FileInterval"] = "00:00:00.100",

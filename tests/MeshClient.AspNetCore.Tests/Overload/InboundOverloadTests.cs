@@ -311,6 +311,11 @@ public sealed class InboundOverloadTests : IDisposable
             ["Mesh:Inbound:Overload:RateLimit:PerSecond"] = "-1",
             ["Mesh:Inbound:Overload:CallerRateLimit:Burst"] = "0",
             ["Mesh:Inbound:Overload:CallerRateLimits:no service:PerSecond"] = "1",
+            ["Mesh:Inbound:Overload:CallerRateLimits:empty:Caller"] = "",
+            ["Mesh:Inbound:Overload:CallerRateLimits:nobody:Caller"] = "spiffe://partner.test/no/service",
+            ["Mesh:Inbound:Overload:CallerRateLimits:once:Caller"] = "spiffe://partner.test",
+            ["Mesh:Inbound:Overload:CallerRateLimits:twice:Caller"] = "spiffe://PARTNER.test",
+            ["Mesh:Inbound:Overload:CallerRateLimits:twice:Burst"] = "0",
             ["Mesh:Inbound:Overload:Shares:a:Percent"] = "101",
             ["Mesh:Inbound:Overload:Shares:a:Caller"] = "web",
             ["Mesh:Inbound:Overload:Shares:b:Percent"] = "1",
@@ -323,7 +328,9 @@ public sealed class InboundOverloadTests : IDisposable
         foreach (var key in new[]
         {
             "MaxConcurency is not a known setting", "RetryAfter is 00:00:00.5", "Adaptive:Window is 00:02:00", "RateLimit:PerSecond is -1",
-            "CallerRateLimit:Burst is 0", "CallerRateLimits:no service is not a service name", "Shares:a:Percent is 101",
+            "CallerRateLimit:Burst is 0", "CallerRateLimits:no service is not a service name", "CallerRateLimits:empty:Caller is ''",
+            "CallerRateLimits:nobody:Caller is 'spiffe://partner.test/no/service'", "CallerRateLimits has the same caller in 'once' and 'twice'",
+            "CallerRateLimits:twice:Burst is 0", "Shares:a:Percent is 101",
             "Shares has the same caller and priority in 'a' and 'b'", "Shares:c:Caller is ''", "Shares:d:Caller is 'spiffe://no one'", "Shares come to 104 %",
             "Shares are of a limit, but there is none",
         })

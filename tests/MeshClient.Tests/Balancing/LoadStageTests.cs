@@ -102,7 +102,9 @@ public sealed class LoadStageTests
         }
 
         attempt.JudgeHead(_time);
+        attempt.Instance.IsOut = admission == Admission.Probe;
         _stage.Responded(attempt);
+        attempt.Instance.IsOut = false;
         response?.Dispose();
     }
 }

@@ -182,6 +182,17 @@ public sealed class PeakEwmaTests
     }
 
     [Fact]
+    public void Penalise_AgainForLess_LastsAsLongAsTheFirst()
+    {
+        var load = Make(0.001);
+        load.Penalise(300 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (300 * _second));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        load.Penalise(5 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (30 * _second));
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(300 * Math.Exp(-6.1), Seconds(load), 2);
+    }
+
+    [Fact]
     public void Penalise_Again_LastsFromThen()
     {
         var load = Make(0.001);

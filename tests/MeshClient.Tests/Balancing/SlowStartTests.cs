@@ -56,9 +56,10 @@ public sealed class SlowStartTests
     }
 
     [Theory]
-    [InlineData(HttpStatusCode.OK, true)]
-    [InlineData(HttpStatusCode.InternalServerError, false)]
-    public void Responded_ToAProbe_BeginsAnewWhenItReadmits(HttpStatusCode status, bool begins)
+    [InlineData(HttpStatusCode.OK, true, true)]
+    [InlineData(HttpStatusCode.OK, false, false)]
+    [InlineData(HttpStatusCode.InternalServerError, true, false)]
+    public void Responded_ToAProbe_BeginsAnewWhenItReadmits(HttpStatusCode status, bool isStillOut, bool begins)
     {
         var options = new MeshOptions();
         options.Defaults.Balancing.SlowStart = TimeSpan.FromSeconds(100);
@@ -73,6 +74,7 @@ public sealed class SlowStartTests
             RespondedAt = _time.GetTimestamp(),
             Response = response,
         };
+        attempt.Instance.IsOut = isStillOut;
         attempt.JudgeHead(_time);
         new LoadStage(_time).Responded(attempt);
         Assert.Equal(!begins, destination.Service.Balancer.SlowStart!.IsOver(_time.GetTimestamp()));

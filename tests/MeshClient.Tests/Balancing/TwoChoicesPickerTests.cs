@@ -81,24 +81,30 @@ public sealed class TwoChoicesPickerTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void Pick_LeastRequestAndOneRefusesFast_AttractsNoCalls(int weight)
+    public void Pick_LeastRequestAndOneRefusesFast_AttractsNoCallsUnlessOthersAreFull(int weight)
     {
-        // The others have calls in flight all the time; what refuses at once never has.
+        // The others have a call of 20 ms in flight all the time; what refuses at once never has.
         var instances = TestInstances.Make(4, _time, weight: i => i == 0 ? weight : 1);
         var picker = new TwoChoicesPicker<InFlightCost>(instances, Array.ConvertAll(instances, instance => (double)instance.Description.Weight));
-        foreach (var instance in instances[1..])
-        {
-            instance.Load.Begin();
-        }
-
+        SimulatedCalls.SettleAt(instances, milliseconds: 20, _time);
+        Begin(1);
+        Assert.True(Share() > 2 * Picks / 5);
         SimulatedCalls.Fail(instances[0], _time);
-        Assert.InRange(Share(), 0, weight == 1 ? 0 : Picks / 3);
-        SimulatedCalls.Fail(instances[1], _time);
-        SimulatedCalls.Fail(instances[2], _time);
-        SimulatedCalls.Fail(instances[3], _time);
-        Assert.True(Share() > Picks / 4);
-        _time.Advance(TimeSpan.FromSeconds(31));
-        Assert.True(Share() > Picks / 4);
+        // Only where both draws are of it.
+        Assert.InRange(Share(), 0, weight == 1 ? 0 : Picks * 0.26);
+        Begin(1000);
+        Assert.True(Share() > 2 * Picks / 5);
+
+        void Begin(int calls)
+        {
+            foreach (var instance in instances[1..])
+            {
+                for (var i = 0; i < calls; i++)
+                {
+                    instance.Load.Begin();
+                }
+            }
+        }
 
         int Share()
         {

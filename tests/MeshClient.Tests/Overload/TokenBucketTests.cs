@@ -103,6 +103,20 @@ public sealed class TokenBucketTests
         Assert.Equal(5000, taken.Sum());
     }
 
+    [Fact]
+    public void GetStatistics_SomeTakenAndSomeRefused_TellsHowMany()
+    {
+        using var bucket = new TokenBucket(new RateSettings(1, 3), _time);
+        Assert.Equal(3, Drain(bucket));
+        Assert.False(bucket.TryTake(out _));
+        _time.Advance(TimeSpan.FromSeconds(2));
+        Assert.True(bucket.TryTake(out _));
+
+        var told = bucket.GetStatistics();
+
+        Assert.Equal((1, 4, 2), (told.CurrentAvailablePermits, told.TotalSuccessfulLeases, told.TotalFailedLeases));
+    }
+
     private static int Drain(TokenBucket bucket)
     {
         var taken = 0;
