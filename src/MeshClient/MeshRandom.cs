@@ -6,7 +6,8 @@ namespace MeshClient;
 
 /// <summary>
 /// The one source of chance in the mesh: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",
-/// OOPSLA 2014). Not for secrets, nor for what has to be unique.
+/// OOPSLA 2014). Not for secrets. Tells a few things apart, such as an instance from the one that was at its address before; what
+/// has to be unique among many is not to rest on it.
 /// </summary>
 /// <remarks>
 /// Made with a seed it is one sequence, for tests and simulations: each thread draws from it without a lock, and two that draw at

@@ -21,7 +21,7 @@ internal sealed class MeshAuthorizationResultHandler(IAuthorizationMiddlewareRes
     /// </summary>
     public static void AddTo(IServiceCollection services)
     {
-        var before = services.LastOrDefault(one => one.ServiceType == typeof(IAuthorizationMiddlewareResultHandler));
+        var before = ResultHandlerCheck.LastOf(services);
         var ours = ServiceDescriptor.Transient<IAuthorizationMiddlewareResultHandler>(provider => new MeshAuthorizationResultHandler(
             (IAuthorizationMiddlewareResultHandler?)(before?.ImplementationInstance
                 ?? before?.ImplementationFactory?.Invoke(provider)

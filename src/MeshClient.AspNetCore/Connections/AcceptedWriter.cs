@@ -58,7 +58,15 @@ internal sealed class AcceptedWriter(PipeWriter inner, ConnectionContext connect
             BeginWrite_NeedsLock();
         }
 
-        return ObserveAsync(inner.FlushAsync(cancellationToken));
+        try
+        {
+            return ObserveAsync(inner.FlushAsync(cancellationToken));
+        }
+        catch
+        {
+            EndWrite(isWhole: false);
+            throw;
+        }
     }
 
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
@@ -70,10 +78,30 @@ internal sealed class AcceptedWriter(PipeWriter inner, ConnectionContext connect
         }
 
         count.Sent(source.Length);
-        return ObserveAsync(inner.WriteAsync(source, cancellationToken));
+        try
+        {
+            return ObserveAsync(inner.WriteAsync(source, cancellationToken));
+        }
+        catch
+        {
+            EndWrite(isWhole: false);
+            throw;
+        }
     }
 
-    public override void CancelPendingFlush() => inner.CancelPendingFlush();
+    public override void CancelPendingFlush()
+    {
+        lock (_lock)
+        {
+            if (_isClosed && !_isWriting)
+            {
+                // What is sent now is what there was when it was closed, and whoever closed it wants all of it sent.
+                return;
+            }
+        }
+
+        inner.CancelPendingFlush();
+    }
 
     public override void Complete(Exception? exception = null) => _ = CompleteAsync(exception).AsTask();
 
@@ -159,13 +187,12 @@ internal sealed class AcceptedWriter(PipeWriter inner, ConnectionContext connect
         try
         {
             await written.ConfigureAwait(false);
-            if (_isTorn)
+            if (_isTorn || await IsLastFlushCutShortAsync().ConfigureAwait(false))
             {
                 connection.Abort(new ConnectionAbortedException("The app gave up something that was being written."));
                 throw new IOException("What was written last was given up, so the connection has no end in order.");
             }
 
-            await inner.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             await turns.ShutdownAsync(tls, CancellationToken.None).ConfigureAwait(false);
             ended.SetResult();
         }
@@ -175,6 +202,13 @@ internal sealed class AcceptedWriter(PipeWriter inner, ConnectionContext connect
             // Nobody has to look at it.
             _ = ended.Task.Exception;
         }
+    }
+
+    // By a CancelPendingFlush from before it was closed, which holds for the next flush, or because nobody reads the pipe below.
+    private async ValueTask<bool> IsLastFlushCutShortAsync()
+    {
+        var last = await inner.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        return last.IsCanceled || last.IsCompleted;
     }
 
     private ValueTask<FlushResult> ObserveAsync(ValueTask<FlushResult> write)

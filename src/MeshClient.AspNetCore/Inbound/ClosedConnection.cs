@@ -14,7 +14,7 @@ internal static class ClosedConnection
 
     /// <summary>Waits for the end of a connection, and no longer than <see cref="Grace"/> once it is closed and has no request.</summary>
     /// <param name="serving">What serves it.</param>
-    /// <param name="isIdle">Whether it has no request that is being served.</param>
+    /// <param name="isIdle">Whether it has no request that is being served or waits to be decided on.</param>
     /// <param name="time">The clock.</param>
     /// <param name="closed">Fires when it is closed.</param>
     /// <returns>Whether it has ended.</returns>

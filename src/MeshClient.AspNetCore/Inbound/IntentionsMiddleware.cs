@@ -72,9 +72,20 @@ internal sealed class IntentionsMiddleware(
     private async Task WithPassportsAsync(
         HttpContext context, InboundRequest request, MeshPeer peer, PassportSet wanted, RequestDelegate next)
     {
-        await passports.VerifyAsync(context, wanted).ConfigureAwait(false);
-        // Again from the start, for the intentions may have changed meanwhile. Each time one provider more is known at least.
-        await WithPeer(context, request, peer, next).ConfigureAwait(false);
+        Task decided;
+        request.Origin.Hold();
+        try
+        {
+            await passports.VerifyAsync(context, wanted).ConfigureAwait(false);
+            // Again from the start, for the intentions may have changed meanwhile. Each time one provider more is known at least.
+            decided = WithPeer(context, request, peer, next);
+        }
+        finally
+        {
+            request.Origin.Release();
+        }
+
+        await decided.ConfigureAwait(false);
     }
 
     private Task RefuseAsync(HttpContext context, InboundRequest request, InboundVerdict verdict)

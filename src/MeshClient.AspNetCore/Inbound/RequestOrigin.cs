@@ -22,20 +22,39 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
     private readonly Lock _lock = new();
     private RunningRequest[] _running = [];
     private int _count;
+    private int _undecided;
 
     public MeshPeer? Peer => peer;
 
     public EndpointGuard Guard => guard;
 
-    /// <summary>Whether no request is being served.</summary>
+    /// <summary>Whether no request is being served, nor waits to be decided on.</summary>
     public bool IsIdle
     {
         get
         {
             lock (_lock)
             {
-                return _count == 0;
+                return _count == 0 && _undecided == 0;
             }
+        }
+    }
+
+    /// <summary>A request waits to be decided on.</summary>
+    public void Hold()
+    {
+        lock (_lock)
+        {
+            _undecided++;
+        }
+    }
+
+    /// <summary>It does not any more.</summary>
+    public void Release()
+    {
+        lock (_lock)
+        {
+            _undecided--;
         }
     }
 

@@ -39,9 +39,6 @@ internal sealed class InboundIntentions(
     /// <summary>How long ago the control plane last confirmed them; null while there are none.</summary>
     public TimeSpan? Age => _watch?.Age;
 
-    /// <summary>What decides about callers of this trust domain; null until the first intentions have arrived.</summary>
-    public IntentionEvaluator? Evaluator => _inForce?.Evaluator;
-
     /// <summary>What decides about a peer; null until the first intentions have arrived.</summary>
     public IntentionEvaluator? EvaluatorFor(MeshPeer peer) => _inForce?.EvaluatorFor(peer);
 

@@ -51,7 +51,7 @@ internal sealed class IntentionsInForce
     private IntentionEvaluator Name(MeshPeer peer) => Compile(
         Snapshot with
         {
-            Intentions = [.. Snapshot.Intentions.Select(one => IdOf(one) == peer.Id ? one with { Source = peer.Source } : one)],
+            Intentions = [.. Snapshot.Intentions.Select(one => IdOf(one) == peer.Id ? one with { Source = peer.Source, WrittenSource = one.Source } : one)],
         },
         DefaultAction);
 

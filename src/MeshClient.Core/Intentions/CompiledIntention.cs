@@ -13,7 +13,7 @@ internal sealed class CompiledIntention
     public CompiledIntention(Intention intention, IntentionVerdict defaultVerdict, bool looseDenials)
     {
         Rule = intention;
-        Name = $"{intention.Source} => {intention.Destination}";
+        Name = $"{intention.WrittenSource ?? intention.Source} => {intention.Destination}";
         _jwt = CompiledRequirement.Of(intention.Jwt);
         _withoutToken = Deny($"Intention {Name} asks for {_jwt}, and the request does not carry it, so it is denied.");
         if (IsTooLarge(intention))

@@ -25,6 +25,9 @@ public sealed record Intention
     /// <summary>The calling service's exact name, or <see cref="Wildcard"/>. Compared with case.</summary>
     public required string Source { get; init; }
 
+    /// <summary>What texts say for <see cref="Source"/>, where that stands for something else; null: it does not.</summary>
+    internal string? WrittenSource { get; init; }
+
     /// <summary>
     /// The called service's name, or <see cref="Wildcard"/>. Compared without case: registries keep one service under all
     /// spellings of its name.

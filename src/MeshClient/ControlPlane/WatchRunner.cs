@@ -16,7 +16,9 @@ internal sealed class WatchRunner(TimeProvider time, MeshRandom random, ILogger<
     /// <param name="kind">What is watched.</param>
     /// <param name="subject">Whose; may be empty.</param>
     /// <param name="read">One read of the source.</param>
-    /// <param name="changed">Called with each new value, before <see cref="Watch{T}.FirstAsync"/> returns it. Must not throw.</param>
+    /// <param name="changed">Called with each new value, before <see cref="Watch{T}.FirstAsync"/> returns it. By throwing it says that it has not taken the
+    /// value in: the one before stays in force, and the read counts as failed. The value is not disposed then, since the source may
+    /// still hold it, as <see cref="Identity.SigningLeafSource"/> does.</param>
     public Watch<T> Start<T>(
         string kind, string subject, Func<ulong, CancellationToken, Task<Watched<T>>> read, Action<T> changed)
         where T : class

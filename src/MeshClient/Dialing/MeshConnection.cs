@@ -29,7 +29,8 @@ public abstract class MeshConnection : Stream
 
     /// <summary>
     /// Cancelled when the connection is to be ended, because a certificate it was made with, this process's or the instance's, ends
-    /// soon: at 90 to 95 % of its life, or, where the root that vouched for the instance is trusted no longer, within
+    /// soon: at 90 to 95 % of its life; where it was made after 90 % of it, within half of what was left then, but not before 1 s; or,
+    /// where the root that vouched for the instance is trusted no longer, within
     /// <see cref="Configuration.MeshOptions.RotationSpread"/>. Everything goes on until the connection is broken off
     /// <see cref="Configuration.MeshIdentityOptions.ExpiryGrace"/> after that certificate's end. Whoever ends it before, where its
     /// protocol allows that, and opens another one, loses nothing. Never cancelled when the connection ends otherwise, nor for one

@@ -9,7 +9,8 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, TrustBundle> _bundles = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Watch<TrustBundle>> _watches = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Exception> _failures = new(StringComparer.Ordinal);
+    private readonly List<Watch<TrustBundle>> _watches = [];
     private readonly HashSet<string> _untried = [.. domains.Select(static domain => domain.Name)];
     private Action? _changed;
 
@@ -49,8 +50,8 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
         {
             foreach (var domain in domains)
             {
-                _watches.Add(domain.Name, watches.Start(
-                    "trust-bundle", domain.Name, (index, token) => ReadAsync(domain, index, token), bundle => Take(domain.Name, bundle)));
+                _watches.Add(watches.Start(
+                    "trust-bundle", domain.Name, (index, token) => ReadAsync(domain, index, token), bundle => Take(domain.Name, bundle, null)));
             }
         }
     }
@@ -63,7 +64,7 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
     {
         lock (_lock)
         {
-            return _watches.GetValueOrDefault(trustDomain)?.LastFailure;
+            return _failures.GetValueOrDefault(trustDomain);
         }
     }
 
@@ -72,7 +73,7 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
         List<Watch<TrustBundle>> watches;
         lock (_lock)
         {
-            watches = [.. _watches.Values];
+            watches = [.. _watches];
         }
 
         foreach (var watch in watches)
@@ -92,14 +93,14 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
         {
             return await domain.Roots.ReadTrustBundleAsync(index, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            Take(domain.Name, null);
+            Take(domain.Name, null, e);
             throw;
         }
     }
 
-    private void Take(string trustDomain, TrustBundle? bundle)
+    private void Take(string trustDomain, TrustBundle? bundle, Exception? failure)
     {
         bool isNews;
         lock (_lock)
@@ -108,6 +109,16 @@ internal sealed class ForeignBundles(IReadOnlyList<ForeignTrustDomain> domains) 
             if (bundle is not null)
             {
                 _bundles[trustDomain] = bundle;
+            }
+
+            // Before anybody is told of it: from then on there is somebody to ask why.
+            if (failure is not null)
+            {
+                _failures[trustDomain] = failure;
+            }
+            else
+            {
+                _failures.Remove(trustDomain);
             }
         }
 

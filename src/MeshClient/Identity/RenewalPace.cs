@@ -10,7 +10,10 @@ namespace MeshClient.Identity;
 /// </summary>
 internal sealed class RenewalPace
 {
-    /// <summary>1 s: certificates that live for a few seconds, as in trials, are not held up by it.</summary>
+    /// <summary>
+    /// 1 s: certificates that live for 2 s or longer, as in trials, are not held up by it. Those that live shorter are, and end before
+    /// they are renewed: to keep up with them would be to ask without an end.
+    /// </summary>
     public static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
 
     /// <summary>1 min: a signer that has been put right is noticed in time, and one request a minute is no load.</summary>

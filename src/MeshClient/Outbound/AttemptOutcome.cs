@@ -93,6 +93,9 @@ internal enum AttemptVerdict : byte
     /// <summary>Nothing about the instance: the app's own request broke, see <see cref="AppFailure"/>.</summary>
     AppFailed,
 
-    /// <summary>Nothing about the instance: the caller gave up, another attempt won, or this process refused.</summary>
+    /// <summary>
+    /// Nothing about the instance: the caller gave up, the deadline passed while the answer was being read, another attempt won, or
+    /// this process refused.
+    /// </summary>
     NotTelling,
 }

@@ -38,9 +38,7 @@ internal static class OutcomeClassifier
     /// <param name="attempt">The attempt, with what was thought of it at the head.</param>
     /// <param name="time">The clock.</param>
     public static AttemptOutcome AtEnd(OutboundAttempt attempt, TimeProvider time) =>
-        // What has been read cannot be taken back from the reader: not to be repeated.
-        attempt.BodyFailure is not null
-            ? new((attempt.AppFailure = AppFailure.Of(attempt)) is null ? AttemptVerdict.InstanceFailure : AttemptVerdict.AppFailed)
+        attempt.BodyFailure is { } failure ? OfBody(attempt, failure)
         : attempt.Outcome.IsFinal ? attempt.Outcome
         : attempt.Response is { } response && OfGrpc(attempt, response, response.TrailingHeaders, time) is { } outcome
             // The head of the answer has been handed on, and with it the chance to repeat.
@@ -69,6 +67,14 @@ internal static class OutcomeClassifier
             : AttemptVerdict.InstanceFailure;
         return new(verdict) { MayDoBetterElsewhere = true };
     }
+
+    // What has been read cannot be taken back from the reader: not to be repeated.
+    private static AttemptOutcome OfBody(OutboundAttempt attempt, Exception failure) =>
+        (attempt.AppFailure = AppFailure.Of(attempt)) is not null ? new(AttemptVerdict.AppFailed)
+        : failure is not OperationCanceledException ? new(AttemptVerdict.InstanceFailure)
+        // Cut off from this side: an instance that stalls after a good head has neither failed nor done well.
+        : attempt.Outcome is { IsFinal: true, IsSuccess: false } ? attempt.Outcome
+        : new(AttemptVerdict.NotTelling);
 
     private static AttemptOutcome OfError(OutboundAttempt attempt, HttpResponseMessage response, TimeProvider time)
     {

@@ -12,6 +12,7 @@ internal sealed class TrackedContent : HttpContent
     private readonly HttpContent _inner;
     private readonly OutboundPipeline _pipeline;
     private readonly OutboundAttempt _attempt;
+    private ReadLimit? _limit;
     private bool _ended;
     private bool _givenUp;
     private bool _isOpened;
@@ -50,30 +51,34 @@ internal sealed class TrackedContent : HttpContent
         // Looked at first, since nearly every answer is read to the end and disposed afterwards.
         if (!Volatile.Read(ref _ended) && !Interlocked.Exchange(ref _ended, true))
         {
+            // Before the timer it is linked to serves another attempt.
+            _limit?.Dispose();
             _pipeline.BodyEnded(_attempt, Volatile.Read(ref _givenUp) ? null : failure);
         }
     }
 
-    /// <summary>What a read is cancelled by: its reader, and the deadline the answer is limited by, if there is one.</summary>
-    /// <returns>What has to be disposed after the read; null: nothing.</returns>
-    public CancellationTokenSource? Limit(CancellationToken reader, out CancellationToken limited)
+    /// <summary>What a read is to be cancelled by: its reader, and the deadline the answer is limited by, if there is one.</summary>
+    public CancellationToken Limit(CancellationToken reader)
     {
-        // Gone from when the body has come to its end.
+        // The timer is gone when the body has come to its end.
         if (_attempt is not { IsBodyLimited: true, Timer: { } timer })
         {
-            limited = reader;
-            return null;
+            return reader;
         }
 
         if (!reader.CanBeCanceled)
         {
-            limited = timer.Token;
-            return null;
+            return timer.Token;
         }
 
-        var both = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, reader);
-        limited = both.Token;
-        return both;
+        // Mostly each read has the same token.
+        if (_limit?.Reader != reader)
+        {
+            _limit?.Dispose();
+            _limit = new ReadLimit(timer.Token, reader);
+        }
+
+        return _limit.Token;
     }
 
     /// <summary>A read has failed.</summary>
@@ -84,24 +89,20 @@ internal sealed class TrackedContent : HttpContent
     {
         if (reader.IsCancellationRequested)
         {
-            // A reader that gives up is not the instance's failure.
-            End(null);
+            // A reader that gives up is not the instance's failure. Where there is a deadline it is no success either, because the
+            // reader's token and the deadline mostly go off together.
+            End(_attempt.IsBodyLimited ? failure as OperationCanceledException : null);
             return;
         }
 
-        if (failure is OperationCanceledException && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true })
-        {
-            // Nor is an answer that goes on for longer than its caller has time; or the app has cancelled what it is still sending.
-            End(null);
-            if (!_attempt.Call.Cancellation.IsCancellationRequested)
-            {
-                throw CallFailure.Unread(_attempt, failure);
-            }
-
-            return;
-        }
-
+        // Or the app has cancelled what it is still sending. Asked first, since the timer goes with the end.
+        var isLate = failure is OperationCanceledException
+            && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call.Cancellation.IsCancellationRequested: false };
         End(failure);
+        if (isLate)
+        {
+            throw CallFailure.Unread(_attempt, failure);
+        }
     }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
@@ -115,7 +116,7 @@ internal sealed class TrackedContent : HttpContent
         }
 
         var destination = new WatchedDestination(stream);
-        var both = Limit(cancellationToken, out var limited);
+        var limited = Limit(cancellationToken);
         Task copying;
         try
         {
@@ -127,9 +128,9 @@ internal sealed class TrackedContent : HttpContent
         }
 
         // A short answer has mostly come as a whole with its head, and then there is nothing to wait for.
-        if (both is not null || !copying.IsCompletedSuccessfully)
+        if (!copying.IsCompletedSuccessfully)
         {
-            return WatchAsync(copying, destination, both, cancellationToken);
+            return WatchAsync(copying, destination, cancellationToken);
         }
 
         End(null);
@@ -200,9 +201,8 @@ internal sealed class TrackedContent : HttpContent
         await source.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task WatchAsync(Task copying, WatchedDestination destination, CancellationTokenSource? both, CancellationToken reader)
+    private async Task WatchAsync(Task copying, WatchedDestination destination, CancellationToken reader)
     {
-        using var limit = both;
         try
         {
             await copying.ConfigureAwait(false);
@@ -227,4 +227,16 @@ internal sealed class TrackedContent : HttpContent
     // Read as text where it is one: to parse it, for every answer, takes memory.
     private static bool IsEmpty(HttpContentHeaders headers) =>
         headers.NonValidated.TryGetValues("Content-Length", out var values) ? values.ToString() == "0" : headers.ContentLength == 0;
+
+    // Apart, because few answers are read under a deadline and by a reader that has a token.
+    private sealed class ReadLimit(CancellationToken deadline, CancellationToken reader) : IDisposable
+    {
+        private readonly CancellationTokenSource _either = CancellationTokenSource.CreateLinkedTokenSource(deadline, reader);
+
+        public CancellationToken Reader => reader;
+
+        public CancellationToken Token => _either.Token;
+
+        public void Dispose() => _either.Dispose();
+    }
 }

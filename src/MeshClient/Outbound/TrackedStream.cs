@@ -24,10 +24,9 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        using var both = content.Limit(cancellationToken, out var limited);
         try
         {
-            return Seen(await Inner.ReadAsync(buffer, limited).ConfigureAwait(false), buffer.Length);
+            return Seen(await Inner.ReadAsync(buffer, content.Limit(cancellationToken)).ConfigureAwait(false), buffer.Length);
         }
         catch (Exception e)
         {

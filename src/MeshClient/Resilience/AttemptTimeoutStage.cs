@@ -7,7 +7,8 @@ namespace MeshClient.Resilience;
 /// <summary>
 /// Cancels an attempt that takes too long to answer: after the attempt's own limit or what is left of the call's time,
 /// whichever is less. Streaming is not limited by these: time begins to count when the request has been sent, and ends with the head
-/// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use.
+/// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use; what
+/// is read synchronously is not limited by it either, since such a read cannot be cancelled.
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
@@ -83,8 +84,9 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
 
     private bool TryLimitBody(OutboundAttempt attempt, bool isSending)
     {
-        // What goes both ways from here on is no answer.
-        if (attempt is not { Timer: { } timer, Response: { StatusCode: not HttpStatusCode.SwitchingProtocols, Content: not DialedContent } })
+        // What goes both ways from here on is no answer; by HTTP/2 a WebSocket too is opened by CONNECT (RFC 8441).
+        if (attempt.Request.Method == HttpMethod.Connect
+            || attempt is not { Timer: { } timer, Response: { StatusCode: not HttpStatusCode.SwitchingProtocols, Content: not DialedContent } })
         {
             return false;
         }

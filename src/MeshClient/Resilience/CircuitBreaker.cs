@@ -22,6 +22,7 @@ internal sealed class CircuitBreaker
     private readonly CircuitBreakerManualControl _control = new();
     private readonly CircuitBreakerStateProvider _states = new();
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
+    private readonly Lock _isolating = new();
     private volatile bool _isIsolated;
 
     /// <param name="service">Whose calls.</param>
@@ -37,11 +38,14 @@ internal sealed class CircuitBreaker
             ShouldHandle = arguments => ValueTask.FromResult(_isConfigured && IsFailure(arguments.Outcome, arguments.Context)),
             ManualControl = _control,
             StateProvider = _states,
-            OnOpened = arguments => Tell(arguments.IsManual ? MeshCircuitState.Isolated : MeshCircuitState.Open),
+            OnOpened = arguments =>
+            {
+                FollowState();
+                return Tell(arguments.IsManual ? MeshCircuitState.Isolated : MeshCircuitState.Open);
+            },
             OnClosed = _ =>
             {
-                // In the order of the changes themselves: whoever isolates it again from what follows is not to be undone.
-                _isIsolated = false;
+                FollowState();
                 return Tell(MeshCircuitState.Closed);
             },
             OnHalfOpened = _ => Tell(MeshCircuitState.HalfOpen),
@@ -78,9 +82,15 @@ internal sealed class CircuitBreaker
 
     public async Task IsolateAsync(CancellationToken cancellationToken)
     {
-        // First, so that no call slips by between the two.
-        _isIsolated = true;
-        await _control.IsolateAsync(cancellationToken).ConfigureAwait(false);
+        Task isolating;
+        lock (_isolating)
+        {
+            // First, so that no call slips by between the two.
+            _isIsolated = true;
+            isolating = _control.IsolateAsync(cancellationToken);
+        }
+
+        await isolating.ConfigureAwait(false);
     }
 
     public Task CloseAsync(CancellationToken cancellationToken) => _control.CloseAsync(cancellationToken);
@@ -98,6 +108,16 @@ internal sealed class CircuitBreaker
         var head = new TaskCompletionSource<OutboundAttempt>(TaskCreationOptions.RunContinuationsAsynchronously);
         _ = TellHeadAsync(new Execution(call, attemptsAsync, head));
         return new ValueTask<OutboundAttempt>(head.Task);
+    }
+
+    // By what is so now: Polly tells of a change as soon as the listeners are done with those before, and by then it may have been
+    // isolated again.
+    private void FollowState()
+    {
+        lock (_isolating)
+        {
+            _isIsolated = _states.CircuitState == CircuitState.Isolated;
+        }
     }
 
     // Returns when the call is judged, which for one whose status comes last is at its end.

@@ -10,9 +10,6 @@ namespace MeshClient.Resilience;
 /// </remarks>
 internal static class RetryBackoff
 {
-    // 2^10 of the least base is more than any cap.
-    private const int MostDoublings = 10;
-
     /// <summary>Works it out.</summary>
     /// <param name="retry">0 for the first retry.</param>
     /// <param name="baseDelay">The bound of the first; not negative.</param>
@@ -22,7 +19,8 @@ internal static class RetryBackoff
     /// <param name="random">0 up to, but not, 1.</param>
     public static TimeSpan Of(int retry, TimeSpan baseDelay, TimeSpan maxDelay, TimeSpan pause, TimeSpan? left, double random)
     {
-        var most = Math.Min(baseDelay.TotalMilliseconds * (1 << Math.Min(retry, MostDoublings)), maxDelay.TotalMilliseconds);
+        // Doubled beyond all bounds it becomes infinite, and the cap is less.
+        var most = Math.Min(Math.ScaleB(baseDelay.TotalMilliseconds, retry), maxDelay.TotalMilliseconds);
         if (left is { } time)
         {
             most = Math.Min(most, Math.Max(0, (time - pause).TotalMilliseconds));

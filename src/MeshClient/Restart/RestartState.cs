@@ -329,7 +329,7 @@ internal sealed partial class RestartState : IDisposable
     [LoggerMessage(42, LogLevel.Error, "State file {Path} is refused: {Problem}. The app starts as if there were none.")]
     private static partial void LogRefused(ILogger logger, string path, string problem);
 
-    [LoggerMessage(43, LogLevel.Error, "State file {Path} is of trust domain {Before}, but the control plane is of {Now}: what it says is not gone by any more.")]
+    [LoggerMessage(43, LogLevel.Error, "State file {Path} is of trust domain {Before}, but this process is of {Now}: what it says is not gone by any more.")]
     private static partial void LogOtherTrustDomain(ILogger logger, string path, string before, string now);
 
     [LoggerMessage(44, LogLevel.Warning, "State file {Path} cannot be written; trying goes on. {Problem}")]

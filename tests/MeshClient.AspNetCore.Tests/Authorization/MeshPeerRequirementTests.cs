@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace MeshClient.AspNetCore.Tests.Authorization;
 
@@ -104,11 +105,32 @@ public sealed class MeshPeerRequirementTests
         Assert.Contains(typeof(Teapot).FullName!, Assert.Single(host.Logs.Of(115)).Text, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_HandlersThatAspNetDoesNotGet_AreNoReplacement(bool isRemoved)
+    {
+        await using var host = await StartAsync(
+            useAuthorization: false,
+            build: services =>
+            {
+                if (isRemoved)
+                {
+                    services.RemoveAll<IAuthorizationMiddlewareResultHandler>();
+                }
+
+                services.AddKeyedSingleton<IAuthorizationMiddlewareResultHandler, Teapot>("other");
+            });
+
+        Assert.Empty(host.Logs.Of(115));
+    }
+
     [Fact]
     public async Task Policy_WithAHandlerTheAppAddedBefore_GoesOnToIt()
     {
         var services = new ServiceCollection();
         services.AddSingleton<IAuthorizationMiddlewareResultHandler, Teapot>();
+        services.AddKeyedSingleton<IAuthorizationMiddlewareResultHandler, Never>("other");
         services.AddLogging();
         services.AddMeshInbound();
         services.AddSingleton<Microsoft.Extensions.Hosting.IHostEnvironment>(new Microsoft.Extensions.Hosting.Internal.HostingEnvironment());
@@ -157,6 +179,13 @@ public sealed class MeshPeerRequirementTests
             build?.Invoke(builder.Services);
         },
         controlPlane: EndpointRuleTests.OpenPlane());
+
+    private sealed class Never : IAuthorizationMiddlewareResultHandler
+    {
+        public Task HandleAsync(
+            RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult) =>
+            throw new InvalidOperationException("Nobody asks for it by its key.");
+    }
 
     private sealed class Teapot : IAuthorizationMiddlewareResultHandler
     {

@@ -4,6 +4,7 @@ using System.Net.Security;
 using MeshClient.AspNetCore.Connections;
 using MeshClient.AspNetCore.Intentions;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -134,15 +135,64 @@ public sealed class AcceptedWriterTests
         var second = new TaskCompletionSource<Exception>();
         await using var host = await StartAsync(async connection =>
         {
-            var write = connection.Transport.Output.WriteAsync(Some, Token).AsTask();
+            var write = connection.Transport.Output.WriteAsync(Much, Token).AsTask();
             second.SetResult((await Record.ExceptionAsync(() => connection.Transport.Output.WriteAsync(new byte[1], Token).AsTask()))!);
             await write;
         });
         await using var caller = await RawCaller.ConnectAsync(host, "web");
 
         Assert.IsType<InvalidOperationException>(await second.Task.Bounded());
+        Assert.Equal(Much, await ReadToEndAsync(caller));
+        await ClosedAsync(host);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Leave_LastFlushIsCancelled_IsBrokenOffAndLooksLikeNoEndInOrder()
+    {
+        await using var host = await StartAsync(connection =>
+        {
+            connection.Transport.Output.GetSpan(1000)[..1000].Fill(1);
+            connection.Transport.Output.Advance(1000);
+            connection.Transport.Output.CancelPendingFlush();
+            return Task.CompletedTask;
+        });
+        await using var caller = await RawCaller.ConnectAsync(host, "web");
+
+        await Assert.ThrowsAsync<IOException>(() => caller.CopyToAsync(Stream.Null, Token).Bounded());
+        await ClosedAsync(host);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task CancelPendingFlush_AfterComplete_CutsNothingShort()
+    {
+        await using var host = await StartAsync(async connection =>
+        {
+            Some.CopyTo(connection.Transport.Output.GetSpan(Some.Length));
+            connection.Transport.Output.Advance(Some.Length);
+            var completed = connection.Transport.Output.CompleteAsync();
+            connection.Transport.Output.CancelPendingFlush();
+            await completed;
+        });
+        await using var caller = await RawCaller.ConnectAsync(host, "web");
+
         Assert.Equal(Some, await ReadToEndAsync(caller));
         await ClosedAsync(host);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Write_PipeBelowThrowsAtOnce_IsOverAndLeavesNoEndInOrder()
+    {
+        await using var connection = new DefaultConnectionContext();
+        await using var tls = new SslStream(new MemoryStream());
+        var below = new Pipe().Writer;
+        await below.CompleteAsync();
+        var writer = new AcceptedWriter(below, connection, tls, new TlsTurns(), new SourceCount("web"));
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => writer.WriteAsync(new byte[1], Token).AsTask());
+        var second = await Assert.ThrowsAsync<InvalidOperationException>(() => writer.FlushAsync(Token).AsTask());
+        Assert.Contains("was given up", second.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<IOException>(() => writer.EndAsync().Bounded());
+        await Eventually.HoldsAsync(() => connection.ConnectionClosed.IsCancellationRequested);
     }
 
     private static byte[] MakeBytes(int size)
@@ -157,7 +207,7 @@ public sealed class AcceptedWriterTests
         var host = await InboundTestHost.StartAsync(build: builder => builder.WebHost.ConfigureKestrel(
             kestrel => kestrel.Listen(IPAddress.Loopback, 0, listener => listener.UseMesh().Run(serve))));
         host.ControlPlane.Allow("web", "orders");
-        await Eventually.HoldsAsync(() => host.Services.GetRequiredService<InboundIntentions>().Evaluator?.EvaluateConnection("web").IsAllowed == true);
+        await Eventually.HoldsAsync(() => host.Services.GetRequiredService<InboundIntentions>().InForce?.Evaluator.EvaluateConnection("web").IsAllowed == true);
         return host;
     }
 

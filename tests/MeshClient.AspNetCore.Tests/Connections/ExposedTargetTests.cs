@@ -136,7 +136,7 @@ public sealed class ExposedTargetTests
         var host = await InboundTestHost.StartAsync(build: builder => builder.Services.AddMeshExpose($"127.0.0.1:{port}", configure));
         host.ControlPlane.Allow("web", "orders");
         await Eventually.HoldsAsync(() =>
-            host.Services.GetRequiredService<InboundIntentions>().Evaluator?.EvaluateConnection("web").IsAllowed == true);
+            host.Services.GetRequiredService<InboundIntentions>().InForce?.Evaluator.EvaluateConnection("web").IsAllowed == true);
         return host;
     }
 

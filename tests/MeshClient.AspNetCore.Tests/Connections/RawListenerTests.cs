@@ -369,7 +369,7 @@ public sealed class RawListenerTests
     private static Task PermittedAsync(InboundTestHost host, string source = "web") => Eventually.HoldsAsync(() => IsPermitted(host, source));
 
     private static bool IsPermitted(InboundTestHost host, string source) =>
-        host.Services.GetRequiredService<InboundIntentions>().Evaluator?.EvaluateConnection(source).IsAllowed == true;
+        host.Services.GetRequiredService<InboundIntentions>().InForce?.Evaluator.EvaluateConnection(source).IsAllowed == true;
 
     private static async Task<string> ReadTextAsync(Stream stream, int length)
     {

@@ -62,6 +62,20 @@ public sealed class ForeignCallerTests
         Assert.Equal(isAllowed ? 200 : 403, (int)answer.StatusCode);
     }
 
+    [Fact]
+    public async Task Evaluator_IntentionNamesTheIdOfACallerOfThisDomain_IsShownAsItWasWritten()
+    {
+        using var plane = new InMemoryControlPlane();
+        var web = SpiffeId.ForService(plane.Authority.Bundle.TrustDomain, "dc1", InboundTestHost.Web).ToString();
+        plane.SetIntentions(InboundTestHost.Orders, IntentionAction.Allow, Allow(web) with { Action = IntentionAction.Deny }, Allow("web"));
+        await using var host = await InboundTestHost.StartAsync(controlPlane: plane);
+
+        var verdict = Decide(host.Services.GetRequiredService<InboundIntentions>(), web, isForeign: false);
+
+        Assert.False(verdict.IsAllowed);
+        Assert.Contains($"{web} => orders", verdict.Reason, StringComparison.Ordinal);
+    }
+
     private static IntentionVerdict Decide(InboundIntentions intentions, string id, bool isForeign)
     {
         var spiffe = SpiffeId.Parse(id);

@@ -1,11 +1,13 @@
 using System.Net;
 using MeshClient.AspNetCore.Configuration;
+using MeshClient.AspNetCore.Inbound;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -20,6 +22,8 @@ public sealed class PassportTests
     private static readonly SignedTokens Provider = new();
     private static readonly SignedTokens Impostor = new();
     private int _asked;
+    private RequestOrigin? _origin;
+    private bool _wasIdle;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -199,6 +203,19 @@ public sealed class PassportTests
         });
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Request_WhileItsTokenIsVerified_KeepsItsConnectionFromBeingTakenForIdle(bool isGood)
+    {
+        await using var host = await StartAsync(Ask("okta"));
+
+        Assert.Equal(isGood ? 200 : 403, await StatusAsync(host, (isGood ? Provider : Impostor).Sign(new { sub = "alice" })));
+
+        Assert.False(_wasIdle);
+        await Eventually.HoldsAsync(() => _origin!.IsIdle);
+    }
+
     private static Intention Other() => new() { Id = "other", Source = "other", Destination = "orders", Action = IntentionAction.Allow };
 
     private static Intention Ask(string provider, params (string Path, string Value)[] claims) => new()
@@ -252,7 +269,12 @@ public sealed class PassportTests
                 .AddScheme<SignedTokenOptions, SignedTokenHandler>("okta", options =>
                 {
                     options.Tokens = Provider;
-                    options.OnAsked = () => Interlocked.Increment(ref _asked);
+                    options.OnAsked = context =>
+                    {
+                        Interlocked.Increment(ref _asked);
+                        _origin = context.Features.GetRequiredFeature<RequestOrigin>();
+                        _wasIdle = _origin.IsIdle;
+                    };
                     options.Failure = failure;
                 }),
             controlPlane: plane);

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -50,8 +51,8 @@ internal sealed class SignedTokenOptions : AuthenticationSchemeOptions
 {
     public SignedTokens Tokens { get; set; } = null!;
 
-    /// <summary>Counts how often it was asked.</summary>
-    public Action? OnAsked { get; set; }
+    /// <summary>Is told of each request it is asked about.</summary>
+    public Action<HttpContext>? OnAsked { get; set; }
 
     /// <summary>Thrown in place of an answer.</summary>
     public Exception? Failure { get; set; }
@@ -63,7 +64,7 @@ internal sealed class SignedTokenHandler(IOptionsMonitor<SignedTokenOptions> opt
 {
     protected override Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        Options.OnAsked?.Invoke();
+        Options.OnAsked?.Invoke(Context);
         if (Options.Failure is { } failure)
         {
             throw failure;

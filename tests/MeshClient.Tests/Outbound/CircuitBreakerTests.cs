@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using MeshClient.Configuration;
 using MeshClient.Outbound;
@@ -327,6 +328,40 @@ public sealed class CircuitBreakerTests
         Assert.Equal(MeshCircuitState.Isolated, Breakers(env).StateOf("orders"));
         var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
         Assert.Equal((MeshFailureReason.CircuitOpen, 0), (refused.Reason, peer.Requests));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task IsolateAsync_AgainWhileAListenerIsSlow_NoCallIsLetThrough()
+    {
+        await using var env = new MeshTestEnvironment();
+        var peer = await env.StartAsync("orders", _ => Task.CompletedTask);
+        using var release = new ManualResetEventSlim();
+        var heard = new ConcurrentQueue<MeshCircuitState>();
+        Breakers(env).StateChanged += (_, change) =>
+        {
+            heard.Enqueue(change.State);
+            release.Wait(Token);
+        };
+        // The changes are made at once, and told of one after the other.
+        Task[] changes = [Breakers(env).IsolateAsync("orders", Token), Breakers(env).CloseAsync("orders", Token), Breakers(env).IsolateAsync("orders", Token)];
+        await AssertRefusedAsync();
+
+        release.Set();
+        await Task.WhenAll(changes).BoundedAsync();
+        await Eventually.HoldsAsync(() => heard.Count == 3);
+        Assert.Equal([MeshCircuitState.Isolated, MeshCircuitState.Closed, MeshCircuitState.Isolated], heard);
+        await AssertRefusedAsync();
+
+        await Breakers(env).CloseAsync("orders", Token);
+        using var answer = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal(1, peer.Requests);
+
+        async Task AssertRefusedAsync()
+        {
+            Assert.Equal(MeshCircuitState.Isolated, Breakers(env).StateOf("orders"));
+            var refused = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            Assert.Equal((MeshFailureReason.CircuitOpen, 0), (refused.Reason, peer.Requests));
+        }
     }
 
     [Theory(Timeout = Eventually.TestLimit)]

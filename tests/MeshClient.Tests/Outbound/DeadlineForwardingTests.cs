@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
+using MeshClient.Health;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
@@ -99,6 +101,55 @@ public sealed class DeadlineForwardingTests
 
         await Eventually.HoldsAsync(() => aborted == 1 && env.State("orders").InFlight == 0);
         Assert.False(env.Instance("orders", peer.Port).IsSuspect);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("the deadline", true)]
+    [InlineData("the reader", true)]
+    [InlineData("the reader without a deadline", false)]
+    public async Task ReadAsync_AnswerStalls_TellsNothingOfTheInstance(string cutOffBy, bool isEjected)
+    {
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
+        var peer = await env.StartAsync("orders", async context =>
+        {
+            await context.Response.Body.FlushAsync();
+            if (context.Request.Path == "/stalls")
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            }
+        });
+        await env.Client().GetStringAsync("http://orders/", Token);
+        var instance = env.Instance("orders", peer.Port);
+        using var deadline = cutOffBy == "the reader without a deadline" ? null : MeshDeadline.Begin(TimeSpan.FromSeconds(3), time);
+        using var answer = await env.Client().GetAsync("http://orders/stalls", HttpCompletionOption.ResponseHeadersRead, Token);
+        using var stream = await answer.Content.ReadAsStreamAsync(Token);
+        // The only one is never ejected.
+        env.List("orders", RawPeer.ClosedPort());
+        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 2);
+        for (var i = 1; i < MeshDefaults.ConsecutiveFailures; i++)
+        {
+            instance.Ejection.Failed(Admission.Ordinary, time.GetTimestamp());
+        }
+
+        using var reader = new CancellationTokenSource();
+        var reading = stream.ReadAsync(new byte[1], reader.Token).AsTask();
+        if (cutOffBy == "the deadline")
+        {
+            time.Advance(TimeSpan.FromSeconds(3));
+            await Assert.ThrowsAsync<MeshCallException>(() => reading.BoundedAsync());
+        }
+        else
+        {
+            await reader.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading.BoundedAsync());
+        }
+
+        await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0);
+        Assert.False(instance.Ejection.IsEjected);
+        instance.Ejection.Failed(Admission.Ordinary, time.GetTimestamp());
+        // A success in between would have begun the run of failures anew.
+        Assert.Equal(isEjected, instance.Ejection.IsEjected);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

@@ -230,6 +230,29 @@ public sealed class OutcomeClassifierTests
         Assert.Equal(AttemptVerdict.Success, attempt.HeadVerdict);
     }
 
+    [Theory]
+    [InlineData(200, "NotTelling")]
+    [InlineData(404, "NotTelling")]
+    [InlineData(429, "Throttled")]
+    [InlineData(500, "InstanceFailure")]
+    [InlineData(503, "Unavailable")]
+    public void AtEnd_BodyThatWasCutOffFromHere_IsNoSuccess(int status, string verdict)
+    {
+        var attempt = Head(new HttpResponseMessage((HttpStatusCode)status));
+        attempt.BodyFailure = new TaskCanceledException();
+        attempt.JudgeEnd(_time);
+        Assert.Equal(verdict, attempt.Outcome.Verdict.ToString());
+    }
+
+    [Fact]
+    public void AtEnd_GrpcAnswerThatWasCutOffFromHere_TellsNothing()
+    {
+        var attempt = Head(Grpc());
+        attempt.BodyFailure = new TaskCanceledException();
+        attempt.JudgeEnd(_time);
+        Assert.Equal((AttemptVerdict.Undecided, AttemptVerdict.NotTelling), (attempt.HeadVerdict, attempt.Outcome.Verdict));
+    }
+
     public static TheoryData<string, Exception> Failures() => new()
     {
         { "ConnectFailure", new HttpRequestException(HttpRequestError.ConnectionError) },

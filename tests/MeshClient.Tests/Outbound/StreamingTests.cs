@@ -4,9 +4,12 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using MeshClient.Outbound;
+using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -267,6 +270,36 @@ public sealed class StreamingTests
 
         Assert.Equal(1, peer.Tls!.Handshakes);
         await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0);
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task WebSocket_OpenedForARequest_OutlivesItsDeadline(int version)
+    {
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
+        await env.StartAsync("orders", async context =>
+        {
+            Assert.Equal(version == 2 ? "CONNECT" : "GET", context.Request.Method);
+            using var socket = await context.WebSockets.AcceptWebSocketAsync();
+            var buffer = new byte[64];
+            while (await socket.ReceiveAsync(buffer, context.RequestAborted) is { MessageType: not WebSocketMessageType.Close } message)
+            {
+                await socket.SendAsync(buffer.AsMemory(0, message.Count), message.MessageType, true, context.RequestAborted);
+            }
+        });
+        using var invoker = new HttpMessageInvoker(env.Handlers.Create());
+        using var socket = new ClientWebSocket();
+        socket.Options.HttpVersion = new Version(version, version == 1 ? 1 : 0);
+        socket.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(3), time);
+        await socket.ConnectAsync(new Uri("wss://orders/chat"), invoker, Token).BoundedAsync();
+        var buffer = new byte[64];
+        var receiving = socket.ReceiveAsync(buffer, Token);
+        time.Advance(TimeSpan.FromSeconds(3));
+        await socket.SendAsync("hello"u8.ToArray(), WebSocketMessageType.Text, true, Token);
+        Assert.Equal("hello", Encoding.ASCII.GetString(buffer, 0, (await receiving.BoundedAsync()).Count));
     }
 
     [Theory(Timeout = Eventually.TestLimit)]

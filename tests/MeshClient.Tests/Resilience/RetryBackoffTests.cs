@@ -21,6 +21,21 @@ public sealed class RetryBackoffTests
             random => Assert.Equal(bound * random, Of(retry, TimeSpan.Zero, null, random).TotalMilliseconds, 1e-3));
     }
 
+    [Theory]
+    [InlineData(1, 10, 1024)]
+    [InlineData(1, 19, 524_288)]
+    [InlineData(1, 20, 600_000)]
+    [InlineData(0.001, 29, 536_870.912)]
+    [InlineData(0.001, 30, 600_000)]
+    [InlineData(0.001, int.MaxValue, 600_000)]
+    [InlineData(0, int.MaxValue, 0)]
+    public void Of_SmallBaseAndHighCap_DoublesUpToTheCap(double milliseconds, int retry, double bound)
+    {
+        var delay = RetryBackoff.Of(
+            retry, TimeSpan.FromMicroseconds(milliseconds * 1000), TimeSpan.FromMinutes(10), pause: TimeSpan.Zero, left: null, random: 0.5);
+        Assert.Equal(bound / 2, delay.TotalMilliseconds, 1e-3);
+    }
+
     [Fact]
     public void Of_AnythingLeft_WaitsForThePauseAndNeverBeyondTheDeadline()
     {
