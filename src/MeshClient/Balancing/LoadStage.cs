@@ -29,7 +29,7 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Responded(OutboundAttempt attempt)
     {
         var now = attempt.RespondedAt;
-        if (Readmits(attempt, attempt.Instance.Ejection.IsUnreachable && !attempt.Outcome.IsFinal))
+        if (attempt.Admission == Admission.Probe && Readmits(attempt))
         {
             Restart(attempt, now);
             return;
@@ -90,15 +90,15 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         {
             Penalise(attempt, latency: 0, time.GetTimestamp());
         }
-        else if (Readmits(attempt))
+        else if (attempt.Admission == Admission.Probe && Readmits(attempt))
         {
             Restart(attempt, time.GetTimestamp());
         }
     }
 
     // A probe may be answered long after the instance is back by other ways. Health learns of it after the load.
-    private static bool Readmits(OutboundAttempt attempt, bool hasBegun = false) =>
-        attempt.Admission == Admission.Probe && (attempt.Outcome.IsSuccess || hasBegun) && attempt.Instance.IsOut;
+    private static bool Readmits(OutboundAttempt probe) =>
+        probe.Instance.IsOut && (probe.Outcome.IsSuccess || (!probe.Outcome.IsFinal && probe.Instance.Ejection.IsUnreachable));
 
     private PickOutcome Told(OutboundAttempt attempt) => new(
         attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
