@@ -25,7 +25,9 @@ internal sealed class StubHandler(byte[]? body) : HttpMessageHandler
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        _pending = new TaskCompletionSource<HttpResponseMessage>();
-        return _pending.Task;
+        // Once it is pending, another thread may finish it.
+        var pending = new TaskCompletionSource<HttpResponseMessage>();
+        Volatile.Write(ref _pending, pending);
+        return pending.Task;
     }
 }

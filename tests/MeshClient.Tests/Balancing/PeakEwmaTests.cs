@@ -132,7 +132,10 @@ public sealed class PeakEwmaTests
     [Fact]
     public void Compare_AnyTwo_IsByLatencyNowTimesCallsAndTheNext()
     {
-        var seen = from milliseconds in Gen.Choose(1, 5000) from age in Gen.Choose(0, 60) from calls in Gen.Choose(0, 100) from weight in Gen.Choose(10, 50)
+        var seen = from milliseconds in Gen.Choose(1, 5000)
+                   from age in Gen.Choose(0, 60)
+                   from calls in Gen.Choose(0, 100)
+                   from weight in Gen.Choose(10, 50)
                    select new Seen(milliseconds, age, calls, weight / 10.0);
         _time.Advance(TimeSpan.FromDays(100));
         Prop.ForAll(Arb.From(seen), Arb.From(seen), (a, b) =>
