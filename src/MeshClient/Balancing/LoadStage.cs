@@ -107,11 +107,8 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         time.GetElapsedTime(0, attempt.Latency ?? attempt.RespondedAt - attempt.StartedAt),
         attempt.Response?.StatusCode);
 
-    private static void Restart(OutboundAttempt attempt, long now)
-    {
-        attempt.Instance.Load.Forget();
-        attempt.Call.Destination.Service.Balancer.SlowStart?.Begin(attempt.Instance, now);
-    }
+    private static void Restart(OutboundAttempt attempt, long now) =>
+        attempt.Instance.StartAnew(attempt.Call.Destination.Service.Balancer.SlowStart, now);
 
     // An instance that says how long it wants to be left alone knows better than we (Linkerd, load biaser), but one that says 0
     // must not attract calls.

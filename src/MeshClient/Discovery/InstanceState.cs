@@ -65,6 +65,13 @@ internal sealed class InstanceState : InstanceVitals
     /// <summary>The weight by its own reports of its load; null while it has sent none that was looked at.</summary>
     public ReportedWeight? ReportedWeight { get; set; }
 
+    /// <summary>It is back: nothing is known of it any more, and it begins slowly where a slow start is set.</summary>
+    public void StartAnew(SlowStart? slowStart, long now)
+    {
+        Load.Forget();
+        slowStart?.Begin(this, now);
+    }
+
     /// <summary>Takes in a newer description of the same instance.</summary>
     public void Describe(ServiceInstance description) => Volatile.Write(ref _description, description);
 }

@@ -250,8 +250,7 @@ internal sealed class ServiceState : IAsyncDisposable
             if (isCallable && !state.Ejection.IsListed)
             {
                 // What calls found out before is what it was taken out for, or long ago.
-                state.Load.Forget();
-                Balancer.SlowStart?.Begin(state, _time.GetTimestamp());
+                state.StartAnew(Balancer.SlowStart, _time.GetTimestamp());
             }
 
             state.Ejection.SetListed(isCallable);

@@ -109,8 +109,7 @@ internal sealed class HealthProber : IAsyncDisposable
                 if ((passed >= Settings.HealthyThreshold || failed >= Settings.UnhealthyThreshold)
                     && instance.Ejection.Checked(passes, now))
                 {
-                    instance.Load.Forget();
-                    _slowStart?.Begin(instance, now);
+                    instance.StartAnew(_slowStart, now);
                 }
             }
         }
