@@ -177,7 +177,7 @@ public sealed class ConcurrencyLimitProperties
             Assert.True(after <= before, "what was not used does not grow");
         }
 
-        // One window never moves it by much: no more than a tenth and a step down, no more than the algorithm's step up.
+        // One window never moves it by much: no more than a tenth, or the ratio set, and a step down, no more than the algorithm's step up.
         var step = settings.Algorithm switch
         {
             LimitAlgorithm.Gradient2 => 0.8,
@@ -185,6 +185,7 @@ public sealed class ConcurrencyLimitProperties
             _ => 6 * Math.Max(1, Math.Log10(before)),
         };
         Assert.True(after <= before + step + 1e-9, $"{before} -> {after}");
-        Assert.True(after >= (before * 0.9) - Math.Max(1, Math.Log10(before)) - 1e-9, $"{before} -> {after}");
+        var kept = settings.Algorithm == LimitAlgorithm.Aimd ? settings.BackoffRatio : 0.9;
+        Assert.True(after >= (before * kept) - Math.Max(1, Math.Log10(before)) - 1e-9, $"{before} -> {after}");
     }
 }
