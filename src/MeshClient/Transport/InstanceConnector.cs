@@ -48,6 +48,9 @@ internal sealed partial class InstanceConnector
     /// <summary>Told when a connection it has opened is to take no more calls, because a certificate it was made with ends soon.</summary>
     public Action? Draining { get; set; }
 
+    /// <summary>Tells how many calls are in flight at the instance; null: its connections are not for many calls at once.</summary>
+    public Func<int>? InFlight { get; set; }
+
     /// <summary>Opens a connection, for <see cref="SocketsHttpHandler.ConnectCallback"/>.</summary>
     public ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken) =>
         ConnectAsync(cancellationToken);
@@ -171,6 +174,11 @@ internal sealed partial class InstanceConnector
                 cancellationToken).ConfigureAwait(false);
             // Without a verdict there is no peer, whatever the stream says.
             tls.Begin(connection => _leases.Begin(connection, identity.Leaf, peer ?? throw new AuthenticationException("The peer was not verified.")));
+            if (InFlight is { } inFlight && tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2)
+            {
+                tls.Coalesce(inFlight, _time);
+            }
+
             return (tls, expected);
         }
         catch (Exception e)

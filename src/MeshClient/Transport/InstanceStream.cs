@@ -6,13 +6,14 @@ namespace MeshClient.Transport;
 
 /// <summary>
 /// A connection to an instance of the mesh. Is the TLS stream itself rather than a wrapper: HTTP's handler takes a connection
-/// for a protected one only when it is handed that, and reads and writes pay nothing.
+/// for a protected one only when it is handed that, and reads pay nothing.
 /// </summary>
 internal sealed class InstanceStream(Socket socket, Stream transport, InstanceConnector connector)
     : SslStream(transport, leaveInnerStreamOpen: false), ILeasedConnection
 {
     private readonly ClosingNotice _closing = new();
     private ConnectionLease? _lease;
+    private WriteCoalescer? _coalescer;
     private volatile string? _endedBecause;
 
     /// <summary>Why this process has ended the connection; null while it has not.</summary>
@@ -23,6 +24,45 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
 
     /// <summary>Cancelled when the connection is to be ended, because a certificate it was made with ends soon.</summary>
     public CancellationToken Closing => _closing.Token;
+
+    /// <summary>Gathers small writes from now on.</summary>
+    /// <param name="inFlight">How many calls are in flight at the instance.</param>
+    /// <param name="time">The clock.</param>
+    public void Coalesce(Func<int> inFlight, TimeProvider time) => _coalescer = new WriteCoalescer(
+        base.WriteAsync,
+        inFlight,
+        time,
+        static look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false),
+        // A read that is waiting ends by it, and with it all calls on the connection.
+        () => socket.Close(0));
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _coalescer is { } coalescer ? coalescer.WriteAsync(buffer, cancellationToken) : base.WriteAsync(buffer, cancellationToken);
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override void Write(byte[] buffer, int offset, int count)
+    {
+        Flush();
+        base.Write(buffer, offset, count);
+    }
+
+    public override void Flush()
+    {
+        _coalescer?.FlushAsync().AsTask().GetAwaiter().GetResult();
+        base.Flush();
+    }
+
+    public override async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        if (_coalescer is { } coalescer)
+        {
+            await coalescer.FlushAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await base.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public bool Drain()
     {

@@ -52,7 +52,7 @@ internal sealed class InstanceTransport : IDisposable
                 ObjectDisposedException.ThrowIf(_disposed, this);
                 if (_vitals.Pool is null)
                 {
-                    _vitals.Pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout, Renew);
+                    _vitals.Pool = _factory.CreatePool(_instance, _endpoint, _connectTimeout, () => _vitals.Load.InFlight, Renew);
                     _factory.Track(this);
                 }
             }

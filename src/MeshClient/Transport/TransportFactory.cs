@@ -64,15 +64,17 @@ internal sealed class TransportFactory : IDisposable
     /// <param name="instance">The instance.</param>
     /// <param name="endpoint">Which of its endpoints.</param>
     /// <param name="connectTimeout">How long a connection may take to be made.</param>
+    /// <param name="inFlight">Tells how many calls are in flight at the instance.</param>
     /// <param name="draining">Told when a connection of the pool is to take no more calls.</param>
     public ConnectionPool CreatePool(
-        ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, Action<ConnectionPool> draining)
+        ServiceInstance instance, InstanceEndpoint endpoint, TimeSpan connectTimeout, Func<int> inFlight, Action<ConnectionPool> draining)
     {
         ConnectionPool? pool = null;
         HttpMessageHandler Create(IReadOnlyList<SslApplicationProtocol>? protocols)
         {
             var connector = CreateConnector(instance, endpoint, connectTimeout, protocols);
             connector.Draining = () => draining(pool!);
+            connector.InFlight = inFlight;
             return _handlerFactory?.Invoke(connector) ?? CreateHandler(connector);
         }
 

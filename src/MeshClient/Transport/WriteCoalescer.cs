@@ -1,0 +1,315 @@
+using System.Runtime.ExceptionServices;
+
+namespace MeshClient.Transport;
+
+/// <summary>
+/// Gathers the small writes of a busy HTTP/2 connection. To encrypt and send takes longer than to make a call, so the handler, which
+/// writes what is there as soon as it can, writes a few frames at a time while many more are about to come. Here they are held until
+/// there is a fair amount of them, until the first has waited for <see cref="LongestHold"/>, or until the thread pool has nothing else to do.
+/// </summary>
+/// <remarks>
+/// Known as flush consolidation (Netty, <c>FlushConsolidationHandler</c>) and as interrupt moderation of network adapters, whose idea it
+/// is to hold only under load: here while several calls are in flight and the last writes came closely one after another. A caller by
+/// itself never waits.
+/// One writer at a time, as of any stream.
+/// </remarks>
+internal sealed class WriteCoalescer : IThreadPoolWorkItem
+{
+    /// <summary>With fewer calls in flight nothing is held.</summary>
+    public const int LeastInFlight = 8;
+
+    /// <summary>
+    /// What is held at most before it is sent, and the longest write that is held at all, in bytes: some 30 small requests. What is longer
+    /// costs more to encrypt than to send.
+    /// </summary>
+    public const int MostHeld = 1024;
+
+    /// <summary>How long the first of what is held waits, as long as there are threads: no longer than it takes to send three times.</summary>
+    public static readonly TimeSpan LongestHold = TimeSpan.FromMicroseconds(30);
+
+    /// <summary>Nothing is held unless the last <see cref="RecentWrites"/> writes came within this time.</summary>
+    public static readonly TimeSpan RecentTime = TimeSpan.FromMicroseconds(400);
+
+    /// <summary>See <see cref="RecentTime"/>.</summary>
+    public const int RecentWrites = 4;
+
+    // Were the clock to stand still, the pool would be kept busy for ever.
+    private const int MostLooks = 100;
+
+    private readonly Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> _write;
+    private readonly Func<int> _inFlight;
+    private readonly TimeProvider _time;
+    private readonly Action<IThreadPoolWorkItem> _queue;
+    private readonly Action _broken;
+    private readonly long _longestHold;
+    private readonly long _recentTime;
+    private readonly long[] _writes = new long[RecentWrites];
+    private readonly Lock _lock = new();
+    private byte[] _held = [];
+    private byte[] _spare = [];
+    private int _heldBytes;
+    private long _heldSince;
+    private int _nextWrite;
+    private int _looks;
+    private bool _isQueued;
+    private bool _isSending;
+    private TaskCompletionSource? _sent;
+    private ExceptionDispatchInfo? _failure;
+
+    /// <param name="write">Writes to the connection. Never called while an earlier call is under way.</param>
+    /// <param name="inFlight">How many calls are in flight.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="queue">Has a work item run when a thread has nothing older to do.</param>
+    /// <param name="broken">Called when what was held could not be written, since nobody may be waiting for that.</param>
+    public WriteCoalescer(
+        Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
+        Func<int> inFlight,
+        TimeProvider time,
+        Action<IThreadPoolWorkItem> queue,
+        Action broken)
+    {
+        _write = write;
+        _inFlight = inFlight;
+        _time = time;
+        _queue = queue;
+        _broken = broken;
+        _longestHold = (long)(LongestHold.TotalSeconds * time.TimestampFrequency);
+        _recentTime = (long)(RecentTime.TotalSeconds * time.TimestampFrequency);
+        Array.Fill(_writes, long.MinValue / 2);
+    }
+
+    /// <summary>Writes, or holds it to be written with what comes next.</summary>
+    /// <exception cref="IOException">It, or something held before, could not be written.</exception>
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
+    {
+        var now = _time.GetTimestamp();
+        ReadOnlyMemory<byte> batch;
+        lock (_lock)
+        {
+            _failure?.Throw();
+            var isBusy = Note(now);
+            if (piece.Length <= MostHeld && (_heldBytes > 0 || _isSending || (isBusy && _inFlight() >= LeastInFlight)))
+            {
+                Hold(piece.Span, now);
+                if (_isSending)
+                {
+                    // Goes out as soon as that has; but not everything may pile up here.
+                    return _heldBytes < MostHeld ? ValueTask.CompletedTask : Sent();
+                }
+
+                if (isBusy && _heldBytes < MostHeld && now - _heldSince <= _longestHold)
+                {
+                    QueueLook();
+                    return ValueTask.CompletedTask;
+                }
+
+                batch = Take();
+            }
+            else if (_heldBytes == 0 && !_isSending)
+            {
+                batch = default;
+            }
+            else
+            {
+                return WriteAfterHeldAsync(piece, cancellationToken);
+            }
+        }
+
+        return batch.IsEmpty ? _write(piece, cancellationToken) : SendAsync(batch);
+    }
+
+    /// <summary>Writes what is held.</summary>
+    /// <exception cref="IOException">It could not be written.</exception>
+    public ValueTask FlushAsync()
+    {
+        ReadOnlyMemory<byte> batch;
+        lock (_lock)
+        {
+            _failure?.Throw();
+            if (_isSending || _heldBytes == 0)
+            {
+                return _isSending ? Sent() : ValueTask.CompletedTask;
+            }
+
+            batch = Take();
+        }
+
+        return SendAsync(batch);
+    }
+
+    /// <summary>Looks, on a thread that has nothing older to do, whether what is held has waited long enough.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        ReadOnlyMemory<byte> batch = default;
+        lock (_lock)
+        {
+            _isQueued = false;
+            if (_heldBytes == 0 || _isSending)
+            {
+                return;
+            }
+
+            if (++_looks >= MostLooks || _time.GetTimestamp() - _heldSince > _longestHold)
+            {
+                batch = Take();
+            }
+        }
+
+        if (!batch.IsEmpty)
+        {
+            _ = IgnoreAsync(SendAsync(batch));
+            return;
+        }
+
+        // Whoever is to answer may need this processor.
+        Thread.Yield();
+        lock (_lock)
+        {
+            QueueLook();
+        }
+    }
+
+    // What could not be written is told by the next write.
+    private static async Task IgnoreAsync(ValueTask sending)
+    {
+        try
+        {
+            await sending.ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Is kept in _failure.
+        }
+    }
+
+    private bool Note(long now)
+    {
+        ref var oldest = ref _writes[_nextWrite];
+        _nextWrite = (_nextWrite + 1) % RecentWrites;
+        var isBusy = now - oldest < _recentTime;
+        oldest = now;
+        return isBusy;
+    }
+
+    private void Hold(ReadOnlySpan<byte> piece, long now)
+    {
+        if (_heldBytes == 0)
+        {
+            _heldSince = now;
+            _looks = 0;
+            if (_held.Length == 0)
+            {
+                _held = new byte[2 * MostHeld];
+            }
+        }
+
+        piece.CopyTo(_held.AsSpan(_heldBytes));
+        _heldBytes += piece.Length;
+    }
+
+    private void QueueLook()
+    {
+        if (!_isQueued && _heldBytes > 0)
+        {
+            _isQueued = true;
+            _queue(this);
+        }
+    }
+
+    // Whoever takes it sends it, and meanwhile nobody else sends.
+    private ReadOnlyMemory<byte> Take()
+    {
+        var batch = _held.AsMemory(0, _heldBytes);
+        (_held, _spare) = (_spare, _held);
+        _heldBytes = 0;
+        _isSending = true;
+        return batch;
+    }
+
+    private ValueTask Sent() => new((_sent ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task);
+
+    // Nearly always done before it returns.
+    private ValueTask SendAsync(ReadOnlyMemory<byte> batch)
+    {
+        try
+        {
+            while (true)
+            {
+                var sending = _write(batch, CancellationToken.None);
+                if (!sending.IsCompletedSuccessfully)
+                {
+                    return SendRestAsync(sending);
+                }
+
+                sending.GetAwaiter().GetResult();
+                if (!TryTakeMore(out batch))
+                {
+                    return ValueTask.CompletedTask;
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+            throw;
+        }
+    }
+
+    private async ValueTask SendRestAsync(ValueTask sending)
+    {
+        try
+        {
+            await sending.ConfigureAwait(false);
+            while (TryTakeMore(out var batch))
+            {
+                await _write(batch, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+            throw;
+        }
+    }
+
+    private bool TryTakeMore(out ReadOnlyMemory<byte> batch)
+    {
+        TaskCompletionSource? sent;
+        lock (_lock)
+        {
+            if (_heldBytes > 0)
+            {
+                batch = Take();
+                return true;
+            }
+
+            _isSending = false;
+            (sent, _sent) = (_sent, null);
+        }
+
+        batch = default;
+        sent?.SetResult();
+        return false;
+    }
+
+    private async ValueTask WriteAfterHeldAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
+    {
+        await FlushAsync().ConfigureAwait(false);
+        await _write(piece, cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Fail(Exception failure)
+    {
+        TaskCompletionSource? sent;
+        lock (_lock)
+        {
+            _failure = ExceptionDispatchInfo.Capture(failure);
+            _isSending = false;
+            _heldBytes = 0;
+            (sent, _sent) = (_sent, null);
+        }
+
+        sent?.SetException(failure);
+        _broken();
+    }
+}
