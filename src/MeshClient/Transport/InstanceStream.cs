@@ -90,6 +90,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
 
     public override ValueTask DisposeAsync()
     {
+        _coalescer?.Close();
         _lease?.Dispose();
         return base.DisposeAsync();
     }
@@ -98,6 +99,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     {
         if (disposing)
         {
+            _coalescer?.Close();
             _lease?.Dispose();
         }
 

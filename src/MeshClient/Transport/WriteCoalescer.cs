@@ -5,7 +5,8 @@ namespace MeshClient.Transport;
 /// <summary>
 /// Gathers the small writes of a busy HTTP/2 connection. To encrypt and send takes longer than to make a call, so the handler, which
 /// writes what is there as soon as it can, writes a few frames at a time while many more are about to come. Here they are held until
-/// there is a fair amount of them, until the first has waited for <see cref="LongestHold"/>, or until the thread pool has nothing else to do.
+/// there is a fair amount of them or until the first has waited for <see cref="LongestHold"/>, which the next write sees or a look of the
+/// thread pool's.
 /// </summary>
 /// <remarks>
 /// Known as flush consolidation (Netty, <c>FlushConsolidationHandler</c>) and as interrupt moderation of network adapters, whose idea it
@@ -33,8 +34,8 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <summary>See <see cref="RecentTime"/>.</summary>
     public const int RecentWrites = 4;
 
-    // Were the clock to stand still, the pool would be kept busy for ever.
-    private const int MostLooks = 100;
+    /// <summary>Whatever the clock says, so many looks end a hold: were it to stand still, the pool would be kept busy for ever.</summary>
+    public const int MostLooks = 100;
 
     private readonly Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> _write;
     private readonly Func<int> _inFlight;
@@ -79,7 +80,10 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     }
 
     /// <summary>Writes, or holds it to be written with what comes next.</summary>
+    /// <param name="piece">What to write.</param>
+    /// <param name="cancellationToken">Heeded by what goes out by itself: what is held goes out together.</param>
     /// <exception cref="IOException">It, or something held before, could not be written.</exception>
+    /// <exception cref="ObjectDisposedException">It was closed.</exception>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {
         var now = _time.GetTimestamp();
@@ -87,8 +91,8 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         lock (_lock)
         {
             _failure?.Throw();
-            var isBusy = Note(now);
-            if (piece.Length <= MostHeld && (_heldBytes > 0 || _isSending || (isBusy && _inFlight() >= LeastInFlight)))
+            var isBusy = Note(now) && _inFlight() >= LeastInFlight;
+            if (piece.Length <= MostHeld && (isBusy || _heldBytes > 0 || _isSending))
             {
                 Hold(piece.Span, now);
                 if (_isSending)
@@ -137,6 +141,27 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         return SendAsync(batch);
     }
 
+    /// <summary>
+    /// Begins to write what is held, without waiting for its end and whether or not it can be: for when the connection is about to be
+    /// closed, and the last of what was written may tell the peer why. Nothing is written or held from now on.
+    /// </summary>
+    public void Close()
+    {
+        ReadOnlyMemory<byte> batch;
+        lock (_lock)
+        {
+            _failure ??= ExceptionDispatchInfo.Capture(new ObjectDisposedException(nameof(WriteCoalescer)));
+            if (_isSending || _heldBytes == 0)
+            {
+                return;
+            }
+
+            batch = Take();
+        }
+
+        _ = SendUnwatchedAsync(batch);
+    }
+
     /// <summary>Looks, on a thread that has nothing older to do, whether what is held has waited long enough.</summary>
     void IThreadPoolWorkItem.Execute()
     {
@@ -157,7 +182,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
 
         if (!batch.IsEmpty)
         {
-            _ = IgnoreAsync(SendAsync(batch));
+            _ = SendUnwatchedAsync(batch);
             return;
         }
 
@@ -169,16 +194,16 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         }
     }
 
-    // What could not be written is told by the next write.
-    private static async Task IgnoreAsync(ValueTask sending)
+    // Nothing may come out of it, not even before its first wait: on a thread of the pool that would end the process.
+    private async Task SendUnwatchedAsync(ReadOnlyMemory<byte> batch)
     {
         try
         {
-            await sending.ConfigureAwait(false);
+            await SendAsync(batch).ConfigureAwait(false);
         }
         catch (Exception)
         {
-            // Is kept in _failure.
+            // Is kept in _failure, and told by the next write.
         }
     }
 
@@ -309,7 +334,13 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
             (sent, _sent) = (_sent, null);
         }
 
-        sent?.SetException(failure);
+        if (sent is not null)
+        {
+            sent.SetException(failure);
+            // Seen, even where whoever waited has given up.
+            _ = sent.Task.Exception;
+        }
+
         _broken();
     }
 }
