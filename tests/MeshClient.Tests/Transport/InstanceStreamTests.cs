@@ -82,7 +82,7 @@ public sealed class InstanceStreamTests
 
         await stream.DisposeAsync();
         var received = await _received.Reader.ReadAsync(Token).AsTask().BoundedAsync();
-        Assert.Equal(Enumerable.Range(0, 10 * ((11 * 3) + 1)).Select(i => (byte)i), received);
+        Assert.Equal(Enumerable.Range(0, 10 * ((10 * 3) + 1)).Select(i => (byte)i), received);
     }
 
     private static MeshTestEnvironment Environment() => new(services: services => services.AddSingleton(provider => new TransportFactory(
