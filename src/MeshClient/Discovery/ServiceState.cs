@@ -56,8 +56,8 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
-        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
-        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry, balancer.SlowStart);
+        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry) { SlowStart = balancer.SlowStart };
+        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
         Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
