@@ -150,7 +150,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         ReadOnlyMemory<byte> batch;
         lock (_lock)
         {
-            _failure ??= ExceptionDispatchInfo.Capture(new ObjectDisposedException(nameof(WriteCoalescer)));
+            _failure ??= ExceptionDispatchInfo.Capture(new ObjectDisposedException(nameof(InstanceStream)));
             if (_isSending || _heldBytes == 0)
             {
                 return;
