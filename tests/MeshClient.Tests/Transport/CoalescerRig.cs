@@ -96,6 +96,8 @@ internal sealed class CoalescerRig
     /// <summary>Writes what is to be held, or to go out at once.</summary>
     public void Give(int length) => Assert.True(GiveAsync(length).IsCompletedSuccessfully);
 
+    public Task FlushAsync() => Coalescer.FlushAsync().AsTask();
+
     /// <summary>Gives the oldest look its thread.</summary>
     public void Look() => _looks.Dequeue().Execute();
 

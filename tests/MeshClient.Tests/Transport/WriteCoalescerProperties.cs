@@ -97,7 +97,7 @@ public sealed class WriteCoalescerProperties
                 var piece = buffer.AsMemory(0, own.Next(50) == 0 ? own.Next(2000) : own.Next(60));
                 own.NextBytes(piece.Span);
                 given.AddRange(piece.Span);
-                await coalescer.WriteAsync(piece, CancellationToken.None);
+                await coalescer.WriteAsync(piece, TestContext.Current.CancellationToken);
                 Thread.SpinWait(own.Next(10) == 0 ? own.Next(2000) : own.Next(20));
             }
 
