@@ -99,6 +99,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<EndpointRules>();
         services.AddSingleton<EndpointGuard>();
         services.AddSingleton<RunningRequests>();
+        services.AddSingleton<AnswerCoalescing>();
         services.AddSingleton<PassportOffice>();
         services.AddSingleton<TelemetryMiddleware>();
         services.AddSingleton<DeadlineMiddleware>();

@@ -11,6 +11,7 @@ internal sealed class InboundPipeline
     public InboundPipeline(
         MeshTlsPolicy tls,
         RunningRequests running,
+        AnswerCoalescing coalescing,
         TelemetryMiddleware telemetry,
         DeadlineMiddleware deadline,
         IntentionsMiddleware intentions,
@@ -23,6 +24,10 @@ internal sealed class InboundPipeline
 
             // Below Tls because it keeps each connection's requests by the peer that has been proved there.
             InboundStage.ForConnection("Running", running.Use),
+
+            // Innermost of the connection, because what is gathered is what the server itself writes; within Tls, because to encrypt
+            // answers one by one is what it spares.
+            InboundStage.ForConnection("Coalescing", coalescing.Use),
 
             // Above PeerIdentity and Intentions because denials have to be counted, and a request under way has to be waited
             // for on shutdown, whatever becomes of it.

@@ -11,6 +11,9 @@ namespace MeshClient.Transport;
 internal sealed class InstanceStream(Socket socket, Stream transport, InstanceConnector connector)
     : SslStream(transport, leaveInnerStreamOpen: false), ILeasedConnection
 {
+    // With fewer calls in flight writes are not gathered.
+    private const int LeastShared = 8;
+
     private readonly ClosingNotice _closing = new();
     private ConnectionLease? _lease;
     private WriteCoalescer? _coalescer;
@@ -30,7 +33,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     /// <param name="time">The clock.</param>
     public void Coalesce(Func<int> inFlight, TimeProvider time) => _coalescer = new WriteCoalescer(
         base.WriteAsync,
-        inFlight,
+        () => inFlight() >= LeastShared,
         time,
         static look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false),
         // A read that is waiting ends by it, and with it all calls on the connection.

@@ -3,22 +3,19 @@ using System.Runtime.ExceptionServices;
 namespace MeshClient.Transport;
 
 /// <summary>
-/// Gathers the small writes of a busy HTTP/2 connection. To encrypt and send takes longer than to make a call, so the handler, which
-/// writes what is there as soon as it can, writes a few frames at a time while many more are about to come. Here they are held until
+/// Gathers the small writes of a busy HTTP/2 connection, at either end. To encrypt and send takes longer than to make a call or to answer
+/// a simple one, so whoever writes what is there as soon as it can writes a few frames at a time while many more are about to come. Here they are held until
 /// there is a fair amount of them or until the first has waited for <see cref="LongestHold"/>, which the next write sees or a look of the
 /// thread pool's.
 /// </summary>
 /// <remarks>
 /// Known as flush consolidation (Netty, <c>FlushConsolidationHandler</c>) and as interrupt moderation of network adapters, whose idea it
-/// is to hold only under load: here while several calls are in flight and the last writes came closely one after another. A caller by
-/// itself never waits.
+/// is to hold only under load: here while several calls share the connection and the last writes came closely one after another. A caller
+/// by itself never waits.
 /// One writer at a time, as of any stream.
 /// </remarks>
 internal sealed class WriteCoalescer : IThreadPoolWorkItem
 {
-    /// <summary>With fewer calls in flight nothing is held.</summary>
-    public const int LeastInFlight = 8;
-
     /// <summary>
     /// What is held at most before it is sent, and the longest write that is held at all, in bytes: some 30 small requests. What is longer
     /// costs more to encrypt than to send.
@@ -38,7 +35,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     public const int MostLooks = 100;
 
     private readonly Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> _write;
-    private readonly Func<int> _inFlight;
+    private readonly Func<bool> _isShared;
     private readonly TimeProvider _time;
     private readonly Action<IThreadPoolWorkItem> _queue;
     private readonly Action _broken;
@@ -58,19 +55,19 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     private ExceptionDispatchInfo? _failure;
 
     /// <param name="write">Writes to the connection. Never called while an earlier call is under way.</param>
-    /// <param name="inFlight">How many calls are in flight.</param>
+    /// <param name="isShared">Whether others are likely to write soon; while not, nothing is held. Asked only when the last writes were close.</param>
     /// <param name="time">The clock.</param>
     /// <param name="queue">Has a work item run when a thread has nothing older to do.</param>
     /// <param name="broken">Called when what was held could not be written, since nobody may be waiting for that.</param>
     public WriteCoalescer(
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
-        Func<int> inFlight,
+        Func<bool> isShared,
         TimeProvider time,
         Action<IThreadPoolWorkItem> queue,
         Action broken)
     {
         _write = write;
-        _inFlight = inFlight;
+        _isShared = isShared;
         _time = time;
         _queue = queue;
         _broken = broken;
@@ -91,7 +88,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         lock (_lock)
         {
             _failure?.Throw();
-            var isBusy = Note(now) && _inFlight() >= LeastInFlight;
+            var isBusy = Note(now) && _isShared();
             if (piece.Length <= MostHeld && (isBusy || _heldBytes > 0 || _isSending))
             {
                 Hold(piece.Span, now);
@@ -150,7 +147,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         ReadOnlyMemory<byte> batch;
         lock (_lock)
         {
-            _failure ??= ExceptionDispatchInfo.Capture(new ObjectDisposedException(nameof(InstanceStream)));
+            _failure ??= ExceptionDispatchInfo.Capture(new ObjectDisposedException(nameof(WriteCoalescer)));
             if (_isSending || _heldBytes == 0)
             {
                 return;

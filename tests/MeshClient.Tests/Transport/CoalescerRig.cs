@@ -16,13 +16,13 @@ internal sealed class CoalescerRig
     private int _next;
 
     public CoalescerRig(TimeProvider? time = null) =>
-        Coalescer = new WriteCoalescer(Write, () => InFlight, time ?? Time, _looks.Enqueue, () => Broken++);
+        Coalescer = new WriteCoalescer(Write, () => IsShared, time ?? Time, _looks.Enqueue, () => Broken++);
 
     public WriteCoalescer Coalescer { get; }
 
     public FakeTimeProvider Time { get; } = new();
 
-    public int InFlight { get; set; } = 64;
+    public bool IsShared { get; set; } = true;
 
     /// <summary>Whether a write ends only when it is told to.</summary>
     public bool IsSlow { get; set; }

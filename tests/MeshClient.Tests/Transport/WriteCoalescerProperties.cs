@@ -86,8 +86,9 @@ public sealed class WriteCoalescerProperties
         }
 
         var given = new List<byte>();
+        Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write = WriteAsync;
         var coalescer = new WriteCoalescer(
-            WriteAsync, () => 64, TimeProvider.System, look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false), () => { });
+            write, () => true, TimeProvider.System, look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false), () => { });
         await Task.Run(async () =>
         {
             var own = new Random(seed + 100);
@@ -156,7 +157,7 @@ public sealed class WriteCoalescerProperties
                     Rig.IsSlow = number % 2 == 0;
                     break;
                 case 11:
-                    Rig.InFlight = number % 4 == 0 ? 1 : 64;
+                    Rig.IsShared = number % 4 != 0;
                     break;
             }
 

@@ -10,9 +10,9 @@ public sealed class WriteCoalescerTests
     private static readonly TimeSpan Short = WriteCoalescer.LongestHold - Tick;
 
     [Fact]
-    public void WriteAsync_FewCallsInFlight_HoldsNothing()
+    public void WriteAsync_NotShared_HoldsNothing()
     {
-        var rig = new CoalescerRig { InFlight = WriteCoalescer.LeastInFlight - 1 }.BecomeBusy();
+        var rig = new CoalescerRig { IsShared = false }.BecomeBusy();
         for (var i = 0; i < 20; i++)
         {
             rig.Give(30);
@@ -24,20 +24,20 @@ public sealed class WriteCoalescerTests
     }
 
     [Fact]
-    public void WriteAsync_EnoughCallsInFlight_Holds()
+    public void WriteAsync_Shared_Holds()
     {
-        var rig = new CoalescerRig { InFlight = WriteCoalescer.LeastInFlight }.BecomeBusy();
+        var rig = new CoalescerRig().BecomeBusy();
         rig.Give(30);
         Assert.Empty(rig.Writes);
     }
 
     [Fact]
-    public void WriteAsync_CallsHaveBecomeFew_SendsWhatIsHeldAtOnce()
+    public void WriteAsync_SharedNoMore_SendsWhatIsHeldAtOnce()
     {
         var rig = new CoalescerRig().BecomeBusy();
         rig.Give(30);
         rig.Give(31);
-        rig.InFlight = WriteCoalescer.LeastInFlight - 1;
+        rig.IsShared = false;
         rig.Give(32);
         Assert.Equal([93], rig.Writes);
         rig.AssertArrived();
@@ -207,7 +207,7 @@ public sealed class WriteCoalescerTests
     public async Task WriteAsync_WriteUnderWay_HoldsUntilItEndsWhateverTheLoad()
     {
         var rig = BeginSlowWrite();
-        rig.InFlight = 1;
+        rig.IsShared = false;
         rig.Time.Advance(TimeSpan.FromSeconds(1));
         rig.Give(11);
         rig.Give(12);
