@@ -102,7 +102,7 @@ public sealed class WriteCoalescerProperties
             }
 
             await coalescer.FlushAsync();
-        }).BoundedAsync();
+        }, TestContext.Current.CancellationToken).BoundedAsync();
 
         Assert.Equal((0, 0), (overlaps, changes));
         Assert.Equal(given, arrived);
