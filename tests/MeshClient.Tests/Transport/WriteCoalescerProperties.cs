@@ -27,7 +27,7 @@ public sealed class WriteCoalescerProperties
         run.Drain();
         run.Rig.AssertArrived();
         return run.Rig.Broken == 0;
-    }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+    }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
 
     [Fact]
     public void AnyHistoryWithAFailure_OnlyTheBeginningArrivesAndTheWriterIsTold() => Prop.ForAll(
@@ -55,7 +55,7 @@ public sealed class WriteCoalescerProperties
 
             run.Rig.AssertArrived(onlyBeginning: run.HasFailed);
             return run.Rig.Broken <= 1 && run.IsTold == run.HasFailed;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
 
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(1)]
