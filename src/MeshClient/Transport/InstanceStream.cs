@@ -51,6 +51,12 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         base.Write(buffer, offset, count);
     }
 
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        Flush();
+        base.Write(buffer);
+    }
+
     public override void Flush()
     {
         _coalescer?.FlushAsync().AsTask().GetAwaiter().GetResult();

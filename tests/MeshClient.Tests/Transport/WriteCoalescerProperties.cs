@@ -27,7 +27,7 @@ public sealed class WriteCoalescerProperties
         run.Drain();
         run.Rig.AssertArrived();
         return run.Rig.Broken == 0;
-    }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+    }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
 
     [Fact]
     public void AnyHistoryWithAFailure_OnlyTheBeginningArrivesAndTheWriterIsTold() => Prop.ForAll(
@@ -55,7 +55,7 @@ public sealed class WriteCoalescerProperties
 
             run.Rig.AssertArrived(onlyBeginning: run.HasFailed);
             return run.Rig.Broken <= 1 && run.IsTold == run.HasFailed;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(150));
 
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData(1)]
@@ -103,7 +103,7 @@ public sealed class WriteCoalescerProperties
             }
 
             await coalescer.FlushAsync();
-        }).BoundedAsync();
+        }, TestContext.Current.CancellationToken).BoundedAsync();
 
         Assert.Equal((0, 0), (overlaps, changes));
         Assert.Equal(given, arrived);
