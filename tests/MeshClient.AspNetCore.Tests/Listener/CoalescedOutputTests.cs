@@ -131,6 +131,11 @@ public sealed class CoalescedOutputTests : IDisposable
     {
         var output = Create();
         _isShared = true;
+        for (var i = 0; i < WriteCoalescer.RecentWrites; i++)
+        {
+            await output.WriteAsync(Bytes(1), Token);
+        }
+
         _stream.Close();
         var flushing = new List<Task>();
         for (var i = 0; i < 40; i++)
