@@ -86,7 +86,7 @@ public sealed class LoadStageTests
     private void Respond(Admission admission, HttpResponseMessage? response, TimeSpan? sentAfter = null)
     {
         var destination = new Destination(default, TestInstances.State(_time, _random));
-        destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), needsIdentity: false, default);
+        destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), [], needsIdentity: false, default);
         using var request = new HttpRequestMessage();
         var startedAt = _time.GetTimestamp();
         // As slow as a probe is that has to connect first.
