@@ -92,6 +92,13 @@ internal static class Snippets
         // README: end
     }
 
+    public static void IdempotentEndpoint(WebApplication app)
+    {
+        // README: idempotent endpoint
+        app.MapPost("/orders/{id:int}/cancel", (int id) => $"{id} is cancelled").AsIdempotent();
+        // README: end
+    }
+
     public static void Forward(HttpRequestMessage request)
     {
         // README: forward

@@ -36,4 +36,18 @@ public static class MeshEndpointConventionBuilderExtensions
         builder.Add(endpoint => endpoint.Metadata.Add(rule));
         return builder;
     }
+
+    /// <summary>
+    /// Marks the endpoint or endpoints as idempotent, so that callers in the mesh repeat a call that failed at another instance, as they
+    /// do with GET; the same as <see cref="MeshIdempotentAttribute"/>, where it is said what that means. One endpoint of a group can be
+    /// excepted by <c>WithMetadata(new MeshIdempotentAttribute(false))</c>.
+    /// </summary>
+    /// <param name="builder">The endpoint or endpoints.</param>
+    public static TBuilder AsIdempotent<TBuilder>(this TBuilder builder)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Add(endpoint => endpoint.Metadata.Add(new MeshIdempotentAttribute()));
+        return builder;
+    }
 }

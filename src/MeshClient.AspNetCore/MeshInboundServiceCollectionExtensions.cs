@@ -146,6 +146,9 @@ public static class MeshInboundServiceCollectionExtensions
             provider.GetRequiredService<MeshClient.MeshRandom>(),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<RegistrationHeartbeat>>()));
+        services.AddSingleton<RouteSpelling>();
+        services.AddSingleton<IdempotentRoutes>();
+        services.AddSingleton<IdempotencyPublication>();
         services.AddSingleton<MeshRegistration>();
         services.AddSingleton<IMeshRegistration>(provider => provider.GetRequiredService<MeshRegistration>());
     }

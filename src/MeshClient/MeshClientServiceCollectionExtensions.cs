@@ -176,8 +176,10 @@ public static class MeshClientServiceCollectionExtensions
             provider.GetRequiredService<PickerFactory>(),
             provider.GetRequiredService<MeshCircuitBreakers>(),
             provider.GetService<IConfiguration>() is { } configuration ? new ConfigurationInstanceSource(configuration) : null,
-            provider.GetRequiredService<HealthTelemetry>()));
+            provider.GetRequiredService<HealthTelemetry>(),
+            provider.GetRequiredService<IdempotencyLog>()));
         services.TryAddSingleton<HealthTelemetry>();
+        services.TryAddSingleton<IdempotencyLog>();
         services.TryAddSingleton<MeshTelemetry>();
         services.TryAddSingleton<ShedTelemetry>();
         services.TryAddSingleton<OutboundPipeline>();

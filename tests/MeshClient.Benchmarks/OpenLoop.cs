@@ -68,7 +68,7 @@ internal sealed class OpenLoop(HttpClient client, Uri uri, TimeSpan deadline)
         }
         catch (MeshCallException e)
         {
-            Interlocked.Increment(ref e.Reason == MeshFailureReason.Overloaded ? ref _refused : ref _late);
+            Interlocked.Increment(ref e.Reason is MeshFailureReason.Overloaded or MeshFailureReason.QueueFull or MeshFailureReason.QueueTimeout ? ref _refused : ref _late);
         }
     }
 }

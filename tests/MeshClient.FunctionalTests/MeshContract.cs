@@ -1,4 +1,7 @@
 using System.Net;
+using System.Net.Http.Headers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.FunctionalTests;
 
@@ -127,6 +130,104 @@ public abstract class MeshContract
 
         Assert.Empty(await calls.StopAsync());
         Assert.Equal(1, await mesh.CountListedAsync());
+    }
+
+    [Theory]
+    [InlineData("/orders/7/cancel", false, 2)]
+    [InlineData("/orders", false, 1)]
+    [InlineData("/pkg.Orders/Cancel", true, 2)]
+    [InlineData("/pkg.Orders/Place", true, 1)]
+    public async Task Post_TheInstanceFails_IsRepeatedElsewhereWhenTheServiceHasMarkedTheEndpoint(string path, bool isGrpc, int expected)
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        var served = new List<int>();
+        await mesh.StartOrdersAsync(1, map: app => MapFailingAtFirst(app, 1, served, isMarked: true));
+        await mesh.StartOrdersAsync(2, map: app => MapFailingAtFirst(app, 2, served, isMarked: true));
+        await mesh.WaitForHealthyAsync(2);
+        var client = await mesh.StartWebAsync();
+
+        Assert.Equal(expected == 2, await SucceedsAsync(client, path, isGrpc));
+        Assert.Equal(expected, served.Count);
+        Assert.Equal(expected, served.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task Post_AnInstanceOfAnOlderVersionRuns_IsRepeatedOnlyOnceThatHasLeft()
+    {
+        await using var mesh = new MeshHosts(Address);
+        await mesh.SetIntentionAsync(mesh.Web, mesh.Orders, "allow");
+        var served = new List<int>();
+        var old = await mesh.StartOrdersAsync(1, map: app => MapFailingAtFirst(app, 1, served, isMarked: false));
+        await mesh.StartOrdersAsync(2, map: app => MapFailingAtFirst(app, 2, served, isMarked: true));
+        await mesh.StartOrdersAsync(3, map: app => MapFailingAtFirst(app, 3, served, isMarked: true));
+        await mesh.WaitForHealthyAsync(3);
+        var client = await mesh.StartWebAsync();
+
+        for (var i = 0; i < 5; i++)
+        {
+            served.Clear();
+            Assert.False(await SucceedsAsync(client, "/orders/7/cancel", isGrpc: false));
+            Assert.Single(served);
+        }
+
+        await old.StopAsync(MeshHosts.Cancellation);
+        served.Clear();
+
+        await MeshHosts.WaitUntilAsync(async () =>
+        {
+            served.Clear();
+            return await SucceedsAsync(client, "/orders/7/cancel", isGrpc: false);
+        });
+        Assert.Equal(2, served.Count);
+        Assert.DoesNotContain(1, served);
+    }
+
+    // Calls are made one at a time, and each fails where it comes first.
+    private static void MapFailingAtFirst(WebApplication app, int number, List<int> served, bool isMarked)
+    {
+        Map("/orders", false);
+        Map("/orders/{id:int}/cancel", isMarked);
+        Map("/pkg.Orders/Cancel", isMarked);
+        Map("/pkg.Orders/Place", false);
+
+        void Map(string route, bool marked)
+        {
+            var endpoint = app.MapPost(route, context =>
+            {
+                served.Add(number);
+                var fails = served.Count == 1;
+                if (context.Request.ContentType == "application/grpc")
+                {
+                    context.Response.ContentType = "application/grpc";
+                    context.Response.Headers["grpc-status"] = fails ? "14" : "0";
+                }
+                else
+                {
+                    context.Response.StatusCode = fails ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK;
+                }
+
+                return Task.CompletedTask;
+            });
+            if (marked)
+            {
+                endpoint.AsIdempotent();
+            }
+        }
+    }
+
+    private static async Task<bool> SucceedsAsync(HttpClient client, string path, bool isGrpc)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(path, UriKind.Relative)) { Content = new ByteArrayContent([0, 0, 0, 0, 0]) };
+        if (isGrpc)
+        {
+            request.Version = HttpVersion.Version20;
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        }
+
+        using var response = await client.SendAsync(request, MeshHosts.Cancellation);
+        Assert.True(response.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable, $"{response.StatusCode}");
+        return isGrpc ? response.Headers.GetValues("grpc-status").Single() == "0" : response.IsSuccessStatusCode;
     }
 
     private static Task WaitForStatusAsync(HttpClient client, HttpStatusCode status) => MeshHosts.WaitUntilAsync(async () =>

@@ -36,7 +36,8 @@ internal sealed class MeshHosts : IAsyncDisposable
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Starts an instance of orders that answers with its number and its caller.</summary>
-    public async Task<WebApplication> StartOrdersAsync(int number, string defaultAction = "Deny", Action<WebApplicationBuilder>? build = null)
+    public async Task<WebApplication> StartOrdersAsync(
+        int number, string defaultAction = "Deny", Action<WebApplicationBuilder>? build = null, Action<WebApplication>? map = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -63,6 +64,7 @@ internal sealed class MeshHosts : IAsyncDisposable
             }
         });
         app.MapGet("/protocol", (HttpContext context) => context.Request.Protocol);
+        map?.Invoke(app);
         _hosts.Add(app);
         await app.StartAsync(Cancellation);
         return app;

@@ -57,7 +57,7 @@ internal sealed partial class ConnectionGuard : IDisposable
     public async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         var peer = connection.Features.GetRequiredFeature<MeshPeer>();
-        var count = _metrics.CountOf(peer.Source);
+        var count = _metrics.CountOf(peer);
         var verdict = Decide(peer);
         _metrics.Decided(count, verdict);
         if (!verdict.IsPermitted || verdict.IsShadow)

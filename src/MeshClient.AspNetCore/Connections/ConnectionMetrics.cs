@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using MeshClient.AspNetCore.Inbound;
+using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Telemetry;
 using MeshClient.Dialing;
 using MeshClient.Identity;
@@ -15,7 +16,7 @@ namespace MeshClient.AspNetCore.Connections;
 internal sealed class ConnectionMetrics
 {
     private readonly MeshIdentity _identity;
-    private readonly BoundedNames _sources = new();
+    private readonly BoundedSources _sources = new();
     private readonly BoundedNames _rules = new();
     private readonly ConcurrentDictionary<string, SourceCount> _counts = new(StringComparer.Ordinal);
     private readonly Counter<long> _connections;
@@ -37,7 +38,7 @@ internal sealed class ConnectionMetrics
     }
 
     /// <summary>The count of a caller. Kept for good, since a counter must not go back.</summary>
-    public SourceCount CountOf(string source) => _counts.GetOrAdd(_sources.Of(source), static name => new SourceCount(name));
+    public SourceCount CountOf(MeshPeer peer) => _counts.GetOrAdd(_sources.Of(peer), static name => new SourceCount(name));
 
     public void Decided(SourceCount count, in InboundVerdict verdict)
     {

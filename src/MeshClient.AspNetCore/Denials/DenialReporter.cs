@@ -22,7 +22,7 @@ internal sealed partial class DenialReporter(
     private const int MaxMethodLength = 32;
 
     private readonly LogLimiter<(string Source, string Rule, MeshDenialStage Stage, bool IsShadow)> _limiter = new(time);
-    private readonly BoundedNames _sources = new();
+    private readonly BoundedSources _sources = new();
     private readonly BoundedNames _rules = new();
 
     /// <summary>A request was refused, or would have been.</summary>
@@ -46,7 +46,7 @@ internal sealed partial class DenialReporter(
     public void Connection(MeshPeer peer, EndPoint? remote, string rule, string reason, bool isShadow, bool wasOpen)
     {
         var stage = wasOpen ? MeshDenialStage.OpenConnection : MeshDenialStage.Connection;
-        var (source, known, suppressed) = Count(peer.Source, rule, stage, isShadow);
+        var (source, known, suppressed) = Count(peer, rule, stage, isShadow);
         if (suppressed is { } others)
         {
             if (isShadow)
@@ -91,7 +91,7 @@ internal sealed partial class DenialReporter(
     {
         var rule = verdict.Rule ?? InboundRules.NotEnforced;
         var isShadow = verdict.IsShadow;
-        var (source, known, suppressed) = Count(peer?.Source ?? InboundRequest.NoSource, rule, stage, isShadow);
+        var (source, known, suppressed) = Count(peer, rule, stage, isShadow);
         if (suppressed is { } others)
         {
             var destination = identity.Service.Value;
@@ -112,9 +112,9 @@ internal sealed partial class DenialReporter(
         Publish(stage, peer?.Id, rule, verdict.Reason ?? string.Empty, isShadow, call.Remote, call.Method, call.Path);
     }
 
-    private (string Source, string Rule, int? Suppressed) Count(string source, string rule, MeshDenialStage stage, bool isShadow)
+    private (string Source, string Rule, int? Suppressed) Count(MeshPeer? peer, string rule, MeshDenialStage stage, bool isShadow)
     {
-        source = _sources.Of(source);
+        var source = _sources.Of(peer);
         rule = _rules.Of(rule);
         metrics.Denied(source, identity.Service.Value, rule, stage, isShadow);
         return (source, rule, _limiter.TryEnter((source, rule, stage, isShadow), out var suppressed) ? suppressed : null);

@@ -68,7 +68,7 @@ internal sealed class DeadlineMiddleware(
         if (left <= TimeSpan.Zero)
         {
             request.Verdict = InboundRules.Late;
-            metrics.DeadlinePassed(request.Source, wasServed: false);
+            metrics.DeadlinePassed(request.Peer, wasServed: false);
             await RefuseAsync(context, request, "had passed before it got here").ConfigureAwait(false);
             return;
         }
@@ -101,7 +101,7 @@ internal sealed class DeadlineMiddleware(
             context.RequestAborted = callers;
             if ((hasPassed || end.IsCancellationRequested) && !callers.IsCancellationRequested)
             {
-                metrics.DeadlinePassed(request.Source, wasServed: true);
+                metrics.DeadlinePassed(request.Peer, wasServed: true);
             }
         }
     }

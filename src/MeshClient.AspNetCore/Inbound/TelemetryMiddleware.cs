@@ -30,7 +30,7 @@ internal sealed class TelemetryMiddleware(InboundMetrics metrics, InboundDrain d
             request.Origin.Leave(request);
             metrics.Left();
             drain.Leave();
-            metrics.Decided(request.Source, request.Verdict);
+            metrics.Decided(request.Peer, request.Verdict);
             if (Activity.Current is { IsAllDataRequested: true } activity)
             {
                 activity.SetTag(InboundMetrics.SourceTag, request.Source);

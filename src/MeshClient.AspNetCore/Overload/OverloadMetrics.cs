@@ -10,7 +10,6 @@ internal sealed class OverloadMetrics
     /// <summary>The tag with the name of a share.</summary>
     public const string ShareTag = "meshclient.share";
 
-    private readonly BoundedNames _sources = new();
     private readonly Meter _meter;
     private readonly Counter<long> _shed;
 
@@ -24,11 +23,14 @@ internal sealed class OverloadMetrics
     /// <summary>A reason as it stands in tags and answers.</summary>
     public static string Name(ShedReason reason) => reason == ShedReason.Rate ? "rate" : "concurrency";
 
+    /// <summary>A request was refused.</summary>
+    /// <param name="source">The caller, by one of a bounded number of names.</param>
+    /// <param name="shed">Why.</param>
     public void Shed(string source, Shed shed)
     {
         if (_shed.Enabled)
         {
-            var tags = new TagList { { InboundMetrics.SourceTag, _sources.Of(source) }, { InboundMetrics.ReasonTag, Name(shed.Reason) } };
+            var tags = new TagList { { InboundMetrics.SourceTag, source }, { InboundMetrics.ReasonTag, Name(shed.Reason) } };
             if (shed.Share is { } share)
             {
                 tags.Add(ShareTag, share.Name);

@@ -23,15 +23,17 @@ internal sealed partial class ShedWriter(
     private const string GrpcUnavailable = "14";
     private const string GrpcResourceExhausted = "8";
 
+    private readonly BoundedSources _sources = new();
     private readonly LogLimiter<(string Source, ShedReason Reason)> _limiter = new(time);
 
     public Task WriteAsync(HttpContext context, InboundRequest request, Shed shed)
     {
-        metrics.Shed(request.Source, shed);
+        var source = _sources.Of(request.Peer);
+        metrics.Shed(source, shed);
         var destination = identity.Service.Value;
-        if (_limiter.TryEnter((request.Source, shed.Reason), out var suppressed))
+        if (_limiter.TryEnter((source, shed.Reason), out var suppressed))
         {
-            LogShed(logger, request.Source, destination, shed.Setting, context.Request.Method, LoggedPath.Of(context.Request), suppressed);
+            LogShed(logger, source, destination, shed.Setting, context.Request.Method, LoggedPath.Of(context.Request), suppressed);
         }
 
         var seconds = Math.Max(1, (long)Math.Ceiling((shed.RetryAfter ?? options.Value.Overload.RetryAfter).TotalSeconds));

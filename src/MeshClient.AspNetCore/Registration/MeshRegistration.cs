@@ -12,6 +12,7 @@ using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Core.Registration;
 using MeshClient.Identity;
+using MeshClient.Resilience;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -35,6 +36,7 @@ internal sealed partial class MeshRegistration(
     MeshControlPlane controlPlane,
     InboundDrain drain,
     CallerFleet fleet,
+    IdempotencyPublication idempotency,
     MeshRandom random,
     TimeProvider time,
     IOptions<MeshRegistrationOptions> options,
@@ -47,6 +49,7 @@ internal sealed partial class MeshRegistration(
 
     private readonly Lock _lock = new();
     private RegistrationHeartbeat? _heartbeat;
+    private IDisposable? _endpointChanges;
     private string? _unfit;
     private volatile bool _draining;
     private volatile bool _ended;
@@ -79,6 +82,7 @@ internal sealed partial class MeshRegistration(
             }
 
             heartbeat.Start();
+            _endpointChanges = idempotency.OnChange(() => DescribeAgain(heartbeat));
         }
     }
 
@@ -105,6 +109,7 @@ internal sealed partial class MeshRegistration(
     /// </param>
     public async Task EndAsync(CancellationToken cancellationToken)
     {
+        _endpointChanges?.Dispose();
         drain.Begin();
         if (_heartbeat is not { } heartbeat)
         {
@@ -135,7 +140,11 @@ internal sealed partial class MeshRegistration(
     }
 
     // The container knows this object under several services and disposes it for each.
-    public ValueTask DisposeAsync() => Interlocked.Exchange(ref _heartbeat, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _endpointChanges?.Dispose();
+        return Interlocked.Exchange(ref _heartbeat, null)?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
 
     private async Task WaitUntilIdleAsync(CancellationToken cancellationToken)
     {
@@ -186,10 +195,25 @@ internal sealed partial class MeshRegistration(
         };
     }
 
+    private void DescribeAgain(RegistrationHeartbeat heartbeat)
+    {
+        var meta = DescribeMeta();
+        if (!meta.SequenceEqual(heartbeat.Registration.Meta))
+        {
+            heartbeat.Update(heartbeat.Registration with { Meta = meta });
+        }
+    }
+
     private ImmutableSortedDictionary<string, string> DescribeMeta()
     {
         var meta = options.Value.Meta.ToImmutableSortedDictionary(StringComparer.Ordinal);
-        return mesh.Value.Zone is { } zone && !meta.ContainsKey(ServiceInstance.ZoneMetaKey) ? meta.Add(ServiceInstance.ZoneMetaKey, zone) : meta;
+        if (mesh.Value.Zone is { } zone && !meta.ContainsKey(ServiceInstance.ZoneMetaKey))
+        {
+            meta = meta.Add(ServiceInstance.ZoneMetaKey, zone);
+        }
+
+        // What was written by hand stands alone: a part of it would not be what its writer meant.
+        return meta.ContainsKey(IdempotentEndpoints.MetaKey) ? meta : meta.AddRange(idempotency.Describe(meta.Count));
     }
 
     [LoggerMessage(151, LogLevel.Warning, "The host's time to shut down ended during the drain, with {Active} requests under way.")]

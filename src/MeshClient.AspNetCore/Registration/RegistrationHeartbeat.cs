@@ -37,14 +37,16 @@ internal sealed partial class RegistrationHeartbeat(
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _unfit;
     private string? _toldUnfit;
+    private volatile InstanceRegistration _registration = registration;
+    private InstanceRegistration? _told;
     private volatile bool _registered;
 
-    public InstanceRegistration Registration => registration;
+    public InstanceRegistration Registration => _registration;
 
     /// <summary>Whether the registry knows the instance, as far as the last answer told.</summary>
     public bool IsRegistered => _registered;
 
-    private TimeSpan Interval => registration.TimeToLive / BeatsPerTimeToLive;
+    private TimeSpan Interval => _registration.TimeToLive / BeatsPerTimeToLive;
 
     public void Start()
     {
@@ -59,6 +61,14 @@ internal sealed partial class RegistrationHeartbeat(
     public void SetUnfit(string? problem)
     {
         _unfit = problem;
+        Volatile.Read(ref _changed).TrySetResult();
+    }
+
+    /// <summary>Says that the instance is to be described otherwise; the registry hears of it at once.</summary>
+    /// <param name="changed">The same instance, with other metadata.</param>
+    public void Update(InstanceRegistration changed)
+    {
+        _registration = changed;
         Volatile.Read(ref _changed).TrySetResult();
     }
 
@@ -78,7 +88,7 @@ internal sealed partial class RegistrationHeartbeat(
     /// <summary>Tells the registry that the instance stops.</summary>
     /// <returns>Whether the registry has heard it, so that callers will.</returns>
     public Task<bool> AnnounceStopAsync(CancellationToken cancellationToken) =>
-        TryAsync("maintenance", token => registrar.SetMaintenanceAsync(registration.Id, true, StopReason, token), cancellationToken);
+        TryAsync("maintenance", token => registrar.SetMaintenanceAsync(_registration.Id, true, StopReason, token), cancellationToken);
 
     /// <summary>
     /// Takes the instance out of the registry. Asked even when registering never succeeded: the registry may have heard it
@@ -86,10 +96,10 @@ internal sealed partial class RegistrationHeartbeat(
     /// </summary>
     public async Task LeaveAsync(CancellationToken cancellationToken)
     {
-        if (await TryAsync("deregister", token => registrar.DeregisterAsync(registration.Id, token), cancellationToken).ConfigureAwait(false))
+        if (await TryAsync("deregister", token => registrar.DeregisterAsync(_registration.Id, token), cancellationToken).ConfigureAwait(false))
         {
             _registered = false;
-            LogLeft(logger, registration.Id.Value);
+            LogLeft(logger, _registration.Id.Value);
         }
     }
 
@@ -127,27 +137,29 @@ internal sealed partial class RegistrationHeartbeat(
         if (_registered && !await IsKnownAsync(stop).ConfigureAwait(false))
         {
             _registered = false;
-            LogForgotten(logger, registration.Id.Value);
+            LogForgotten(logger, _registration.Id.Value);
         }
 
-        if (!_registered)
+        var current = _registration;
+        if (!_registered || !ReferenceEquals(current, _told))
         {
-            if (unfit is not null)
+            if (!_registered && unfit is not null)
             {
                 return;
             }
 
-            await BoundedAsync(token => registrar.RegisterAsync(registration, token), stop).ConfigureAwait(false);
+            await BoundedAsync(token => registrar.RegisterAsync(current, token), stop).ConfigureAwait(false);
             _registered = true;
+            _told = current;
             _toldUnfit = null;
-            var endpoint = registration.Endpoints[0];
-            LogRegistered(logger, registration.Service.Value, registration.Id.Value, endpoint.Host, endpoint.Port);
+            var endpoint = current.Endpoints[0];
+            LogRegistered(logger, current.Service.Value, _registration.Id.Value, endpoint.Host, endpoint.Port);
         }
 
         if (unfit != _toldUnfit)
         {
             await BoundedAsync(
-                token => registrar.SetMaintenanceAsync(registration.Id, unfit is not null, unfit ?? string.Empty, token), stop).ConfigureAwait(false);
+                token => registrar.SetMaintenanceAsync(_registration.Id, unfit is not null, unfit ?? string.Empty, token), stop).ConfigureAwait(false);
             _toldUnfit = unfit;
         }
     }
@@ -156,7 +168,7 @@ internal sealed partial class RegistrationHeartbeat(
     {
         var result = HeartbeatResult.UnknownInstance;
         await BoundedAsync(
-            async token => result = await registrar.BeatAsync(registration.Id, string.Empty, token).ConfigureAwait(false),
+            async token => result = await registrar.BeatAsync(_registration.Id, string.Empty, token).ConfigureAwait(false),
             stop).ConfigureAwait(false);
         return result == HeartbeatResult.Accepted;
     }
@@ -167,7 +179,7 @@ internal sealed partial class RegistrationHeartbeat(
         metrics.Failed(operation);
         if (failuresBefore == 0)
         {
-            LogFailed(logger, operation, registration.Id.Value, Describe(e));
+            LogFailed(logger, operation, _registration.Id.Value, Describe(e));
         }
 
         var failure = e as ControlPlaneException;
@@ -179,7 +191,7 @@ internal sealed partial class RegistrationHeartbeat(
         var longest = Math.Min(Interval.TotalMilliseconds, FirstPause.TotalMilliseconds * (1 << Math.Min(failuresBefore, MaxDoublings)));
         var pause = TimeSpan.FromMilliseconds(longest * random.NextDouble());
         var asked = failure?.RetryAfter ?? TimeSpan.Zero;
-        asked = asked < registration.TimeToLive ? asked : registration.TimeToLive;
+        asked = asked < _registration.TimeToLive ? asked : _registration.TimeToLive;
         return asked > pause ? asked : pause;
     }
 
@@ -193,7 +205,7 @@ internal sealed partial class RegistrationHeartbeat(
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             metrics.Failed(operation);
-            LogFailed(logger, operation, registration.Id.Value, Describe(e));
+            LogFailed(logger, operation, _registration.Id.Value, Describe(e));
             return false;
         }
     }

@@ -4,11 +4,13 @@ namespace MeshClient.AspNetCore.Telemetry;
 
 /// <summary>
 /// Lets a bounded number of different names through, for tags and for what is kept by name; all that come later are called
-/// <see cref="Other"/>. Callers and rules come and go while a process runs, and each would leave a series behind.
+/// by one name. Callers and rules come and go while a process runs, and each would leave a series behind.
 /// </summary>
-internal sealed class BoundedNames
+/// <param name="most">How many.</param>
+/// <param name="other">What the names beyond the bound are called.</param>
+internal sealed class BoundedNames(int most = BoundedNames.MaxNames, string other = BoundedNames.Other)
 {
-    /// <summary>What the names beyond the bound are called.</summary>
+    /// <summary>What names beyond a bound are called unless something better is known.</summary>
     public const string Other = "(other)";
 
     // OpenTelemetry's SDK stops at 2 000 combinations of an instrument's tags by itself; few meshes have as many services.
@@ -24,9 +26,9 @@ internal sealed class BoundedNames
             return name;
         }
 
-        if (Volatile.Read(ref _count) >= MaxNames)
+        if (Volatile.Read(ref _count) >= most)
         {
-            return Other;
+            return other;
         }
 
         // A few more may get in at the same moment, which does no harm.

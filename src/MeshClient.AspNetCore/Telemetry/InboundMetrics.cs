@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using MeshClient.AspNetCore.Inbound;
+using MeshClient.AspNetCore.Peers;
 using MeshClient.Identity;
 using MeshClient.Telemetry;
 
@@ -8,7 +9,7 @@ namespace MeshClient.AspNetCore.Telemetry;
 
 /// <summary>
 /// What the receiving side counts, in the meter <c>MeshClient</c>. Sources are names from verified certificates and rules
-/// are ids of intentions, so no caller can make up new series; their number is bounded all the same, for they come and go.
+/// are ids of intentions, so hardly a caller can make up new series; their number is bounded all the same, for they come and go.
 /// </summary>
 internal sealed class InboundMetrics
 {
@@ -25,7 +26,7 @@ internal sealed class InboundMetrics
     public const string Shadow = "shadow";
 
     private readonly MeshIdentity _identity;
-    private readonly BoundedNames _sources = new();
+    private readonly BoundedSources _sources = new();
     private readonly BoundedNames _rules = new();
     private readonly Counter<long> _requests;
     private readonly UpDownCounter<long> _active;
@@ -47,16 +48,16 @@ internal sealed class InboundMetrics
     }
 
     /// <summary>The deadline of a request passed.</summary>
-    /// <param name="source">The caller.</param>
+    /// <param name="source">The caller; null: nobody knows.</param>
     /// <param name="wasServed">Whether that was while it was being served; otherwise it was refused at once.</param>
-    public void DeadlinePassed(string source, bool wasServed) =>
+    public void DeadlinePassed(MeshPeer? source, bool wasServed) =>
         _deadlines.Add(1, new(SourceTag, _sources.Of(source)), new(OutcomeTag, wasServed ? "cancelled" : "refused"));
 
     public void Entered() => _active.Add(1);
 
     public void Left() => _active.Add(-1);
 
-    public void Decided(string source, InboundVerdict verdict)
+    public void Decided(MeshPeer? source, InboundVerdict verdict)
     {
         if (_requests.Enabled)
         {

@@ -9,13 +9,13 @@ namespace MeshClient.Core.Overload;
 /// windows, a plain one for the first 10; <c>short</c> is the window's own latency. Where <c>long / short &gt; 2</c>, as after an
 /// overload, <c>long</c> is cut by 5 %, so that it comes down sooner than its mean would. Where less than half of the limit
 /// was used it stays: what nobody used has proved nothing. Otherwise
-/// <c>gradient = clamp(1.5 * long / short, 0.5, 1)</c>, <c>new = limit * gradient + 4</c> and
-/// <c>limit = 0.8 * limit + 0.2 * new</c>. The 4 is the queue a limit may always have, which lets it grow at all; the 1.5
-/// is how much slower calls may become before it shrinks. Refused calls say nothing here: they took no time.
+/// <c>gradient = clamp(tolerance * long / short, 0.5, 1)</c>, <c>new = limit * gradient + 4</c> and
+/// <c>limit = 0.8 * limit + 0.2 * new</c>. The 4 is the queue a limit may always have, which lets it grow at all; the tolerance
+/// (<see cref="AdaptiveLimitSettings.LatencyTolerance"/>, there 1.5) is how much slower calls may become before it shrinks. Refused
+/// calls say nothing here: they took no time.
 /// </remarks>
 internal sealed class Gradient2Limit(AdaptiveLimitSettings settings) : ConcurrencyLimit(settings)
 {
-    private const double Tolerance = 1.5;
     private const double LeastGradient = 0.5;
     private const double Queue = 4;
     private const double Smoothing = 0.2;
@@ -25,6 +25,7 @@ internal sealed class Gradient2Limit(AdaptiveLimitSettings settings) : Concurren
     private const int WarmUpWindows = 10;
     private const double LongFactor = 2.0 / (LongWindows + 1);
 
+    private readonly double _tolerance = settings.LatencyTolerance;
     private double _long;
     private double _sum;
     private int _windows;
@@ -51,7 +52,7 @@ internal sealed class Gradient2Limit(AdaptiveLimitSettings settings) : Concurren
             return limit;
         }
 
-        var gradient = Math.Clamp(Tolerance * ratio, LeastGradient, 1);
+        var gradient = Math.Clamp(_tolerance * ratio, LeastGradient, 1);
         return (limit * (1 - Smoothing)) + (((limit * gradient) + Queue) * Smoothing);
     }
 

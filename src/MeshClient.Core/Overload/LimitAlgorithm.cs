@@ -13,8 +13,8 @@ public enum LimitAlgorithm
     Gradient2,
 
     /// <summary>
-    /// Adds one while all goes well, takes away a tenth when calls are dropped or take longer than 5 s. For services that
-    /// refuse or time out before they slow down.
+    /// Adds one while all goes well, takes away a part (a tenth) when calls are dropped or take longer than a limit (5 s). For services
+    /// that refuse or time out before they slow down.
     /// </summary>
     Aimd,
 

@@ -10,8 +10,8 @@ namespace MeshClient.Balancing;
 /// calls: as long as the instance wants to be left alone, by <c>Retry-After</c> or gRPC's pushback, or else
 /// <see cref="MeshDefaults.FailureLatency"/>. That lasts as long as a first ejection would, or as the instance wants to be left
 /// alone: an instance that failed once is not kept away for longer than one that failed often.
-/// A probe that is answered readmits its instance, so what the failures before counted as is forgotten: it starts like one that
-/// has just come. The probe's own latency is no measure, since its connection had to be made first.
+/// When an instance comes back all this is forgotten: see <see cref="EjectionState"/>, which hears of an answer after this. So the
+/// latency of the probe is no measure, and its connection had to be made first.
 /// </summary>
 internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance)
 {
@@ -29,12 +29,6 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Responded(OutboundAttempt attempt)
     {
         var now = attempt.RespondedAt;
-        if (attempt.Admission == Admission.Probe && Readmits(attempt))
-        {
-            Restart(attempt, now);
-            return;
-        }
-
         if (attempt.Outcome.Verdict == AttemptVerdict.AppFailed)
         {
             // How soon the app's own request broke is no latency.
@@ -56,10 +50,10 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
     public override void Ended(OutboundAttempt attempt)
     {
         attempt.Instance.Load.End();
-        if (attempt.Outcome.Verdict != attempt.HeadVerdict)
+        if (attempt.Outcome.Verdict != attempt.HeadVerdict && attempt.Outcome.IsPenalised)
         {
             // The end of the answer told more than its head.
-            LearnFromEnd(attempt);
+            Penalise(attempt, latency: 0, time.GetTimestamp());
         }
 
         var balancer = attempt.Call.Destination.Service.Balancer;
@@ -84,31 +78,12 @@ internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageS
         }
     }
 
-    private void LearnFromEnd(OutboundAttempt attempt)
-    {
-        if (attempt.Outcome.IsPenalised)
-        {
-            Penalise(attempt, latency: 0, time.GetTimestamp());
-        }
-        else if (attempt.Admission == Admission.Probe && Readmits(attempt))
-        {
-            Restart(attempt, time.GetTimestamp());
-        }
-    }
-
-    // A probe may be answered long after the instance is back by other ways. Health learns of it after the load.
-    private static bool Readmits(OutboundAttempt probe) =>
-        probe.Instance.IsOut && (probe.Outcome.IsSuccess || (!probe.Outcome.IsFinal && probe.Instance.Ejection.IsUnreachable));
-
     private PickOutcome Told(OutboundAttempt attempt) => new(
         attempt.Outcome.IsPenalised ? PickOutcomeKind.Failure
             : attempt.Outcome.IsSuccess ? PickOutcomeKind.Success
             : PickOutcomeKind.Unknown,
         time.GetElapsedTime(0, attempt.Latency ?? attempt.RespondedAt - attempt.StartedAt),
         attempt.Response?.StatusCode);
-
-    private static void Restart(OutboundAttempt attempt, long now) =>
-        attempt.Instance.StartAnew(attempt.Call.Destination.Service.Balancer.SlowStart, now);
 
     // An instance that says how long it wants to be left alone knows better than we (Linkerd, load biaser), but one that says 0
     // must not attract calls.

@@ -39,6 +39,11 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
                 throw NothingElse(destination);
             }
 
+            if (attempt.Number > 1 && !Repeatability.MayGoTo(attempt.Instance, call))
+            {
+                throw NotMarked(call, attempt.Instance);
+            }
+
             attempt.Admission = pick.AnyOut ? attempt.Instance.Ejection.TryEnter(now) : Admission.Ordinary;
         }
         while (attempt.Admission == Admission.Refused && ++picks < MaxPicks);
@@ -60,6 +65,21 @@ internal sealed class PickStage(MeshRandom random, TimeProvider time) : AttemptS
         destination.Name.Service.Value,
         Descriptor.Name,
         $"'{destination.Name.Service}' has no other instance for a second attempt beside the first.");
+
+    // It was when the repetition was decided on: the list has changed since, or the instance was replaced by an older one.
+    private MeshCallException NotMarked(OutboundCall call, InstanceState instance)
+    {
+        var service = call.Destination.Name.Service.Value;
+        return new MeshCallException(
+            MeshFailureReason.NoInstances,
+            service,
+            Descriptor.Name,
+            $"The call to '{service}' failed and was to be repeated, because its instances said that the endpoint is idempotent; but {instance.Description.Id}, which has come since, does not say so.",
+            call.First?.Failure)
+        {
+            Attempts = call.Attempts - 1,
+        };
+    }
 
     // A call becomes the probe of an instance that waits for one, if it can be made again elsewhere should that fail: so no call is
     // lost to finding out. Where such calls do not come, after a moment any call does.

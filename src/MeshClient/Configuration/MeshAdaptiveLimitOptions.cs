@@ -33,4 +33,22 @@ public sealed class MeshAdaptiveLimitOptions
     /// <see cref="MeshDefaults.LimitWindow"/>.
     /// </summary>
     public TimeSpan? Window { get; set; }
+
+    /// <summary>
+    /// How many times slower than over the last minutes calls may become before the limit shrinks; with less it shrinks sooner. Of
+    /// <see cref="LimitAlgorithm.Gradient2"/>; the others do not look at it. 1 to 10. Default: <see cref="MeshDefaults.LatencyTolerance"/>.
+    /// </summary>
+    public double? LatencyTolerance { get; set; }
+
+    /// <summary>
+    /// What the limit is multiplied with when a call was dropped or took too long. Of <see cref="LimitAlgorithm.Aimd"/>; the others
+    /// do not look at it. 0.5 to 0.99. Default: <see cref="MeshDefaults.BackoffRatio"/>.
+    /// </summary>
+    public double? BackoffRatio { get; set; }
+
+    /// <summary>
+    /// From what latency on, as the mean of a window, calls took too long. It ends no call. Of <see cref="LimitAlgorithm.Aimd"/>; the
+    /// others do not look at it. 1 ms to 10 min. Default: <see cref="MeshDefaults.LatencyLimit"/>.
+    /// </summary>
+    public TimeSpan? LatencyLimit { get; set; }
 }

@@ -48,6 +48,15 @@ public static class MeshDefaults
     /// <summary>1 s: the window of Netflix's WindowedLimit.</summary>
     public static readonly TimeSpan LimitWindow = TimeSpan.FromSeconds(1);
 
+    /// <summary>1.5: the tolerance of Netflix's Gradient2Limit.</summary>
+    public const double LatencyTolerance = 1.5;
+
+    /// <summary>0.9: the backoff ratio of Netflix's AIMDLimit.</summary>
+    public const double BackoffRatio = 0.9;
+
+    /// <summary>5 s: the timeout of Netflix's AIMDLimit.</summary>
+    public static readonly TimeSpan LatencyLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>2: Google's K of adaptive throttling ("Site Reliability Engineering", chapter "Handling Overload").</summary>
     public const double ThrottlingMultiplier = 2;
 

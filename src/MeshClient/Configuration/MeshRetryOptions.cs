@@ -22,10 +22,22 @@ public sealed class MeshRetryOptions
 
     /// <summary>
     /// Endpoints that may be executed twice, whatever their method: a path, with <c>*</c> for anything but a slash and <c>**</c> for
-    /// anything, and before it a method if it is to hold for that only: <c>POST /quotes/*/preview</c>. A gRPC method is the path
-    /// <c>/package.Service/Method</c>. Compared with case. Default: none.
+    /// anything, <c>{id}</c> for a whole part between slashes that is not empty, <c>{id:int}</c>, <c>:long</c>, <c>:guid</c>, <c>:alpha</c> or
+    /// <c>:bool</c> for one that is such a value, and before it a method if it is to hold for that only: <c>POST /quotes/*/preview</c>. A
+    /// gRPC method is the path <c>/package.Service/Method</c>. Compared with case. Default: none.
     /// </summary>
+    /// <remarks>
+    /// For services that do not say so themselves: see <see cref="UseIdempotencyMetadata"/>.
+    /// </remarks>
     public IList<string>? RepeatableEndpoints { get; set; }
+
+    /// <summary>
+    /// Whether calls are repeated, and hedged, whose endpoint the service itself has marked as idempotent (<c>[MeshIdempotent]</c>,
+    /// <c>AsIdempotent()</c>, <c>idempotency_level</c> of a gRPC method). It is believed when every instance says so that could get the
+    /// repeated call: while an older version without the mark still runs, none is repeated for it. False: only what this side knows
+    /// counts. Default: true, because the service is the one that knows, and harms nobody but itself if it is wrong.
+    /// </summary>
+    public bool? UseIdempotencyMetadata { get; set; }
 
     /// <summary>
     /// Whether a body that is a stream, or of a kind unknown here, is kept while it is being sent, so that it can be sent

@@ -33,6 +33,9 @@ internal static class OverloadChecks
         checks.Range($"{key}:MinLimit", options.MinLimit, 1, MostCalls);
         checks.Range($"{key}:MaxLimit", options.MaxLimit, 1, MostCalls);
         checks.Range($"{key}:Window", options.Window, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1));
+        checks.Range($"{key}:LatencyTolerance", options.LatencyTolerance, 1, 10);
+        checks.Range($"{key}:BackoffRatio", options.BackoffRatio, 0.5, 0.99);
+        checks.Range($"{key}:LatencyLimit", options.LatencyLimit, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
         if (inForce is not null && (inForce.Min > inForce.Initial || inForce.Initial > inForce.Max))
         {
             checks.Add(

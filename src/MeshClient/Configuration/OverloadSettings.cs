@@ -38,7 +38,10 @@ internal sealed record OverloadSettings(
             initial ?? Math.Clamp(MeshDefaults.InitialLimit, Math.Min(min, max), max),
             min,
             max,
-            own?.Window ?? common.Window ?? MeshDefaults.LimitWindow);
+            own?.Window ?? common.Window ?? MeshDefaults.LimitWindow,
+            own?.LatencyTolerance ?? common.LatencyTolerance ?? MeshDefaults.LatencyTolerance,
+            own?.BackoffRatio ?? common.BackoffRatio ?? MeshDefaults.BackoffRatio,
+            own?.LatencyLimit ?? common.LatencyLimit ?? MeshDefaults.LatencyLimit);
     }
 }
 

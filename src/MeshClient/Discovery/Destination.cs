@@ -1,4 +1,5 @@
 using MeshClient.Balancing;
+using MeshClient.Resilience;
 
 namespace MeshClient.Discovery;
 
@@ -65,16 +66,32 @@ internal sealed class Destination(DestinationName name, ServiceState service)
         }
     }
 
-    public void Replace(InstanceState[] callable, InstancePicker picker, bool needsIdentity, Unavailable unavailable)
+    /// <summary>Whether every instance that may be called now says of a request that it may be executed twice.</summary>
+    public bool SaysIdempotent(HttpRequestMessage request)
+    {
+        var words = _callable.Idempotent;
+        foreach (var endpoints in words)
+        {
+            if (!endpoints.Contain(request))
+            {
+                return false;
+            }
+        }
+
+        return words.Length > 0;
+    }
+
+    public void Replace(
+        InstanceState[] callable, InstancePicker picker, IdempotentEndpoints[] idempotent, bool needsIdentity, Unavailable unavailable)
     {
         NeedsIdentity = needsIdentity;
         Unavailable = unavailable;
-        _callable = new CallableList(callable, picker);
+        _callable = new CallableList(callable, picker, idempotent);
     }
 
-    // One reference for both, so that no pick sees one of a newer list than the other.
-    private sealed record CallableList(InstanceState[] Instances, InstancePicker Picker)
+    // One reference for all, so that no pick sees one of a newer list than the other.
+    private sealed record CallableList(InstanceState[] Instances, InstancePicker Picker, IdempotentEndpoints[] Idempotent)
     {
-        public static readonly CallableList Empty = new([], new TwoChoicesPicker<LatencyCost>([]));
+        public static readonly CallableList Empty = new([], new TwoChoicesPicker<LatencyCost>([]), []);
     }
 }

@@ -31,6 +31,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
     private readonly MeshRandom _random;
     private readonly PickerFactory _pickers;
     private readonly HealthTelemetry? _healthTelemetry;
+    private readonly IdempotencyLog? _idempotencyLog;
     private readonly MeshCircuitBreakers _breakers;
     private readonly ConcurrentDictionary<ServiceName, ServiceState> _services = new();
     private readonly ConcurrentDictionary<string, Destination>[] _byHost;
@@ -50,7 +51,8 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         PickerFactory pickers,
         MeshCircuitBreakers breakers,
         ConfigurationInstanceSource? configuration = null,
-        HealthTelemetry? healthTelemetry = null)
+        HealthTelemetry? healthTelemetry = null,
+        IdempotencyLog? idempotencyLog = null)
     {
         _options = options.Value;
         _registry = controlPlane.Instances;
@@ -63,6 +65,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
         _random = random;
         _pickers = pickers;
         _healthTelemetry = healthTelemetry;
+        _idempotencyLog = idempotencyLog;
         _byHost = new ConcurrentDictionary<string, Destination>[Schemes];
         for (var i = 0; i < Schemes; i++)
         {
@@ -151,7 +154,7 @@ internal sealed class DestinationTable : IAsyncDisposable, IDisposable
                 var settings = DestinationSettings.For(_options, key.Value);
                 return new ServiceState(
                     key, source, settings, _forgotten.Contains(key), _watches, _transports, _time, _random,
-                    _pickers.Create(key, settings.Balancing), _healthTelemetry)
+                    _pickers.Create(key, settings.Balancing), _healthTelemetry, _idempotencyLog)
                 {
                     Breaker = _breakers.For(key),
                 };

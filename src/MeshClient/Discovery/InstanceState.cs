@@ -65,10 +65,9 @@ internal sealed class InstanceState : InstanceVitals
     /// <summary>The weight by its own reports of its load; null while it has sent none that was looked at.</summary>
     public ReportedWeight? ReportedWeight { get; set; }
 
-    /// <summary>It is back: nothing is known of it any more, and it begins slowly where a slow start is set.</summary>
-    public void StartAnew(SlowStart? slowStart, long now)
+    public override void StartAnew(SlowStart? slowStart, long now, bool forgets = true)
     {
-        Load.Forget();
+        base.StartAnew(slowStart, now, forgets);
         slowStart?.Begin(this, now);
     }
 

@@ -52,6 +52,18 @@ internal class InstanceVitals(double decay)
         set => _isSuspect = value;
     }
 
+    /// <summary>It is back, and begins anew.</summary>
+    /// <param name="slowStart">Holds it back for a while; null: nothing does.</param>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="forgets">Whether nothing is known of it any more; otherwise it came back by a failure, which counts.</param>
+    public virtual void StartAnew(SlowStart? slowStart, long now, bool forgets = true)
+    {
+        if (forgets)
+        {
+            Load.Forget();
+        }
+    }
+
     public void CountSuccess() => Interlocked.Increment(ref _successes);
 
     /// <summary>The successes counted since they were last taken.</summary>

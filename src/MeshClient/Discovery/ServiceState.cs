@@ -43,9 +43,11 @@ internal sealed class ServiceState : IAsyncDisposable
         TimeProvider time,
         MeshRandom random,
         ServiceBalancer balancer,
-        HealthTelemetry? healthTelemetry = null)
+        HealthTelemetry? healthTelemetry = null,
+        IdempotencyLog? idempotencyLog = null)
     {
         Service = service;
+        Idempotency = settings.Retry.UseIdempotencyMetadata ? new PublishedIdempotency(service, idempotencyLog) : null;
         Balancer = balancer;
         Settings = settings;
         IsKnown = isKnown;
@@ -54,8 +56,8 @@ internal sealed class ServiceState : IAsyncDisposable
         _random = random;
         RetryBudget = new RetryBudget(
             settings.RetryBudgetRatio, settings.RetryBudgetPerSecond, MeshDefaults.RetryBudgetWindow, time.TimestampFrequency);
-        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry);
-        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry, balancer.SlowStart);
+        Health = new ServiceHealth(service, settings.Health, time, random, healthTelemetry) { SlowStart = balancer.SlowStart };
+        _prober = settings.Health.Probe.Kind == ProbeKind.Off ? null : new HealthProber(Health, LastUsed, time, healthTelemetry);
         Hedging = settings.Hedging is { } hedging ? new HedgingState(hedging, time) : null;
         Overload = new OverloadState(settings, time, random);
         _stabilizer = new SnapshotStabilizer(MeshDefaults.VanishedInstanceGrace, time);
@@ -80,6 +82,9 @@ internal sealed class ServiceState : IAsyncDisposable
 
     /// <summary>Null: no call is made a second time for being slow.</summary>
     public HedgingState? Hedging { get; }
+
+    /// <summary>What its instances say of their endpoints; null: nobody asks.</summary>
+    public PublishedIdempotency? Idempotency { get; }
 
     /// <summary>Null: nothing ever refuses calls for the failures of others.</summary>
     public CircuitBreaker? Breaker { get; init; }
@@ -188,6 +193,7 @@ internal sealed class ServiceState : IAsyncDisposable
     private void ApplyInLock(ServiceSnapshot snapshot)
     {
         IsKnown |= snapshot.Instances.Count > 0;
+        Idempotency?.TakeIn(snapshot);
         foreach (var destination in _destinations.Values)
         {
             Fill(destination, snapshot);
@@ -265,7 +271,12 @@ internal sealed class ServiceState : IAsyncDisposable
         }
 
         InstanceState[] list = [.. callable];
-        destination.Replace(list, Balancer.Build(list, CountPerZone(snapshot)), needsIdentity, new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
+        destination.Replace(
+            list,
+            Balancer.Build(list, CountPerZone(snapshot)),
+            Idempotency?.OfAll(list) ?? [],
+            needsIdentity,
+            new Unavailable(snapshot.Instances.Count, unhealthy, refused, unsuited));
     }
 
     private static Dictionary<string, int> CountPerZone(ServiceSnapshot snapshot)

@@ -23,6 +23,8 @@ namespace MeshClient.Health;
 /// A probe may be a stream of gRPC, which tells whether it succeeded when it ends, and that may be never. That its answer has begun
 /// proves that the instance can be reached; and one that has gone on for the base time since then has succeeded for all that matters.
 /// Unhealthy: until enough health checks have passed, and no call is sent as a probe.
+/// Whatever brings it back, it is like one that has just come: what it took and how it failed before is forgotten, and it begins
+/// slowly where a slow start is set. Only the failure by which an unreachable one proves that it can be reached still counts.
 /// Sources: consecutive failures, growth, caps and the falling count are Envoy's outlier detection and gRPC A50; the success rate
 /// and the fast way out for connections that fail are Finagle's (FailureAccrualPolicy, FailFastFactory); the single real call as
 /// a probe is Finagle's and Linkerd's.
@@ -203,7 +205,7 @@ internal sealed class EjectionState
             {
                 if (admission != Admission.Ordinary)
                 {
-                    change = ComeBackInLock(now);
+                    change = ComeBackInLock(now, hasFailed: true);
                     SetFailuresInLock(1);
                 }
             }
@@ -314,39 +316,32 @@ internal sealed class EjectionState
     /// What the health checks of this process say. That they pass ends being unreachable, but no ejection: a check that passes
     /// while calls fail is no news.
     /// </summary>
-    /// <returns>Whether it was out and is in again.</returns>
-    public bool Checked(bool isHealthy, long now)
+    public void Checked(bool isHealthy, long now)
     {
         HealthChange change = default;
-        bool isBack;
         lock (_lock)
         {
             if (!_isListed)
             {
-                return false;
+                return;
             }
-
-            var wasOut = IsOut;
 
             if (_failsChecks == isHealthy)
             {
-                change = SetFailsChecksInLock(!isHealthy);
+                change = SetFailsChecksInLock(!isHealthy, now);
             }
 
             if (isHealthy && IsUnreachable)
             {
                 change = ComeBackInLock(now);
             }
-
-            isBack = wasOut && !IsOut;
         }
 
         _service.Tell(this, change);
-        return isBack;
     }
 
     /// <summary>Forgets what the health checks said, since they are made no more. That none fails now is no check that passed.</summary>
-    public void ForgetChecks()
+    public void ForgetChecks(long now)
     {
         HealthChange change;
         lock (_lock)
@@ -356,7 +351,7 @@ internal sealed class EjectionState
                 return;
             }
 
-            change = SetFailsChecksInLock(false);
+            change = SetFailsChecksInLock(false, now);
         }
 
         _service.Tell(this, change);
@@ -402,7 +397,7 @@ internal sealed class EjectionState
             SetFailuresInLock(0);
             ForgetProbeInLock();
             ForgetCallsInLock(_service.Now);
-            CountInLock();
+            CountInLock(_service.Now);
             _service.Leave(this);
         }
     }
@@ -420,11 +415,11 @@ internal sealed class EjectionState
         Volatile.Write(ref _probeUntil, 0);
     }
 
-    private HealthChange SetFailsChecksInLock(bool failsChecks)
+    private HealthChange SetFailsChecksInLock(bool failsChecks, long now)
     {
         _failsChecks = failsChecks;
         _service.Schedule(DueAt);
-        CountInLock();
+        CountInLock(now);
         return new HealthChange(failsChecks ? HealthChangeKind.WentOut : HealthChangeKind.CameBack, EjectionReason.HealthCheck);
     }
 
@@ -458,12 +453,12 @@ internal sealed class EjectionState
         ForgetProbeInLock();
         Volatile.Write(ref _returnAt, now + _service.Ticks(length * (1 + (_service.Random.NextDouble() * jitter))));
         _reason = reason;
-        CountInLock();
+        CountInLock(now);
         _service.Schedule(_returnAt);
         return new HealthChange(wasIn ? HealthChangeKind.WentOut : HealthChangeKind.StaysOut, reason, length);
     }
 
-    private HealthChange ComeBackInLock(long now)
+    private HealthChange ComeBackInLock(long now, bool hasFailed = false)
     {
         var reason = _reason;
         if (IsEjected)
@@ -477,15 +472,21 @@ internal sealed class EjectionState
         ForgetProbeInLock();
         _cameBackAt = now;
         _reason = EjectionReason.None;
-        CountInLock();
+        CountInLock(now, hasFailed);
         return new HealthChange(HealthChangeKind.CameBack, reason);
     }
 
-    private void CountInLock()
+    private void CountInLock(long now, bool hasFailed = false)
     {
         var isOut = _reason != EjectionReason.None || _failsChecks;
         if (isOut != IsOut)
         {
+            if (!isOut && _isListed)
+            {
+                // Before picks find it in.
+                _vitals.StartAnew(_service.SlowStart, now, forgets: !hasFailed);
+            }
+
             _vitals.IsOut = isOut;
             SetFailuresInLock(_failures);
             _service.Counted(isOut);

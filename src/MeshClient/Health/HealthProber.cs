@@ -1,4 +1,3 @@
-using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Discovery;
 
@@ -7,8 +6,7 @@ namespace MeshClient.Health;
 /// <summary>
 /// Checks the instances of one service again and again, each on its own, and tells their <see cref="EjectionState"/> when enough
 /// checks in a row have failed or passed. Nothing is sent while the service has not been called for a while, and what the checks
-/// said is forgotten then: it would be out of date when calls come again. What calls found out stays. An instance that a check
-/// brings back starts like one that has just come, as one does that a call brings back.
+/// said is forgotten then: it would be out of date when calls come again. What calls found out stays.
 /// </summary>
 internal sealed class HealthProber : IAsyncDisposable
 {
@@ -16,7 +14,6 @@ internal sealed class HealthProber : IAsyncDisposable
     private readonly Func<long> _lastUsed;
     private readonly TimeProvider _time;
     private readonly HealthTelemetry? _telemetry;
-    private readonly SlowStart? _slowStart;
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<InstanceState, (CancellationTokenSource Stop, Task Running)> _checked = [];
     private readonly Lock _lock = new();
@@ -25,15 +22,12 @@ internal sealed class HealthProber : IAsyncDisposable
     /// <param name="lastUsed">When the service was last called, as a timestamp.</param>
     /// <param name="time">The clock.</param>
     /// <param name="telemetry">Where results are told; null: nowhere.</param>
-    /// <param name="slowStart">Holds back those that have come back; null: nothing does.</param>
-    public HealthProber(
-        ServiceHealth health, Func<long> lastUsed, TimeProvider time, HealthTelemetry? telemetry, SlowStart? slowStart)
+    public HealthProber(ServiceHealth health, Func<long> lastUsed, TimeProvider time, HealthTelemetry? telemetry)
     {
         _health = health;
         _lastUsed = lastUsed;
         _time = time;
         _telemetry = telemetry;
-        _slowStart = slowStart;
     }
 
     private ProbeSettings Settings => _health.Settings.Probe;
@@ -95,7 +89,7 @@ internal sealed class HealthProber : IAsyncDisposable
                 if (!IsUsed())
                 {
                     (passed, failed) = (0, 0);
-                    instance.Ejection.ForgetChecks();
+                    instance.Ejection.ForgetChecks(_time.GetTimestamp());
                     continue;
                 }
 
@@ -105,11 +99,9 @@ internal sealed class HealthProber : IAsyncDisposable
                 }
 
                 (passed, failed) = passes ? (passed + 1, 0) : (0, failed + 1);
-                var now = _time.GetTimestamp();
-                if ((passed >= Settings.HealthyThreshold || failed >= Settings.UnhealthyThreshold)
-                    && instance.Ejection.Checked(passes, now))
+                if (passed >= Settings.HealthyThreshold || failed >= Settings.UnhealthyThreshold)
                 {
-                    instance.StartAnew(_slowStart, now);
+                    instance.Ejection.Checked(passes, _time.GetTimestamp());
                 }
             }
         }

@@ -1,3 +1,4 @@
+using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Core.Naming;
 
@@ -58,6 +59,9 @@ internal sealed class ServiceHealth
     public HealthSettings Settings { get; }
 
     public MeshRandom Random { get; }
+
+    /// <summary>Holds back instances that have come back; null: nothing does.</summary>
+    public SlowStart? SlowStart { get; init; }
 
     /// <summary>How long a call counts for the success rate, in timestamp ticks.</summary>
     public double WindowTicks { get; }

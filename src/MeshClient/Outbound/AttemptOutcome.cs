@@ -72,7 +72,9 @@ internal enum AttemptVerdict : byte
     /// <summary>The instance answered, be it that the caller was wrong.</summary>
     Success,
 
-    /// <summary>The connection broke, no answer came in time, or the answer was 5xx or its like in gRPC.</summary>
+    /// <summary>
+    /// The connection broke, no answer came in time, or nothing but its head, or the answer was 5xx or its like in gRPC.
+    /// </summary>
     InstanceFailure,
 
     /// <summary>It says that it cannot serve: 503 or UNAVAILABLE.</summary>

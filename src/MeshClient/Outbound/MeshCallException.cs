@@ -16,7 +16,8 @@ public enum MeshFailureReason
     OutsideMesh,
 
     /// <summary>
-    /// Too many calls to the service are in flight, or it refuses too many for overload at present. The request was not sent.
+    /// As many calls to the service are in flight as may be, and there is no queue (<see cref="Configuration.MeshDestinationOptions.MaxConcurrency"/>,
+    /// or less where the limit is learned). The request was not sent. With a queue: <see cref="QueueFull"/> and <see cref="QueueTimeout"/>.
     /// </summary>
     Overloaded,
 
@@ -58,6 +59,24 @@ public enum MeshFailureReason
     /// stands in the inner exception, when it was an exception.
     /// </summary>
     FallbackTimeout,
+
+    /// <summary>
+    /// It waited for a call in flight to end, and newer calls filled the queue
+    /// (<see cref="Configuration.MeshOverloadOptions.QueueLength"/>). The request was not sent.
+    /// </summary>
+    QueueFull,
+
+    /// <summary>
+    /// It waited for a call in flight to end, and none did in time (<see cref="Configuration.MeshOverloadOptions.QueueTimeout"/>). The
+    /// request was not sent. Where the call's own time was over first: <see cref="DeadlineExceeded"/>.
+    /// </summary>
+    QueueTimeout,
+
+    /// <summary>
+    /// The service refuses most calls for overload at present, so this one was refused here
+    /// (<see cref="Configuration.MeshOverloadOptions.Throttling"/>). The request was not sent.
+    /// </summary>
+    Throttled,
 }
 
 /// <summary>

@@ -116,6 +116,15 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         set => Written.IsBodyLimited = value;
     }
 
+    /// <summary>
+    /// The timestamp since which a reader under that deadline has waited for the first byte of the answer's body; 0: none waits.
+    /// </summary>
+    public long WaitingSince
+    {
+        get => _details?.WaitingSince ?? 0;
+        set => Written.WaitingSince = value;
+    }
+
     /// <summary>The header that tells the instance how much time is left; null: it was not written by us.</summary>
     public string? TimeoutHeader
     {
@@ -251,6 +260,8 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     private sealed class Details
     {
         public long SentAt { get; set; }
+
+        public long WaitingSince { get; set; }
 
         public HttpRequestMessage? Request { get; set; }
 

@@ -13,7 +13,7 @@ internal sealed class OutboundCall
     private Details? _details;
     private short _attempts;
     private byte _entered;
-    private Answer _mayRunTwice;
+    private Marking _marking;
     private bool _hasEnded;
 
     public OutboundCall(
@@ -30,11 +30,12 @@ internal sealed class OutboundCall
         }
     }
 
-    private enum Answer : byte
+    private enum Marking : byte
     {
         Unknown,
-        Yes,
-        No,
+        Marked,
+        Unmarked,
+        BelievedOfInstances,
     }
 
     public HttpRequestMessage Request { get; }
@@ -69,12 +70,15 @@ internal sealed class OutboundCall
         set => Written.AmbientDeadlineAt = value;
     }
 
-    /// <summary>Whether the request may be executed twice; null while nobody has asked.</summary>
-    public bool? MayRunTwice
+    /// <summary>Whether the request may be executed twice as far as this side knows; null while nobody has asked.</summary>
+    public bool? IsMarked
     {
-        get => _mayRunTwice == Answer.Unknown ? null : _mayRunTwice == Answer.Yes;
-        set => _mayRunTwice = value switch { null => Answer.Unknown, true => Answer.Yes, false => Answer.No };
+        get => _marking == Marking.Unknown ? null : _marking == Marking.Marked;
+        set => _marking = value switch { null => Marking.Unknown, true => Marking.Marked, false => Marking.Unmarked };
     }
+
+    /// <summary>Whether it is repeated, if it is, only because the instances say that it may be.</summary>
+    public bool BelievesInstances => _marking == Marking.BelievedOfInstances;
 
     /// <summary>Whether several attempts were on their way at once.</summary>
     public bool IsHedged { get; set; }
@@ -170,6 +174,9 @@ internal sealed class OutboundCall
     public TaskCompletionSource? Ending => _details?.Ending;
 
     private Details Written => _details ??= new Details();
+
+    /// <summary>From here on each instance that gets it has to say that it may be executed twice.</summary>
+    public void BelieveInstances() => _marking = Marking.BelievedOfInstances;
 
     public void MarkTried(InstanceState instance) => Written.Tried = [.. Tried, instance];
 

@@ -76,6 +76,8 @@ internal sealed class OutboundPipeline
     public IEnumerable<StageDescriptor> Stages =>
         _callStages.Select(stage => stage.Descriptor).Concat(_attemptStages.Select(stage => stage.Descriptor));
 
+    public TimeProvider Time => _time;
+
     public IReadOnlyList<CallStage> CallStages => _callStages;
 
     public IReadOnlyList<AttemptStage> AttemptStages => _attemptStages;

@@ -72,7 +72,8 @@ internal static class OutcomeClassifier
     private static AttemptOutcome OfBody(OutboundAttempt attempt, Exception failure) =>
         (attempt.AppFailure = AppFailure.Of(attempt)) is not null ? new(AttemptVerdict.AppFailed)
         : failure is not OperationCanceledException ? new(AttemptVerdict.InstanceFailure)
-        // Cut off from this side: an instance that stalls after a good head has neither failed nor done well.
+        // Cut off from this side: an instance that stalls after a good head has neither failed nor done well, where it is not a
+        // StalledAnswer.
         : attempt.Outcome is { IsFinal: true, IsSuccess: false } ? attempt.Outcome
         : new(AttemptVerdict.NotTelling);
 

@@ -16,6 +16,7 @@ internal sealed class TrackedContent : HttpContent
     private bool _ended;
     private bool _givenUp;
     private bool _isOpened;
+    private bool _hasBegun;
 
     public TrackedContent(HttpContent inner, OutboundPipeline pipeline, OutboundAttempt attempt)
     {
@@ -36,6 +37,9 @@ internal sealed class TrackedContent : HttpContent
         }
     }
 
+    /// <summary>Whether reading is limited by the ambient deadline.</summary>
+    public bool IsLimited => _attempt.IsBodyLimited;
+
     /// <summary>Whether there can be anything to wait for after the head of an answer.</summary>
     public static bool MayHaveBody(HttpResponseMessage response) =>
         response.RequestMessage?.Method != HttpMethod.Head
@@ -44,6 +48,27 @@ internal sealed class TrackedContent : HttpContent
 
     /// <summary>The reader wants no more: what fails from here on is its own doing.</summary>
     public void GiveUp() => Volatile.Write(ref _givenUp, true);
+
+    /// <summary>A read has to wait. Since when, matters for the first byte only, and only to a deadline.</summary>
+    public void Wait()
+    {
+        if (!_hasBegun && _attempt.IsBodyLimited)
+        {
+            _attempt.WaitingSince = _pipeline.Time.GetTimestamp();
+        }
+    }
+
+    /// <summary>It waits no more, though it has taken nothing.</summary>
+    public void StopWaiting()
+    {
+        if (_attempt.IsBodyLimited)
+        {
+            _attempt.WaitingSince = 0;
+        }
+    }
+
+    /// <summary>Something of the body has been read.</summary>
+    public void Begin() => _hasBegun = true;
 
     /// <summary>Says that the body has come to its end, one way or another. Only the first time counts.</summary>
     public void End(Exception? failure)
@@ -87,18 +112,19 @@ internal sealed class TrackedContent : HttpContent
     /// <exception cref="MeshCallException">Because the deadline has passed.</exception>
     public void Fail(Exception failure, CancellationToken reader)
     {
+        var stall = _hasBegun ? null : StalledAnswer.Of(_attempt, this, failure, _pipeline.Time);
         if (reader.IsCancellationRequested)
         {
             // A reader that gives up is not the instance's failure. Where there is a deadline it is no success either, because the
             // reader's token and the deadline mostly go off together.
-            End(_attempt.IsBodyLimited ? failure as OperationCanceledException : null);
+            End(stall ?? (_attempt.IsBodyLimited && failure is OperationCanceledException ? failure : null));
             return;
         }
 
         // Or the app has cancelled what it is still sending. Asked first, since the timer goes with the end.
         var isLate = failure is OperationCanceledException
             && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call.Cancellation.IsCancellationRequested: false };
-        End(failure);
+        End(stall ?? failure);
         if (isLate)
         {
             throw CallFailure.Unread(_attempt, failure);
@@ -139,7 +165,7 @@ internal sealed class TrackedContent : HttpContent
 
     protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        if (_isOpened)
+        if (_isOpened || IsLimited)
         {
             using var source = CreateContentReadStream(cancellationToken);
             source.CopyTo(stream);
@@ -203,12 +229,15 @@ internal sealed class TrackedContent : HttpContent
 
     private async Task WatchAsync(Task copying, WatchedDestination destination, CancellationToken reader)
     {
+        _hasBegun = destination.HasBegun;
+        Wait();
         try
         {
             await copying.ConfigureAwait(false);
         }
         catch (Exception e)
         {
+            _hasBegun = destination.HasBegun;
             if (destination.HasFailed)
             {
                 End(null);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 
 namespace MeshClient.Outbound;
@@ -8,8 +9,16 @@ namespace MeshClient.Outbound;
 /// </summary>
 internal sealed class TrackedStream(Stream inner, TrackedContent content) : StreamOver(inner)
 {
+    // What is read at once where it has to be copied.
+    private const int MostCopied = 16 * 1024;
+
     public override int Read(Span<byte> buffer)
     {
+        if (content.IsLimited)
+        {
+            return ReadLimited(buffer);
+        }
+
         try
         {
             return Seen(Inner.Read(buffer), buffer.Length);
@@ -21,12 +30,21 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
         }
     }
 
+    public override int Read(byte[] buffer, int offset, int count) =>
+        content.IsLimited ? Await(ReadAsync(buffer.AsMemory(offset, count))) : base.Read(buffer, offset, count);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
         {
-            return Seen(await Inner.ReadAsync(buffer, content.Limit(cancellationToken)).ConfigureAwait(false), buffer.Length);
+            var reading = Inner.ReadAsync(buffer, content.Limit(cancellationToken));
+            if (!reading.IsCompleted)
+            {
+                content.Wait();
+            }
+
+            return Seen(await reading.ConfigureAwait(false), buffer.Length);
         }
         catch (Exception e)
         {
@@ -55,11 +73,34 @@ internal sealed class TrackedStream(Stream inner, TrackedContent content) : Stre
         base.Dispose(disposing);
     }
 
+    // Nothing can cancel a synchronous read, and to take the connection from under it would have two read from that at once. So
+    // where a deadline has to end it, the thread waits for an asynchronous one, which needs no thread of its own to go on.
+    private static int Await(ValueTask<int> reading) => reading.AsTask().GetAwaiter().GetResult();
+
+    private int ReadLimited(Span<byte> buffer)
+    {
+        var rented = ArrayPool<byte>.Shared.Rent(Math.Min(buffer.Length, MostCopied));
+        var read = Await(ReadAsync(rented.AsMemory(0, Math.Min(buffer.Length, rented.Length))));
+        rented.AsSpan(0, read).CopyTo(buffer);
+        // Not after a failure: who knows what still writes to it.
+        ArrayPool<byte>.Shared.Return(rented);
+        return read;
+    }
+
     private int Seen(int read, int asked)
     {
-        if (read == 0 && asked > 0)
+        if (read > 0)
+        {
+            content.Begin();
+        }
+        else if (asked > 0)
         {
             content.End(null);
+        }
+        else
+        {
+            // It only waited until there is something.
+            content.StopWaiting();
         }
 
         return read;

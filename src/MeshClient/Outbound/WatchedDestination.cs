@@ -1,13 +1,16 @@
 namespace MeshClient.Outbound;
 
 /// <summary>
-/// Where a body is copied to, watched for failing: whose fault that is depends on which end broke. Lets the content do the copying,
-/// which knows best how.
+/// Where a body is copied to, watched for its beginning and for failing: whose fault that is depends on which end broke. Lets the
+/// content do the copying, which knows best how.
 /// </summary>
 internal sealed class WatchedDestination(Stream inner) : Stream
 {
     /// <summary>Whether it was this that failed.</summary>
     public bool HasFailed { get; private set; }
+
+    /// <summary>Whether anything of the body has come.</summary>
+    public bool HasBegun { get; private set; }
 
     public override bool CanRead => false;
 
@@ -25,6 +28,7 @@ internal sealed class WatchedDestination(Stream inner) : Stream
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        HasBegun = true;
         try
         {
             var writing = inner.WriteAsync(buffer, cancellationToken);
@@ -42,6 +46,7 @@ internal sealed class WatchedDestination(Stream inner) : Stream
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
+        HasBegun = true;
         try
         {
             inner.Write(buffer);

@@ -24,7 +24,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         if (overload.Throttle is { } throttle && throttle.IsRefused(call.StartedAt, random))
         {
             throw Refusal(
-                call, MeshFailureReason.Overloaded, ShedTelemetry.Throttling, "it refuses most calls for overload at present (Throttling)");
+                call, MeshFailureReason.Throttled, ShedTelemetry.Throttling, "it refuses most calls for overload at present (Throttling)");
         }
 
         return overload.Limiter.TryEnter() ? ValueTask.CompletedTask : WaitAsync(call);
@@ -98,7 +98,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
 
                 throw endsWithCall
                     ? TooMany(call, MeshFailureReason.DeadlineExceeded, ShedTelemetry.QueueTimeout, ", and the call's time was over before it was its turn")
-                    : TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueTimeout, $", and none ended within {timeout} (QueueTimeout)");
+                    : TooMany(call, MeshFailureReason.QueueTimeout, ShedTelemetry.QueueTimeout, $", and none ended within {timeout} (QueueTimeout)");
             }
 
             // It was its turn at the same moment.
@@ -114,7 +114,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         {
             // A caller that gave up at the same moment is told that, as everywhere.
             call.Cancellation.ThrowIfCancellationRequested();
-            throw TooMany(call, MeshFailureReason.Overloaded, ShedTelemetry.QueueFull, ", and newer ones filled the queue (QueueLength)");
+            throw TooMany(call, MeshFailureReason.QueueFull, ShedTelemetry.QueueFull, ", and newer ones filled the queue (QueueLength)");
         }
 
         call.ReadyAt = time.GetTimestamp();

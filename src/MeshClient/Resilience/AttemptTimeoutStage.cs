@@ -7,8 +7,7 @@ namespace MeshClient.Resilience;
 /// <summary>
 /// Cancels an attempt that takes too long to answer: after the attempt's own limit or what is left of the call's time,
 /// whichever is less. Streaming is not limited by these: time begins to count when the request has been sent, and ends with the head
-/// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use; what
-/// is read synchronously is not limited by it either, since such a read cannot be cancelled.
+/// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use.
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {

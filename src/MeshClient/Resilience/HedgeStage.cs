@@ -159,7 +159,8 @@ internal sealed class HedgeStage : CallStage
         var own = service.Hedging!.Budget;
         var now = _time.GetTimestamp();
         // Of its own share nothing is taken before the other has agreed, or it would be used up by what is not made.
-        if (call.Destination.Callable.Length <= call.Attempts || now >= call.DeadlineAt || own.Balance(now) < 1)
+        if (call.Destination.Callable.Length <= call.Attempts || now >= call.DeadlineAt || own.Balance(now) < 1
+            || !Repeatability.MayRunAgain(call.First ?? call.Attempt!))
         {
             return false;
         }

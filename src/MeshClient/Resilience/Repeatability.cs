@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using MeshClient.Dialing;
+using MeshClient.Discovery;
 using MeshClient.Outbound;
 
 namespace MeshClient.Resilience;
@@ -15,7 +16,9 @@ namespace MeshClient.Resilience;
 /// sends such streams again by itself, to the same instance and at most three times; here it is another's turn.
 /// Any other request may have been executed, so it is repeated only when that does no harm: its method is safe or idempotent (RFC
 /// 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header, the option
-/// <see cref="MeshRequestOptions.Idempotent"/> or <see cref="Configuration.MeshRetryOptions.RepeatableEndpoints"/>.
+/// <see cref="MeshRequestOptions.Idempotent"/> or <see cref="Configuration.MeshRetryOptions.RepeatableEndpoints"/>, or the instances
+/// say so of the endpoint (<see cref="IdempotentEndpoints"/>): all that could be called now, and the one that was. Since the list
+/// may change until the repeated call is made, the instance picked for it is asked once more.
 /// A body can be sent again when nothing of it was read, when its content holds its bytes or makes them anew, or when it was
 /// kept (<see cref="ReplayContent"/>).
 /// An answer that carries the <see cref="ShedMarker"/> is never worth another attempt.
@@ -28,7 +31,7 @@ internal static class Repeatability
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
     public static bool Allows(OutboundAttempt attempt) =>
         IsWorthAnother(attempt)
-        && ((attempt.Failure is not null && WasNotExecuted(attempt)) || MayRunTwice(attempt.Call))
+        && ((attempt.Failure is not null && WasNotExecuted(attempt)) || MayRunAgain(attempt))
         && CanBeSentAgain(attempt);
 
     /// <summary>Whether another instance may do better, and nobody objects.</summary>
@@ -50,8 +53,35 @@ internal static class Repeatability
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
         };
 
-    /// <summary>Whether the request may be executed twice.</summary>
-    public static bool MayRunTwice(OutboundCall call) => call.MayRunTwice ??= IsMarked(call);
+    /// <summary>Whether the request may be executed twice, wherever it goes.</summary>
+    public static bool MayRunTwice(OutboundCall call) => IsMarked(call) || call.Destination.SaysIdempotent(call.Request);
+
+    /// <summary>Whether the request may be executed once more, after or beside an attempt that may have been executed.</summary>
+    public static bool MayRunAgain(OutboundAttempt attempt)
+    {
+        var call = attempt.Call;
+        if (IsMarked(call))
+        {
+            return true;
+        }
+
+        if (!call.Destination.SaysIdempotent(call.Request) || !SaysIdempotent(attempt.Instance, call))
+        {
+            return false;
+        }
+
+        call.BelieveInstances();
+        return true;
+    }
+
+    /// <summary>Whether an instance may get a call again that others may have executed.</summary>
+    public static bool MayGoTo(InstanceState instance, OutboundCall call) => !call.BelievesInstances || SaysIdempotent(instance, call);
+
+    /// <summary>Whether the request may be executed twice as far as this side knows.</summary>
+    public static bool IsMarked(OutboundCall call) => call.IsMarked ??= FindMark(call);
+
+    private static bool SaysIdempotent(InstanceState instance, OutboundCall call) =>
+        call.Destination.Service.Idempotency is { } published && published.Of(instance.Description).Contain(call.Request);
 
     private static bool WasNotExecuted(OutboundAttempt attempt) =>
         NeverLeft(attempt)
@@ -68,7 +98,7 @@ internal static class Repeatability
             _ => !attempt.BodyBegun,
         };
 
-    private static bool IsMarked(OutboundCall call)
+    private static bool FindMark(OutboundCall call)
     {
         var request = call.Request;
         return IsIdempotent(request.Method)

@@ -23,6 +23,8 @@ internal sealed class RetrySettings
 
     public required bool ReplayStreams { get; init; }
 
+    public required bool UseIdempotencyMetadata { get; init; }
+
     public required int MaxReplayBytes { get; init; }
 
     public required TimeSpan BaseDelay { get; init; }
@@ -34,6 +36,7 @@ internal sealed class RetrySettings
         own?.GrpcStatuses ?? common?.GrpcStatuses ?? (IEnumerable<string>)MeshDefaults.RetryGrpcStatuses,
         own?.RepeatableEndpoints ?? common?.RepeatableEndpoints ?? [])
     {
+        UseIdempotencyMetadata = own?.UseIdempotencyMetadata ?? common?.UseIdempotencyMetadata ?? true,
         ReplayStreams = own?.ReplayStreams ?? common?.ReplayStreams ?? false,
         MaxReplayBytes = own?.MaxReplayBytes ?? common?.MaxReplayBytes ?? MeshDefaults.MaxReplayBytes,
         BaseDelay = own?.BaseDelay ?? common?.BaseDelay ?? MeshDefaults.RetryBaseDelay,

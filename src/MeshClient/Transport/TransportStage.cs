@@ -21,7 +21,8 @@ namespace MeshClient.Transport;
 /// HTTP/3 is never asked for, nor left open by "or higher", whatever the instance: the handler makes QUIC connections by itself,
 /// past the connector, which is where a peer is judged and our certificate goes out. A call that demands it is refused.
 /// A request that must not run twice and has no body is given an empty one for the way: the runtime sends any request without
-/// a body again by itself when a used HTTP/1.1 connection ends before the answer, whatever its method.
+/// a body again by itself when a used HTTP/1.1 connection ends before the answer, whatever its method. What instances say of their
+/// endpoints does not count for that: no call that goes well is to ask for it.
 /// </remarks>
 internal sealed class TransportStage() : AttemptStage("Transport", StageScope.Instance)
 {
@@ -75,7 +76,7 @@ internal sealed class TransportStage() : AttemptStage("Transport", StageScope.In
             HeaderForwarding.Write(attempt, forwarded);
         }
 
-        if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.MayRunTwice(attempt.Call) && !IsUpgrade(request))
+        if (request.Content is null && request.Method != HttpMethod.Connect && !Repeatability.IsMarked(attempt.Call) && !IsUpgrade(request))
         {
             request.Content = new ByteArrayContent([]);
             attempt.AddedContent = true;

@@ -158,7 +158,7 @@ public sealed class DenialTests
         var inbound = host.Services.GetRequiredService<InboundMetrics>();
         for (var i = 0; i < 2000; i++)
         {
-            inbound.Decided($"caller-{i}", InboundVerdict.Denied(new InboundRule($"rule-{i}", "It denies."), isTried: false));
+            inbound.Decided(Peer($"caller-{i}"), InboundVerdict.Denied(new InboundRule($"rule-{i}", "It denies."), isTried: false));
         }
 
         var counted = metrics.Of("meshclient.inbound.requests");
@@ -180,6 +180,13 @@ public sealed class DenialTests
 
         Assert.Equal(BoundedNames.Other, names.Of("one-more"));
         Assert.Equal("rule-7", names.Of("rule-7"));
+    }
+
+    private static MeshPeer Peer(string service)
+    {
+        var id = SpiffeId.ForService(TestCertificateAuthority.DefaultTrustDomain, "dc1", ServiceName.Parse(service));
+        Assert.True(id.TryGetService(out var named));
+        return new MeshPeer(id, named, default);
     }
 
     private static Task<InboundTestHost> StartAsync(params IMeshDenialObserver[] observers) => StartAsync(_ => { }, observers);

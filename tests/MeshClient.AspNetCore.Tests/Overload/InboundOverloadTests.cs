@@ -308,6 +308,9 @@ public sealed class InboundOverloadTests : IDisposable
             ["Mesh:Inbound:Overload:MaxConcurency"] = "1",
             ["Mesh:Inbound:Overload:RetryAfter"] = "00:00:00.5",
             ["Mesh:Inbound:Overload:Adaptive:Window"] = "00:02:00",
+            ["Mesh:Inbound:Overload:Adaptive:LatencyTolerance"] = "11",
+            ["Mesh:Inbound:Overload:Adaptive:BackoffRatio"] = "0.4",
+            ["Mesh:Inbound:Overload:Adaptive:LatencyLimit"] = "00:20:00",
             ["Mesh:Inbound:Overload:RateLimit:PerSecond"] = "-1",
             ["Mesh:Inbound:Overload:CallerRateLimit:Burst"] = "0",
             ["Mesh:Inbound:Overload:CallerRateLimits:no service:PerSecond"] = "1",
@@ -327,7 +330,8 @@ public sealed class InboundOverloadTests : IDisposable
 
         foreach (var key in new[]
         {
-            "MaxConcurency is not a known setting", "RetryAfter is 00:00:00.5", "Adaptive:Window is 00:02:00", "RateLimit:PerSecond is -1",
+            "MaxConcurency is not a known setting", "RetryAfter is 00:00:00.5", "Adaptive:Window is 00:02:00",
+            "Adaptive:LatencyTolerance is 11", "Adaptive:BackoffRatio is 0.4", "Adaptive:LatencyLimit is 00:20:00", "RateLimit:PerSecond is -1",
             "CallerRateLimit:Burst is 0", "CallerRateLimits:no service is not a service name", "CallerRateLimits:empty:Caller is ''",
             "CallerRateLimits:nobody:Caller is 'spiffe://partner.test/no/service'", "CallerRateLimits has the same caller in 'once' and 'twice'",
             "CallerRateLimits:twice:Burst is 0", "Shares:a:Percent is 101",

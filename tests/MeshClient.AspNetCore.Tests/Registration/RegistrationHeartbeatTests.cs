@@ -71,6 +71,39 @@ public sealed class RegistrationHeartbeatTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Update_OfWhatIsRegistered_IsToldAtOnceAndOnce()
+    {
+        _heartbeat.Start();
+        await WaitAsync(plane => plane.Registrations.Count == 1);
+        await NextPauseAsync();
+
+        _heartbeat.Update(_heartbeat.Registration with { Meta = _heartbeat.Registration.Meta.Add("a", "b") });
+        await WaitAsync(plane => plane.Registrations.Count == 2);
+        Assert.Equal("b", _plane.Registrations[1].Meta["a"]);
+        Assert.Equal(Id, _plane.Registrations[1].Id);
+
+        _clock.Advance(await NextPauseAsync());
+        await WaitAsync(plane => plane.Beats.Count >= 2);
+        Assert.Equal(2, _plane.Registrations.Count);
+    }
+
+    [Fact]
+    public async Task Update_WhileUnfit_StaysInMaintenance()
+    {
+        _heartbeat.Start();
+        await WaitAsync(plane => plane.Registrations.Count == 1);
+        _heartbeat.SetUnfit("no target");
+        await WaitAsync(plane => plane.Maintenance.Count == 1);
+
+        _heartbeat.Update(_heartbeat.Registration with { Meta = _heartbeat.Registration.Meta.Add("a", "b") });
+        await WaitAsync(plane => plane.Registrations.Count == 2);
+        await WaitAsync(plane => plane.Maintenance.Count == 2);
+
+        Assert.True(_plane.Maintenance[1].Enabled);
+        Assert.Equal(InstanceHealth.Critical, Assert.Single(_plane.Instances(InboundTestHost.Orders).Instances).Health);
+    }
+
+    [Fact]
     public async Task Start_WithRegistryAway_TriesAgainUntilItIsBack()
     {
         _plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "gone"));

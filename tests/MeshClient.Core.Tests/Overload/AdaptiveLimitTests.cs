@@ -147,7 +147,7 @@ public sealed class AdaptiveLimitTests
     }
 
     private static AdaptiveLimit Create(LimitAlgorithm algorithm, int initial = 20) =>
-        new(new AdaptiveLimitSettings(algorithm, initial, 1, 200, TimeSpan.FromSeconds(1)), Frequency, () => 0.5);
+        new(LimitSettings.Of(algorithm, initial, 1, 200), Frequency, () => 0.5);
 
     private static void Finish(AdaptiveLimit limit, long start, long latency)
     {

@@ -18,7 +18,15 @@ public sealed class ConcurrencyLimitProperties
         from min in Gen.Choose(1, 50)
         from initial in Gen.Choose(0, 100)
         from more in Gen.Choose(0, 900)
-        select new AdaptiveLimitSettings(algorithm, min + initial, min, min + initial + more, TimeSpan.FromSeconds(1));
+        from tolerance in Gen.Elements(1.2, 1.5, 3)
+        from ratio in Gen.Elements(0.5, 0.9, 0.99)
+        from limit in Gen.Choose(10, 10_000)
+        select LimitSettings.Of(algorithm, min + initial, min, min + initial + more) with
+        {
+            LatencyTolerance = tolerance,
+            BackoffRatio = ratio,
+            LatencyLimit = TimeSpan.FromMilliseconds(limit),
+        };
 
     [Fact]
     public void AnyHistory_KeepsItsBoundsAndReasons()
@@ -89,7 +97,7 @@ public sealed class ConcurrencyLimitProperties
         {
             var random = new Random(one.seed);
             var limit = ConcurrencyLimit.Create(
-                new AdaptiveLimitSettings(one.algorithm, 20, 1, 1000, TimeSpan.FromSeconds(1)), 1000, random.NextDouble);
+                LimitSettings.Of(one.algorithm, 20, 1, 1000), 1000, random.NextDouble);
             foreach (var (capacity, time, demand) in one.episodes)
             {
                 for (var window = 0; window < 60 && demand > 0; window++)
@@ -120,7 +128,7 @@ public sealed class ConcurrencyLimitProperties
     [InlineData(LimitAlgorithm.Vegas, 400)]
     public void Latency_JumpsTenfoldForGood_LimitFallsAndComesBack(LimitAlgorithm algorithm, int windows)
     {
-        var limit = ConcurrencyLimit.Create(new AdaptiveLimitSettings(algorithm, 20, 1, 200, TimeSpan.FromSeconds(1)), 1000, () => 0.5);
+        var limit = ConcurrencyLimit.Create(LimitSettings.Of(algorithm, 20, 1, 200), 1000, () => 0.5);
         for (var window = 0; window < 30; window++)
         {
             limit.Update(new LimitSample(10, (int)limit.Value, false));
@@ -147,7 +155,7 @@ public sealed class ConcurrencyLimitProperties
     public void OneCaller_WhateverItSees_LimitNeitherGrowsNorShutsItOut(LimitAlgorithm algorithm)
     {
         var random = new Random(3);
-        var limit = ConcurrencyLimit.Create(new AdaptiveLimitSettings(algorithm, 20, 1, 1000, TimeSpan.FromSeconds(1)), 1000, random.NextDouble);
+        var limit = ConcurrencyLimit.Create(LimitSettings.Of(algorithm, 20, 1, 1000), 1000, random.NextDouble);
         for (var window = 0; window < 5000; window++)
         {
             limit.Update(new LimitSample(1 + random.Next(1000), 1, HasDropped: window > 1000 && random.Next(50) == 0));
@@ -169,7 +177,7 @@ public sealed class ConcurrencyLimitProperties
             Assert.True(after <= before, "what was not used does not grow");
         }
 
-        // One window never moves it by much: no more than a tenth and a step down, no more than the algorithm's step up.
+        // One window never moves it by much: no more than a tenth, or the ratio set, and a step down, no more than the algorithm's step up.
         var step = settings.Algorithm switch
         {
             LimitAlgorithm.Gradient2 => 0.8,
@@ -177,6 +185,7 @@ public sealed class ConcurrencyLimitProperties
             _ => 6 * Math.Max(1, Math.Log10(before)),
         };
         Assert.True(after <= before + step + 1e-9, $"{before} -> {after}");
-        Assert.True(after >= (before * 0.9) - Math.Max(1, Math.Log10(before)) - 1e-9, $"{before} -> {after}");
+        var kept = settings.Algorithm == LimitAlgorithm.Aimd ? settings.BackoffRatio : 0.9;
+        Assert.True(after >= (before * kept) - Math.Max(1, Math.Log10(before)) - 1e-9, $"{before} -> {after}");
     }
 }

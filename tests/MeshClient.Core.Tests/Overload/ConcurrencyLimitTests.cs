@@ -23,6 +23,24 @@ public sealed class ConcurrencyLimitTests
         Assert.Equal(21.68, limit.Value, 9);
     }
 
+    [Theory]
+    [InlineData(1, 0.75)]
+    [InlineData(1.2, 0.9)]
+    [InlineData(2, 1)]
+    public void Gradient2_CallsBecomeSlower_ToleranceTellsByHowMuchItShrinks(double tolerance, double gradient)
+    {
+        var limit = ConcurrencyLimit.Create(
+            LimitSettings.Of(LimitAlgorithm.Gradient2) with { LatencyTolerance = tolerance }, Frequency, () => 0.5);
+
+        // 20 * 0.8 + (20 * 1 + 4) * 0.2
+        Update(limit, 100, 20);
+        Assert.Equal(20.8, limit.Value, 9);
+
+        // long = (100 + 200) / 2, so long / short = 0.75
+        Update(limit, 200, 20);
+        Assert.Equal((20.8 * 0.8) + (((20.8 * gradient) + 4) * 0.2), limit.Value, 9);
+    }
+
     [Fact]
     public void Gradient2_AfterWarmUp_LongLatencyIsAnExponentialMeanOverSixHundredWindows()
     {
@@ -87,6 +105,22 @@ public sealed class ConcurrencyLimitTests
     }
 
     [Fact]
+    public void Aimd_RatioAndLatencyLimitSet_AreWhatItShrinksByAndFrom()
+    {
+        var limit = ConcurrencyLimit.Create(
+            LimitSettings.Of(LimitAlgorithm.Aimd, initial: 40) with { BackoffRatio = 0.5, LatencyLimit = TimeSpan.FromMilliseconds(250) },
+            Frequency,
+            () => 0.5);
+
+        Update(limit, 250, 40);
+        Assert.Equal(41, limit.Value);
+        Update(limit, 251, 41);
+        Assert.Equal(20, limit.Value);
+        Update(limit, 100, 20, dropped: true);
+        Assert.Equal(10, limit.Value);
+    }
+
+    [Fact]
     public void Vegas_QueueByItsLength_GrowsFastSlowlyNotAtAllOrShrinks()
     {
         var limit = Create(LimitAlgorithm.Vegas);
@@ -124,7 +158,7 @@ public sealed class ConcurrencyLimitTests
     public void Vegas_ManyWindows_ForgetsTheShortestTime(double random, int windows)
     {
         // 30 * limit * rand(0.5..1), with a limit that stays at 20 because it is not used.
-        var settings = new AdaptiveLimitSettings(LimitAlgorithm.Vegas, 20, 1, 1000, TimeSpan.FromSeconds(1));
+        var settings = LimitSettings.Of(LimitAlgorithm.Vegas, 20, 1, 1000);
         var limit = ConcurrencyLimit.Create(settings, Frequency, () => random);
         Update(limit, 100, 1);
         for (var i = 0; i < windows - 3; i++)
@@ -165,7 +199,7 @@ public sealed class ConcurrencyLimitTests
 
     private static ConcurrencyLimit Create(LimitAlgorithm algorithm, int initial = 20, int? min = null, int max = 200) =>
         ConcurrencyLimit.Create(
-            new AdaptiveLimitSettings(algorithm, initial, min ?? (algorithm == LimitAlgorithm.Vegas ? 1 : 20), max, TimeSpan.FromSeconds(1)),
+            LimitSettings.Of(algorithm, initial, min ?? (algorithm == LimitAlgorithm.Vegas ? 1 : 20), max),
             Frequency,
             () => 0.5);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using MeshClient.Balancing;
+using MeshClient.Configuration;
 using MeshClient.Discovery;
 using MeshClient.Health;
 using MeshClient.Outbound;
@@ -26,6 +27,9 @@ public sealed class LoadStageTests
     [Fact]
     public void Responded_ProbeIsAnswered_GetsItsShareAtOnce()
     {
+        TestInstances.Eject(_instances[0], _time.GetTimestamp());
+        _time.Advance(MeshDefaults.BaseEjection * 2);
+        Assert.Equal(Admission.Probe, _instances[0].Ejection.TryEnter(_time.GetTimestamp()));
         Respond(Admission.Probe, new HttpResponseMessage(HttpStatusCode.OK));
         Assert.InRange(SimulatedCalls.Run(_instances, 1000, milliseconds: 1, _time, _random)[0], 150, 350);
     }
@@ -82,7 +86,7 @@ public sealed class LoadStageTests
     private void Respond(Admission admission, HttpResponseMessage? response, TimeSpan? sentAfter = null)
     {
         var destination = new Destination(default, TestInstances.State(_time, _random));
-        destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), needsIdentity: false, default);
+        destination.Replace(_instances, new TwoChoicesPicker<LatencyCost>(_instances), [], needsIdentity: false, default);
         using var request = new HttpRequestMessage();
         var startedAt = _time.GetTimestamp();
         // As slow as a probe is that has to connect first.
@@ -102,9 +106,8 @@ public sealed class LoadStageTests
         }
 
         attempt.JudgeHead(_time);
-        attempt.Instance.IsOut = admission == Admission.Probe;
         _stage.Responded(attempt);
-        attempt.Instance.IsOut = false;
+        new EjectionStage(_time).Responded(attempt);
         response?.Dispose();
     }
 }

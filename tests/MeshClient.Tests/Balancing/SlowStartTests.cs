@@ -1,9 +1,6 @@
-using System.Net;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Discovery;
-using MeshClient.Health;
-using MeshClient.Outbound;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
 
@@ -53,32 +50,6 @@ public sealed class SlowStartTests
         Assert.InRange(shares[5], 0.09, 0.2);
         Assert.InRange(shares[10], 0.2, 0.3);
         Assert.True(balancer.SlowStart.IsOver(_time.GetTimestamp()));
-    }
-
-    [Theory]
-    [InlineData(HttpStatusCode.OK, true, true)]
-    [InlineData(HttpStatusCode.OK, false, false)]
-    [InlineData(HttpStatusCode.InternalServerError, true, false)]
-    public void Responded_ToAProbe_BeginsAnewWhenItReadmits(HttpStatusCode status, bool isStillOut, bool begins)
-    {
-        var options = new MeshOptions();
-        options.Defaults.Balancing.SlowStart = TimeSpan.FromSeconds(100);
-        var destination = new Destination(default, TestInstances.State(_time, _random, options));
-        using var request = new HttpRequestMessage();
-        using var response = new HttpResponseMessage(status);
-        var attempt = new OutboundAttempt(new OutboundCall(request, destination, _time.GetTimestamp(), rejection: null, default), 1)
-        {
-            Instance = TestInstances.Make(2, _time)[0],
-            Admission = Admission.Probe,
-            StartedAt = _time.GetTimestamp(),
-            RespondedAt = _time.GetTimestamp(),
-            Response = response,
-        };
-        attempt.Instance.IsOut = isStillOut;
-        attempt.JudgeHead(_time);
-        new LoadStage(_time).Responded(attempt);
-        Assert.Equal(!begins, destination.Service.Balancer.SlowStart!.IsOver(_time.GetTimestamp()));
-        Assert.Equal(begins, attempt.Instance.WarmingSince == _time.GetTimestamp());
     }
 
     private int Count(InstancePicker picker, InstanceState[] instances, TimeSpan span)

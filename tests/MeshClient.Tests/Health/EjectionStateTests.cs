@@ -466,13 +466,13 @@ public sealed class EjectionStateTests
     {
         _state.ConnectFailed(Admission.Ordinary, Now, isIdentityRefused: false);
         _state.Checked(isHealthy: false, Now);
-        _state.ForgetChecks();
+        _state.ForgetChecks(Now);
         Assert.Equal(EjectionReason.Unreachable, _state.Reason);
         _state.Checked(isHealthy: true, Now);
         Assert.False(_state.IsOut);
         _state.Checked(isHealthy: false, Now);
         Assert.True(_state.IsOut);
-        _state.ForgetChecks();
+        _state.ForgetChecks(Now);
         Assert.False(_state.IsOut);
         Assert.False(_health.AnyOut);
     }

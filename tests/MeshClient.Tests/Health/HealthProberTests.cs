@@ -225,7 +225,7 @@ public sealed class HealthProberTests
         Assert.Equal(long.MaxValue, instance.Ejection.DueAt);
         var unusedSince = time.GetTimestamp();
         time.Advance(MeshDefaults.ProbeIdleTimeout * 2);
-        await using var prober = new HealthProber(health, () => unusedSince, time, telemetry: null, slowStart: null);
+        await using var prober = new HealthProber(health, () => unusedSince, time, telemetry: null);
         prober.Update(new HashSet<InstanceState> { instance });
         await Eventually.HoldsAsync(() =>
         {

@@ -64,6 +64,12 @@ public sealed class DeadlineForwardingTests
     [InlineData(2, "stream")]
     [InlineData(1, "stream with a token")]
     [InlineData(2, "stream with a token")]
+    [InlineData(1, "synchronous")]
+    [InlineData(2, "synchronous")]
+    [InlineData(1, "synchronous into an array")]
+    [InlineData(2, "synchronous into an array")]
+    [InlineData(1, "synchronous copy")]
+    [InlineData(2, "synchronous copy")]
     public async Task ReadAsync_AnswerStallsBeyondTheAmbientDeadline_IsTheDeadline(int version, string how)
     {
         var time = new FakeTimeProvider();
@@ -308,8 +314,34 @@ public sealed class DeadlineForwardingTests
         }
 
         using var answer = await client.GetAsync("http://orders/stalls", HttpCompletionOption.ResponseHeadersRead, Token);
+        if (how.StartsWith("synchronous", StringComparison.Ordinal))
+        {
+            // A thread of its own, for it is blocked.
+            return await Task.Factory.StartNew(() => Read(answer.Content, how), Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
+
         using var stream = await answer.Content.ReadAsStreamAsync(Token);
         using var reader = new CancellationTokenSource();
         return await new StreamReader(stream).ReadToEndAsync(how == "stream" ? default : reader.Token);
+    }
+
+    private static string Read(HttpContent content, string how)
+    {
+        var text = new MemoryStream();
+        if (how == "synchronous copy")
+        {
+            content.CopyTo(text, null, Token);
+        }
+        else
+        {
+            using var stream = content.ReadAsStream(Token);
+            var buffer = new byte[3];
+            for (var read = 1; read > 0; text.Write(buffer, 0, read))
+            {
+                read = how == "synchronous" ? stream.Read(buffer.AsSpan()) : stream.Read(buffer, 0, buffer.Length);
+            }
+        }
+
+        return System.Text.Encoding.UTF8.GetString(text.ToArray());
     }
 }

@@ -51,7 +51,7 @@ public sealed class AdmissionTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task Queue_NoneEndsInTime_IsRefusedAsOverloaded()
+    public async Task Queue_NoneEndsInTime_IsRefusedAsWaitingTooLong()
     {
         using var meters = new MetricRecorder();
         await using var env = Environment(queue: 1, TimeSpan.FromMilliseconds(20), meters);
@@ -59,8 +59,9 @@ public sealed class AdmissionTests
 
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => GetAsync(env).BoundedAsync());
 
-        Assert.Equal((MeshFailureReason.Overloaded, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
+        Assert.Equal((MeshFailureReason.QueueTimeout, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
         Assert.Contains("QueueTimeout", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(["QueueTimeout"], Errors(meters));
         Assert.Equal((1, 0), (env.State("orders").InFlight, env.State("orders").Overload.Limiter.Waiting));
         var shed = Assert.Single(meters.Of("meshclient.calls.shed"));
         Assert.Equal(("orders", "queue_timeout"), (shed.Tag("meshclient.service"), shed.Tag("meshclient.reason")));
@@ -80,6 +81,7 @@ public sealed class AdmissionTests
         Assert.Equal((MeshFailureReason.Overloaded, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
         Assert.Contains("MaxConcurrency", failure.Message, StringComparison.Ordinal);
         Assert.Equal("concurrency", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
+        Assert.Equal(["Overloaded"], Errors(meters));
         Assert.Equal((1, 1), (held.Peer.Requests, env.State("orders").InFlight));
     }
 
@@ -167,7 +169,9 @@ public sealed class AdmissionTests
 
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => oldest.BoundedAsync());
 
+        Assert.Equal((MeshFailureReason.QueueFull, "Admission", 0), (failure.Reason, failure.Stage, failure.Attempts));
         Assert.Contains("QueueLength", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(["QueueFull"], Errors(meters));
         Assert.Equal("queue_full", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
         await held.EndAsync();
         using var answer = await newest.BoundedAsync();
@@ -191,6 +195,7 @@ public sealed class AdmissionTests
         Assert.Equal((MeshFailureReason.RateLimited, "Admission"), (failure.Reason, failure.Stage));
         Assert.Equal((3, 0), (peer.Requests, env.State("orders").InFlight));
         Assert.Equal("rate", Assert.Single(meters.Of("meshclient.calls.shed")).Tag("meshclient.reason"));
+        Assert.Equal(["RateLimited"], Errors(meters));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -209,7 +214,7 @@ public sealed class AdmissionTests
             }
             catch (MeshCallException e)
             {
-                Assert.Equal(MeshFailureReason.Overloaded, e.Reason);
+                Assert.Equal((MeshFailureReason.Throttled, "Admission"), (e.Reason, e.Stage));
                 Assert.Contains("Throttling", e.Message, StringComparison.Ordinal);
                 refused++;
             }
@@ -217,6 +222,7 @@ public sealed class AdmissionTests
 
         Assert.Equal(200, refused + peer.Requests);
         Assert.Equal(refused, meters.Of("meshclient.calls.shed").Count(one => (string?)one.Tag("meshclient.reason") == "throttling"));
+        Assert.Equal(refused, meters.Of("meshclient.call.duration").Count(one => (string?)one.Tag("error.type") == "Throttled"));
         // At least a fifth is made, so that a recovery is noticed: 40 of 200, with a standard deviation below 6.
         Assert.InRange(peer.Requests, 15, 75);
     }
@@ -237,7 +243,7 @@ public sealed class AdmissionTests
                 using var response = await GrpcAnswer.AskAsync(env);
                 await response.Content.ReadAsByteArrayAsync(Token);
             }
-            catch (MeshCallException e) when (refuses && e.Reason == MeshFailureReason.Overloaded)
+            catch (MeshCallException e) when (refuses && e.Reason == MeshFailureReason.Throttled)
             {
                 break;
             }
@@ -315,6 +321,9 @@ public sealed class AdmissionTests
         services: meters is null ? null : meters.Attach);
 
     private static Task<HttpResponseMessage> GetAsync(MeshTestEnvironment env) => env.Client().GetAsync("http://orders/", Token);
+
+    private static IEnumerable<object?> Errors(MetricRecorder meters) =>
+        meters.Of("meshclient.call.duration").Select(one => one.Tag("error.type")).Where(error => error is not null);
 
     private static Task AnswerAsync(HttpContext context, int status)
     {

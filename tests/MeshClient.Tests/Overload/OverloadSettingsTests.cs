@@ -24,7 +24,7 @@ public sealed class OverloadSettingsTests
                 Overload =
                 {
                     QueueLength = 10,
-                    Adaptive = { Enabled = true, Algorithm = LimitAlgorithm.Aimd, MaxLimit = 500 },
+                    Adaptive = { Enabled = true, Algorithm = LimitAlgorithm.Aimd, MaxLimit = 500, LatencyTolerance = 2, BackoffRatio = 0.8 },
                     RateLimit = { PerSecond = 50, Burst = 70 },
                     Throttling = { Enabled = true, Multiplier = 1.5, MaxProbability = 0.5 },
                 },
@@ -32,7 +32,7 @@ public sealed class OverloadSettingsTests
         };
         options.Destinations["orders"] = new()
         {
-            Overload = { QueueTimeout = TimeSpan.FromSeconds(3), Adaptive = { InitialLimit = 30 }, RateLimit = { PerSecond = 0.5 }, Throttling = { Enabled = false } },
+            Overload = { QueueTimeout = TimeSpan.FromSeconds(3), Adaptive = { InitialLimit = 30, BackoffRatio = 0.7, LatencyLimit = TimeSpan.FromSeconds(1) }, RateLimit = { PerSecond = 0.5 }, Throttling = { Enabled = false } },
         };
         options.Destinations["free"] = new() { Overload = { Adaptive = { Enabled = false }, RateLimit = { PerSecond = 0 } } };
 
@@ -40,7 +40,7 @@ public sealed class OverloadSettingsTests
             new OverloadSettings(
                 10,
                 TimeSpan.FromSeconds(3),
-                new AdaptiveLimitSettings(LimitAlgorithm.Aimd, 30, 20, 500, MeshDefaults.LimitWindow),
+                new AdaptiveLimitSettings(LimitAlgorithm.Aimd, 30, 20, 500, MeshDefaults.LimitWindow, 2, 0.7, TimeSpan.FromSeconds(1)),
                 new RateSettings(0.5, 70),
                 null),
             DestinationSettings.For(options, "orders").Overload);
@@ -80,7 +80,18 @@ public sealed class OverloadSettingsTests
                 {
                     QueueLength = -1,
                     QueueTimeout = TimeSpan.Zero,
-                    Adaptive = { Enabled = true, Algorithm = (LimitAlgorithm)9, InitialLimit = 7, MinLimit = 8, MaxLimit = 9, Window = TimeSpan.Zero },
+                    Adaptive =
+                    {
+                        Enabled = true,
+                        Algorithm = (LimitAlgorithm)9,
+                        InitialLimit = 7,
+                        MinLimit = 8,
+                        MaxLimit = 9,
+                        Window = TimeSpan.Zero,
+                        LatencyTolerance = 0.9,
+                        BackoffRatio = 1,
+                        LatencyLimit = TimeSpan.Zero,
+                    },
                     RateLimit = { PerSecond = -1, Burst = 0 },
                     Throttling = { Multiplier = 1, Window = TimeSpan.Zero, MaxProbability = 0 },
                 },
@@ -92,6 +103,7 @@ public sealed class OverloadSettingsTests
         string[] keys =
         [
             "QueueLength is -1", "QueueTimeout is", "Adaptive:Algorithm is 9", "Adaptive:MinLimit, InitialLimit and MaxLimit are 8, 7 and 9", "Adaptive:Window is",
+            "Adaptive:LatencyTolerance is 0.9", "Adaptive:BackoffRatio is 1", "Adaptive:LatencyLimit is 00:00:00",
             "RateLimit:PerSecond is -1", "RateLimit:Burst is 0", "Throttling:Multiplier is 1", "Throttling:Window is", "Throttling:MaxProbability is 0",
         ];
         Assert.Equal(keys.Length, failures.Count);
@@ -106,6 +118,9 @@ public sealed class OverloadSettingsTests
             new("Mesh:Destinations:orders:Overload:QueueLength", "5"),
             new("Mesh:Destinations:orders:Overload:Adaptive:Enabled", "true"),
             new("Mesh:Destinations:orders:Overload:Adaptive:Algorithm", "Vegas"),
+            new("Mesh:Destinations:orders:Overload:Adaptive:LatencyTolerance", "1.25"),
+            new("Mesh:Destinations:orders:Overload:Adaptive:BackoffRatio", "0.75"),
+            new("Mesh:Destinations:orders:Overload:Adaptive:LatencyLimit", "00:00:02"),
             new("Mesh:Destinations:orders:Overload:RateLimit:PerSecond", "0.5"),
             new("Mesh:Destinations:orders:Overload:Throttling:Enabled", "true"),
         ]);
@@ -115,7 +130,7 @@ public sealed class OverloadSettingsTests
             new OverloadSettings(
                 5,
                 MeshDefaults.QueueTimeout,
-                new AdaptiveLimitSettings(LimitAlgorithm.Vegas, 20, 1, 1000, MeshDefaults.LimitWindow),
+                new AdaptiveLimitSettings(LimitAlgorithm.Vegas, 20, 1, 1000, MeshDefaults.LimitWindow, 1.25, 0.75, TimeSpan.FromSeconds(2)),
                 new RateSettings(0.5, 1),
                 new ThrottlingSettings(2, MeshDefaults.ThrottlingWindow, 0.8)),
             DestinationSettings.For(options!.Value, "orders").Overload);

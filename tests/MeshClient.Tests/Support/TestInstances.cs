@@ -48,8 +48,12 @@ internal static class TestInstances
     {
         var health = TestHealth.Make(time);
         health.Join(9);
-        return Make(description, time, health, Transports(time, new MeshRandom(1)));
+        return Make(description, time, health);
     }
+
+    /// <summary>One instance of a service there is.</summary>
+    public static InstanceState Make(ServiceInstance description, TimeProvider time, ServiceHealth health) =>
+        Make(description, time, health, Transports(time, new MeshRandom(1)));
 
     private static InstanceState Make(
         ServiceInstance description, TimeProvider time, ServiceHealth health, TransportFactory factory) => new(
