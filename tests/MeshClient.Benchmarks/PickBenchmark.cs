@@ -24,11 +24,13 @@ internal static class PickBenchmark
         Print.Machine();
         foreach (var policy in Enum.GetValues<BalancingPolicy>().Where(policy => policies.Length == 0 || policies.Contains(policy.ToString())))
         {
-            Print.Rows($"Pick: {policy}", Compare([.. Counts.Select(count => Variant(count, Options(policy), anyOut: false))]));
+            Print.Rows($"Pick: {policy}", Compare([.. Counts.Select(count => Variant(count, Options(policy)))]));
         }
 
+        Print.Rows("Pick: PeakEwma, every other instance busy", Compare(
+            [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), inFlight: i => i % 2))]));
         Print.Rows("Pick: PeakEwma, unequal weights", Compare(
-            [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), anyOut: false, i => 1 + (i % 5)))]));
+            [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), weight: i => 1 + (i % 5)))]));
         Print.Rows("Pick: PeakEwma, while any instance is ejected", Compare(
             [.. Counts.Select(count => Variant(count, Options(BalancingPolicy.PeakEwma), anyOut: true))]));
         return 0;
@@ -44,7 +46,8 @@ internal static class PickBenchmark
 
     private static MeshBalancingOptions Options(BalancingPolicy policy) => new() { Policy = policy, HashKey = "header:x-user" };
 
-    private static Variant Variant(int count, MeshBalancingOptions options, bool anyOut, Func<int, int>? weight = null)
+    private static Variant Variant(
+        int count, MeshBalancingOptions options, bool anyOut = false, Func<int, int>? weight = null, Func<int, int>? inFlight = null)
     {
         var now = Stopwatch.GetTimestamp();
         var health = new ServiceHealth(
@@ -54,6 +57,11 @@ internal static class PickBenchmark
             var state = new InstanceState(
                 instance with { Weight = weight?.Invoke(i) ?? 1 }, instance.Endpoints[0], health, Stopwatch.Frequency, _ => null!);
             state.Load.Observe(1000 + Random.Next(1000), now);
+            for (var calls = inFlight?.Invoke(i) ?? 0; calls > 0; calls--)
+            {
+                state.Load.Begin();
+            }
+
             return state;
         }).ToArray();
         var fleet = new CallerFleet(

@@ -81,8 +81,10 @@ internal sealed partial class MeshRegistration(
                 heartbeat.SetUnfit(_unfit);
             }
 
-            heartbeat.Start();
             _endpointChanges = idempotency.OnChange(() => DescribeAgain(heartbeat));
+            // What has changed before it was listened to.
+            DescribeAgain(heartbeat);
+            heartbeat.Start();
         }
     }
 
@@ -197,10 +199,13 @@ internal sealed partial class MeshRegistration(
 
     private void DescribeAgain(RegistrationHeartbeat heartbeat)
     {
-        var meta = DescribeMeta();
-        if (!meta.SequenceEqual(heartbeat.Registration.Meta))
+        lock (_lock)
         {
-            heartbeat.Update(heartbeat.Registration with { Meta = meta });
+            var meta = DescribeMeta();
+            if (!meta.SequenceEqual(heartbeat.Registration.Meta))
+            {
+                heartbeat.Update(heartbeat.Registration with { Meta = meta });
+            }
         }
     }
 

@@ -23,7 +23,8 @@ internal static class InstanceMapper
     /// <param name="service">The service that was asked for.</param>
     /// <param name="entry">The entry.</param>
     /// <param name="problem">Why the entry cannot be used, when the result is null.</param>
-    public static ServiceInstance? TryMap(ServiceName service, HealthEntry entry, out string problem)
+    /// <param name="shared">Texts of the other entries of the list: what instances have in common is kept once.</param>
+    public static ServiceInstance? TryMap(ServiceName service, HealthEntry entry, out string problem, HashSet<string>? shared = null)
     {
         problem = string.Empty;
         if (entry.Service is not { } registered || !IsId(registered.ID))
@@ -80,7 +81,7 @@ internal static class InstanceMapper
             IsBehindProxy = proxy,
             Tags = EquatableArray.From(registered.Tags),
             Meta = registered.Meta.Where(pair => pair.Key != EndpointSecurityCodec.MetaKey)
-                .ToImmutableSortedDictionary(StringComparer.Ordinal),
+                .ToImmutableSortedDictionary(pair => Share(pair.Key, shared), pair => Share(pair.Value, shared), StringComparer.Ordinal),
         };
     }
 
@@ -112,6 +113,17 @@ internal static class InstanceMapper
         }
 
         return null;
+    }
+
+    private static string Share(string text, HashSet<string>? shared)
+    {
+        if (shared?.TryGetValue(text, out var same) == true)
+        {
+            return same;
+        }
+
+        shared?.Add(text);
+        return text;
     }
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;

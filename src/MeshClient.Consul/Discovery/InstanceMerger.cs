@@ -44,10 +44,11 @@ internal static class InstanceMerger
             .Where(entry => !IsProxy(entry) && entry.Service?.IsNative != true && !nativeKeys.Contains(Key(entry))).ToList();
         var plainNodes = plain.Select(Node).ToHashSet(StringComparer.Ordinal);
 
+        var shared = new HashSet<string>(StringComparer.Ordinal);
         var instances = new List<(ServiceInstance Instance, string Node)>();
         foreach (var entry in natives.Concat(proxies).Concat(plain.Where(entry => !proxies.Any(proxy => Covers(proxy, entry, plainNodes)))))
         {
-            if (InstanceMapper.TryMap(service, entry, out var problem) is { } instance)
+            if (InstanceMapper.TryMap(service, entry, out var problem, shared) is { } instance)
             {
                 instances.Add((instance, Node(entry)));
             }

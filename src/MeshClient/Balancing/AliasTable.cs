@@ -6,15 +6,13 @@ namespace MeshClient.Balancing;
 /// </summary>
 internal sealed class AliasTable
 {
-    private readonly uint[] _threshold;
-    private readonly int[] _alias;
+    private readonly Column[] _columns;
 
     /// <param name="weights">0 or more, at least one above 0.</param>
     public AliasTable(ReadOnlySpan<double> weights)
     {
         var count = weights.Length;
-        _threshold = new uint[count];
-        _alias = new int[count];
+        _columns = new Column[count];
         double sum = 0;
         foreach (var weight in weights)
         {
@@ -27,15 +25,13 @@ internal sealed class AliasTable
         for (var i = 0; i < count; i++)
         {
             scaled[i] = weights[i] / sum * count;
-            _alias[i] = i;
-            _threshold[i] = uint.MaxValue;
+            _columns[i] = new Column(uint.MaxValue, i);
             (scaled[i] < 1 ? small : large).Push(i);
         }
 
         while (small.TryPop(out var less) && large.TryPop(out var more))
         {
-            _threshold[less] = (uint)(scaled[less] * uint.MaxValue);
-            _alias[less] = more;
+            _columns[less] = new Column((uint)(scaled[less] * uint.MaxValue), more);
             scaled[more] -= 1 - scaled[less];
             (scaled[more] < 1 ? small : large).Push(more);
         }
@@ -47,7 +43,14 @@ internal sealed class AliasTable
     public int Draw(MeshRandom random)
     {
         var bits = random.NextBits();
-        var column = MeshRandom.Scale((uint)bits, _alias.Length);
-        return (uint)(bits >> 32) <= _threshold[column] ? column : _alias[column];
+        var columns = _columns;
+        var index = MeshRandom.Scale((uint)bits, columns.Length);
+        var column = columns[index];
+        return Branchless.Choose(index, column.Alias, (long)column.Threshold - (uint)(bits >> 32));
     }
+
+    /// <summary>Both are looked at by every draw, so they lie together.</summary>
+    /// <param name="Threshold">The greatest number of 32 bits that stands for the column itself.</param>
+    /// <param name="Alias">What the greater ones stand for.</param>
+    private readonly record struct Column(uint Threshold, int Alias);
 }

@@ -31,47 +31,65 @@ internal sealed class MaglevPicker : HashPicker
     {
         var next = new ulong[instances.Length];
         var skip = new ulong[instances.Length];
-        var dealt = new double[instances.Length];
-        double greatest = 0;
         for (var i = 0; i < instances.Length; i++)
         {
             var name = NameOf(instances[i]);
             next[i] = XxHash64.Hash(name) % TableSize;
             skip[i] = (XxHash64.Hash(name, seed: 1) % (TableSize - 1)) + 1;
-            greatest = Math.Max(greatest, weights[i]);
         }
 
-        // In the order of their addresses, or callers that know them in another order would make another table.
-        var order = Enumerable.Range(0, instances.Length).OrderBy(i => NameOf(instances[i]), StringComparer.Ordinal).ToArray();
         var table = new int[TableSize];
         Array.Fill(table, -1);
         var free = TableSize;
-        for (var round = 1; free > 0; round++)
+        foreach (var i in Turns(instances, weights.ToArray()))
         {
-            foreach (var i in order)
+            while (table[next[i]] >= 0)
             {
-                if (free == 0)
-                {
-                    break;
-                }
+                next[i] = (next[i] + skip[i]) % TableSize;
+            }
 
-                var share = weights[i] / greatest;
-                if (round * share < dealt[i])
-                {
-                    continue;
-                }
-
-                dealt[i]++;
-                while (table[next[i]] >= 0)
-                {
-                    next[i] = (next[i] + skip[i]) % TableSize;
-                }
-
-                table[next[i]] = i;
-                free--;
+            table[next[i]] = i;
+            if (--free == 0)
+            {
+                break;
             }
         }
 
         return table;
     }
+
+    // Whose turn it is to claim a place: one after the other, for ever. With weights whoever is due first, and not everybody looked
+    // at in each round: where one has thousands of times the weight of others, these have their turn in one of thousands of rounds.
+    private static IEnumerable<int> Turns(InstanceState[] instances, double[] weights)
+    {
+        // In the order of their addresses, or callers that know them in another order would make another table.
+        var order = Enumerable.Range(0, instances.Length).OrderBy(i => NameOf(instances[i]), StringComparer.Ordinal).ToArray();
+        if (!AliasTable.AreUnequal(weights))
+        {
+            while (true)
+            {
+                foreach (var i in order)
+                {
+                    yield return i;
+                }
+            }
+        }
+
+        var greatest = weights.Max();
+        var dealt = new int[order.Length];
+        var due = new PriorityQueue<int, (long Round, int Place)>(order.Length);
+        for (var place = 0; place < order.Length; place++)
+        {
+            due.Enqueue(place, (1, place));
+        }
+
+        while (due.TryPeek(out var place, out var at))
+        {
+            yield return order[place];
+            due.DequeueEnqueue(place, (RoundOf(++dealt[place], weights[order[place]] / greatest, at.Round), place));
+        }
+    }
+
+    // The first round after the last in which an instance has no more than its share of a place in each.
+    private static long RoundOf(int dealt, double share, long last) => Math.Max(last + 1, (long)Math.Ceiling(dealt / share));
 }

@@ -27,13 +27,13 @@ internal struct PeakEwma
     // Ticks of the timestamp in one of the moment a penalty ends, which has to fit into 32 bits: a millisecond by the system's clock.
     private const int EndShift = 20;
 
-    // First what picks look at, together.
+    // First what picks look at, and of these first what they look at where weights are equal.
     private double _level;
     private int _inFlight;
     private int _penaltyEnd;
-    private double _average;
     private long _stamp;
     private readonly double _perDecay;
+    private double _average;
 
     /// <param name="decay">The time constant, in timestamp ticks.</param>
     public PeakEwma(double decay)

@@ -135,22 +135,19 @@ internal sealed class TwoChoicesPicker<TCost> : InstancePicker
     private InstanceState Cheaper(int first, int second, long now)
     {
         var instances = _instances;
-        ref readonly var a = ref instances[first].Load;
-        ref readonly var b = ref instances[second].Load;
-        return instances[Better(
+        var a = instances[first];
+        var b = instances[second];
+        return instances[Branchless.Choose(
             first,
             second,
             _draw is null ? TCost.Compare(a, b, now) : TCost.Compare(a, _perWeight[first], b, _perWeight[second], now))];
     }
-
-    // The second when the number is negative, by its sign spread over all bits.
-    private static int Better(int first, int second, long comparison) => first ^ ((first ^ second) & (int)(comparison >> 63));
 
     // The second from one place fewer, and past the first: two different ones without bias, from one draw.
     private static (int First, int Second) DrawEvenly(ulong bits, int count)
     {
         var first = MeshRandom.Scale((uint)bits, count);
         var second = MeshRandom.Scale((uint)(bits >> 32), count - 1);
-        return (first, second >= first ? second + 1 : second);
+        return (first, Branchless.Choose(second + 1, second, (long)second - first));
     }
 }

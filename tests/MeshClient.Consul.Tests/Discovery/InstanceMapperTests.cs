@@ -127,6 +127,18 @@ public sealed class InstanceMapperTests
         string? text, string? endpoint, bool native, InstanceSecurity expected) =>
         Assert.Equal(expected, EndpointSecurityCodec.Read(text, endpoint, native));
 
+    [Fact]
+    public void Map_SeveralOfAList_KeepTheTextsTheyHaveInCommonOnce()
+    {
+        const string Meta = """ "Meta":{"version":"7","meshclient-idempotent":"POST /orders/{id}"} """;
+        var shared = new HashSet<string>();
+        var one = InstanceMapper.TryMap(Orders, Entry(Meta, "[]"), out _, shared)!.Meta;
+        var other = InstanceMapper.TryMap(Orders, Entry(Meta, "[]"), out _, shared)!.Meta;
+
+        Assert.Equal("POST /orders/{id}", other["meshclient-idempotent"]);
+        Assert.Same(one["meshclient-idempotent"], other["meshclient-idempotent"]);
+    }
+
     private static ServiceInstance? Map(string service = "", string checks = "[]", string node = "") =>
         InstanceMapper.TryMap(Orders, Entry(service, checks, node), out _);
 

@@ -1,6 +1,7 @@
 using FsCheck;
 using FsCheck.Fluent;
 using MeshClient.Balancing;
+using MeshClient.Discovery;
 using MeshClient.Testing;
 
 namespace MeshClient.Tests.Balancing;
@@ -104,27 +105,27 @@ public sealed class PeakEwmaTests
     [Fact]
     public void Compare_CallsInFlight_MultiplyTheLatencyPerWeight()
     {
-        var (a, b) = (Make(0.030), Make(0.050));
+        var (a, b) = (Instance(0.030), Instance(0.050));
         Assert.True(IsAsGood(a, b));
-        a.Begin();
+        a.Load.Begin();
         Assert.False(IsAsGood(a, b));
-        b.Begin();
+        b.Load.Begin();
         Assert.True(IsAsGood(a, b));
         Assert.False(IsAsGood(a, b, aPerWeight: 3));
-        a.End();
-        Assert.Equal((0, 1), (a.InFlight, b.InFlight));
+        a.Load.End();
+        Assert.Equal((0, 1), (a.Load.InFlight, b.Load.InFlight));
     }
 
     [Fact]
     public void Compare_OneIsUnknown_ItWinsTheTossAndElseTheCallsInFlightCount()
     {
-        var (known, unknown) = (Make(5), new PeakEwma(Decay * _second));
+        var (known, unknown) = (Instance(5), new InstanceVitals(Decay * _second));
         Assert.True(IsAsGood(unknown, known));
         Assert.False(IsAsGood(known, unknown));
-        unknown.Begin();
+        unknown.Load.Begin();
         Assert.True(IsAsGood(known, unknown));
         Assert.False(IsAsGood(unknown, known));
-        var other = new PeakEwma(Decay * _second);
+        var other = new InstanceVitals(Decay * _second);
         Assert.True(IsAsGood(other, unknown));
         Assert.False(IsAsGood(unknown, other));
     }
@@ -146,16 +147,16 @@ public sealed class PeakEwmaTests
                 && IsInOrder(LatencyCost.Compare(first, a.PerWeight, second, b.PerWeight, now), Cost(a), Cost(b));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(2000));
 
-        PeakEwma Make(Seen seen)
+        InstanceVitals Make(Seen seen)
         {
-            var load = new PeakEwma(Decay * _second);
-            load.Observe(seen.Milliseconds * _second / 1000.0, _time.GetTimestamp() - (seen.AgeSeconds * _second));
+            var instance = new InstanceVitals(Decay * _second);
+            instance.Load.Observe(seen.Milliseconds * _second / 1000.0, _time.GetTimestamp() - (seen.AgeSeconds * _second));
             for (var i = 0; i < seen.Calls; i++)
             {
-                load.Begin();
+                instance.Load.Begin();
             }
 
-            return load;
+            return instance;
         }
 
         static double Cost(Seen seen) =>
@@ -167,19 +168,20 @@ public sealed class PeakEwmaTests
     [Fact]
     public void Penalise_UntilItsEnd_CountsAndThenNothingIsKnown()
     {
-        var (load, other) = (Make(0.001), Make(0.001));
+        var (instance, other) = (Instance(0.001), Instance(0.001));
+        ref var load = ref instance.Load;
         load.Penalise(5 * _second, _time.GetTimestamp(), _time.GetTimestamp() + (30 * _second));
         _time.Advance(TimeSpan.FromSeconds(29));
         Assert.Equal(5 * Math.Exp(-2.9), Seconds(load), 3);
         load.Observe(0.001 * _second, _time.GetTimestamp());
         Assert.InRange(Seconds(load), 0.1, 5);
-        other.Begin();
-        Assert.False(IsAsGood(load, other));
+        other.Load.Begin();
+        Assert.False(IsAsGood(instance, other));
         // To the tenth of a second: so coarse the end is kept with this clock.
         _time.Advance(TimeSpan.FromSeconds(1.2));
         Assert.True(Seconds(load) < 0);
-        Assert.True(IsAsGood(load, other));
-        Assert.True(IsAsGood(load, other, aPerWeight: 2));
+        Assert.True(IsAsGood(instance, other));
+        Assert.True(IsAsGood(instance, other, aPerWeight: 2));
         load.Observe(0.002 * _second, _time.GetTimestamp());
         Assert.Equal(0.002, Seconds(load), 9);
     }
@@ -232,7 +234,7 @@ public sealed class PeakEwmaTests
         Assert.True(double.IsFinite(Seconds(load)) && Seconds(load) >= 0);
     }
 
-    private bool IsAsGood(PeakEwma a, PeakEwma b, double aPerWeight = 1) =>
+    private bool IsAsGood(InstanceVitals a, InstanceVitals b, double aPerWeight = 1) =>
         (aPerWeight == 1 ? LatencyCost.Compare(a, b, _time.GetTimestamp()) : LatencyCost.Compare(a, aPerWeight, b, 1, _time.GetTimestamp())) >= 0;
 
     private double Seconds(PeakEwma load) => load.Average(_time.GetTimestamp()) / _second;
@@ -242,6 +244,13 @@ public sealed class PeakEwmaTests
         var load = new PeakEwma(Decay * _second);
         load.Observe(seconds * _second, _time.GetTimestamp());
         return load;
+    }
+
+    private InstanceVitals Instance(double seconds)
+    {
+        var instance = new InstanceVitals(Decay * _second);
+        instance.Load.Observe(seconds * _second, _time.GetTimestamp());
+        return instance;
     }
 
     private readonly record struct Seen(int Milliseconds, int AgeSeconds, int Calls, double PerWeight);

@@ -115,6 +115,23 @@ public sealed class RingHashPickerTests
         Assert.All(Enumerable.Range(0, count - 1), i => Assert.InRange(shares[i], 2000 / 12 * 0.6, 2000 / 12 * 1.4));
     }
 
+    [Theory]
+    [InlineData(65_535)]
+    [InlineData(int.MaxValue)]
+    public void Build_AThousandOfTheGreatestWeight_TakesNoMoreThanTheRingMayHave(int weight)
+    {
+        // As of a registry that lies. 65 535 times 160 points for each of them would be 126 GB.
+        var instances = TestInstances.Make(1000, _time);
+        double[] weights = [.. Enumerable.Repeat((double)weight, 1000)];
+        Build([1, 1], 1);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var picker = new RingHashPicker(instances, weights, _key, null, MeshDefaults.RingPoints);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 12 * RingHashPicker.MaxRingSize / 2, 13 * RingHashPicker.MaxRingSize);
+        var owners = Array.ConvertAll(
+            Calls, call => picker.TryPick(new PickCall([], anyOut: false, _random, _time.GetTimestamp()) { Request = call })!);
+        Assert.InRange(owners.Distinct().Count(), 700, 1000);
+    }
+
     // That of the last; who goes is who comes, with the lists the other way round.
     private double AssertOnlyTheLastGains(int[] weights, int last, int points, int most)
     {

@@ -104,6 +104,30 @@ public sealed class IdempotencyMetadataTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task PostAsync_TheInstanceThatHadItIsWithoutTheMarkAndGone_IsNotRepeated()
+    {
+        await using var env = new MeshTestEnvironment();
+        var served = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                Interlocked.Increment(ref served);
+                // Leaves in order, so that nobody holds on to it: the one that is left says that the endpoint is idempotent.
+                var port = context.Connection.LocalPort;
+                var (left, self) = (env.ControlPlane.Instances(Orders).Instances.Single(one => one.Endpoints[0].Port != port), $"orders-127.0.0.1-{port}");
+                env.ControlPlane.SetHealth(new InstanceId(self), InstanceHealth.Critical);
+                env.ControlPlane.SetInstances(Orders, left with { Meta = Says(Marked) });
+                await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances is [var only] && !only.Meta.IsEmpty);
+                context.Response.StatusCode = 503;
+            });
+        }
+
+        using var response = await env.Client().PostAsync("http://orders/orders/7/cancel", null, Token);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, 1), (response.StatusCode, served));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task PostAsync_AnOlderVersionComesDuringTheBackOff_DoesNotGetTheCall()
     {
         await using var env = new MeshTestEnvironment();
@@ -196,10 +220,12 @@ public sealed class IdempotencyMetadataTests
         Orders,
         [.. env.ControlPlane.Instances(Orders).Instances.Zip(says, (instance, said) => instance with
         {
-            Meta = said is null
-                ? ImmutableSortedDictionary<string, string>.Empty
-                : ImmutableSortedDictionary<string, string>.Empty.Add(IdempotentEndpoints.MetaKey, said),
+            Meta = Says(said),
         })]);
+
+    private static ImmutableSortedDictionary<string, string> Says(string? endpoints) => endpoints is null
+        ? ImmutableSortedDictionary<string, string>.Empty
+        : ImmutableSortedDictionary<string, string>.Empty.Add(IdempotentEndpoints.MetaKey, endpoints);
 
     // How often the service got the one call.
     private static async Task<int> CountAsync(MeshTestEnvironment env, Func<int> requests, string path, string method = "POST")
