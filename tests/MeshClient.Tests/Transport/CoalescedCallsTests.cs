@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using MeshClient.Identity;
+using MeshClient.TestSupport;
 using MeshClient.Tests.Support;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
@@ -48,7 +49,7 @@ public sealed class CoalescedCallsTests
         // As it stands still, what is written always comes closely after what was.
         await using var env = Environment(new StillClock());
         var (peer, relay) = await StartAsync(env);
-        var (writes, records) = (Volatile.Read(ref _writes), relay.Records);
+        var (writes, records) = (Volatile.Read(ref _writes), relay.RecordsToServer);
         await Task.WhenAll(Enumerable.Range(1, Callers).Select(_ => Task.Run(async () =>
         {
             for (var i = 0; i < Calls; i++)
@@ -57,8 +58,8 @@ public sealed class CoalescedCallsTests
             }
         }))).BoundedAsync();
         Assert.Equal(1 + (Callers * Calls), peer.Requests);
-        TestContext.Current.SendDiagnosticMessage($"{_writes - writes} writes in {relay.Records - records} records");
-        Assert.InRange(relay.Records - records, 1, Volatile.Read(ref _writes) - writes - 1);
+        TestContext.Current.SendDiagnosticMessage($"{_writes - writes} writes in {relay.RecordsToServer - records} records");
+        Assert.InRange(relay.RecordsToServer - records, 1, Volatile.Read(ref _writes) - writes - 1);
     }
 
     [Theory(Timeout = Eventually.TestLimit)]

@@ -354,6 +354,30 @@ public sealed class WriteCoalescerTests
     }
 
     [Theory]
+    [InlineData(30, true)]
+    [InlineData(30, false)]
+    [InlineData(5000, true)]
+    [InlineData(5000, false)]
+    public async Task WriteAsync_NothingHeldAndItFails_NothingFollowsWhatMayBeHalfOfIt(int length, bool isSlow)
+    {
+        var rig = new CoalescerRig { IsShared = false }.BecomeBusy();
+        var failure = new OperationCanceledException("Given up.");
+        (rig.IsSlow, rig.Failure) = (isSlow, isSlow ? null : failure);
+        var giving = Record.ExceptionAsync(() => rig.GiveAsync(length)).AsTask();
+        if (isSlow)
+        {
+            rig.Complete(failure);
+        }
+
+        Assert.Same(failure, await giving.BoundedAsync());
+        (rig.IsSlow, rig.Failure) = (false, null);
+        Assert.Same(failure, await Assert.ThrowsAsync<OperationCanceledException>(() => rig.GiveAsync(1)));
+        Assert.Same(failure, await Assert.ThrowsAsync<OperationCanceledException>(() => rig.GiveAsync(5000)));
+        Assert.Equal(1, rig.Broken);
+        Assert.Empty(rig.Writes);
+    }
+
+    [Theory]
     [InlineData(1020)]
     [InlineData(5000)]
     public async Task WriteAsync_WaitsForAWriteThatFails_IsTold(int length)
