@@ -60,7 +60,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <param name="isShared">Whether others are likely to write soon; while not, nothing is held. Asked only when the last writes were close.</param>
     /// <param name="time">The clock.</param>
     /// <param name="queue">Has a work item run when a thread has nothing older to do.</param>
-    /// <param name="broken">Called once when something could not be written: nobody may be waiting for that, and whatever came next would follow half of it.</param>
+    /// <param name="broken">Called once when something could not be written, unless closed: nobody may be waiting for that, and whatever came next would follow half of it.</param>
     public WriteCoalescer(
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
         Func<bool> isShared,
@@ -357,9 +357,11 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     private void Fail(Exception failure)
     {
         TaskCompletionSource? sent;
+        bool isOpen;
         lock (_lock)
         {
-            _failure = ExceptionDispatchInfo.Capture(failure);
+            isOpen = _failure is null;
+            _failure ??= ExceptionDispatchInfo.Capture(failure);
             _isSending = false;
             _heldBytes = 0;
             _beingSent = [];
@@ -373,6 +375,9 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
             _ = sent.Task.Exception;
         }
 
-        _broken();
+        if (isOpen)
+        {
+            _broken();
+        }
     }
 }
