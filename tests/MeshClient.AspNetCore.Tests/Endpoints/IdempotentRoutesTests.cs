@@ -185,7 +185,8 @@ public sealed class IdempotentRoutesTests
             app =>
             {
                 app.MapControllerRoute("slugs", "slug/{controller:slug=Conventional}/{action:slug=No}");
-                app.MapPost("/slug/{a}/{b}", () => "other");
+                // Behind it: conventional routes are counted from 1.
+                app.MapPost("/slug/{a}/{b}", () => "other").WithOrder(100);
             },
             build: builder =>
             {
