@@ -40,14 +40,22 @@ public static class MeshEndpointConventionBuilderExtensions
     /// <summary>
     /// Marks the endpoint or endpoints as idempotent, so that callers in the mesh repeat a call that failed at another instance, as they
     /// do with GET; the same as <see cref="MeshIdempotentAttribute"/>, where it is said what that means. One endpoint of a group can be
-    /// excepted by <c>WithMetadata(new MeshIdempotentAttribute(false))</c>.
+    /// excepted by <c>WithMetadata(new MeshIdempotentAttribute(false))</c>, an action or a gRPC method by <c>[MeshIdempotent(false)]</c>.
+    /// Nothing is marked of which it was said before, by the endpoint itself or by a group, that it is not idempotent.
     /// </summary>
     /// <param name="builder">The endpoint or endpoints.</param>
     public static TBuilder AsIdempotent<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.Add(endpoint => endpoint.Metadata.Add(new MeshIdempotentAttribute()));
+        builder.Add(endpoint =>
+        {
+            // What attributes say of an action or a gRPC method stands before what is said here of all at once.
+            if (endpoint.Metadata.OfType<MeshIdempotentAttribute>().All(mark => mark.IsIdempotent))
+            {
+                endpoint.Metadata.Add(new MeshIdempotentAttribute());
+            }
+        });
         return builder;
     }
 }

@@ -63,9 +63,10 @@ internal sealed class IdempotentRoutes(EndpointRules endpoints, RouteSpelling sp
 
             foreach (var path in paths)
             {
-                if (!EndpointPattern.TryParse(path, out var pattern) || !pattern.IsSimple)
+                string[] texts = methods is null ? [path] : [.. methods.Select(method => $"{method.ToUpperInvariant()} {path}")];
+                if (!EndpointPattern.TryParseSimple(path, out var pattern) || !texts.All(text => EndpointPattern.TryParseSimple(text, out _)))
                 {
-                    leftOut.Add($"'{name}': its route cannot be written as a pattern");
+                    leftOut.Add($"'{name}': its route or its method cannot be written as a pattern");
                 }
                 else if (unmarked.Find(other => IsRival(endpoint, methods, pattern, other)) is { } rival)
                 {
@@ -73,7 +74,7 @@ internal sealed class IdempotentRoutes(EndpointRules endpoints, RouteSpelling sp
                 }
                 else
                 {
-                    patterns.UnionWith(methods?.Select(method => $"{method.ToUpperInvariant()} {path}") ?? [path]);
+                    patterns.UnionWith(texts);
                 }
             }
         }
@@ -106,7 +107,7 @@ internal sealed class IdempotentRoutes(EndpointRules endpoints, RouteSpelling sp
 
     private bool IsSurelyBehind(RouteEndpoint marked, RouteEndpoint other) =>
         (marked.Order, marked.RoutePattern.InboundPrecedence).CompareTo((other.Order, other.RoutePattern.InboundPrecedence)) < 0
-        && !Policies().Any(policy => AppliesTo(policy, marked));
+        && !Policies().Any(policy => AppliesTo(policy, IsOfTheFramework(policy) ? [marked] : [marked, other]));
 
     // Method and path are what callers go by, and ours choose among no endpoints.
     private MatcherPolicy[] Policies() => _policies ??=
@@ -115,9 +116,13 @@ internal sealed class IdempotentRoutes(EndpointRules endpoints, RouteSpelling sp
             .Where(policy => policy is not (HttpMethodMatcherPolicy or EnforcedEndpointMatcherPolicy or ExemptEndpointMatcherPolicy)),
     ];
 
-    private static bool AppliesTo(MatcherPolicy policy, Endpoint endpoint) =>
-        (policy as INodeBuilderPolicy)?.AppliesToEndpoints([endpoint]) == true
-        || (policy as IEndpointSelectorPolicy)?.AppliesToEndpoints([endpoint]) == true;
+    // Its own keep an endpoint from being chosen by what that says of itself; others may do so for what its neighbours say.
+    private static bool IsOfTheFramework(MatcherPolicy policy) =>
+        policy.GetType().Assembly.GetName().Name?.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal) == true;
+
+    private static bool AppliesTo(MatcherPolicy policy, Endpoint[] candidates) =>
+        (policy as INodeBuilderPolicy)?.AppliesToEndpoints(candidates) == true
+        || (policy as IEndpointSelectorPolicy)?.AppliesToEndpoints(candidates) == true;
 
     // Whether some path is both. Routing compares without case, so does this.
     private bool Meets(IReadOnlyList<EndpointSegment> pattern, int at, RoutePattern route, int segment)
@@ -140,7 +145,7 @@ internal sealed class IdempotentRoutes(EndpointRules endpoints, RouteSpelling sp
         var mine = pattern[at];
         var theirs = route.PathSegments[segment];
         var parameter = theirs.Parts is [RoutePatternParameterPart one] ? one : null;
-        if (RouteSpelling.LiteralOf(route, theirs) is { } literal)
+        if (spelling.LiteralOf(route, theirs) is { } literal)
         {
             return (mine.Kind == SegmentKind.Literal
                     ? string.Equals(Uri.UnescapeDataString(mine.Text), literal, StringComparison.OrdinalIgnoreCase)

@@ -7,12 +7,13 @@ namespace MeshClient.AspNetCore.Endpoints;
 /// it failed, and hedge it, as they do with GET.
 /// </summary>
 /// <remarks>
-/// What stands nearest counts: an action can take back what its controller says. Of a gRPC method that has none, the option
-/// <c>idempotency_level</c> counts (<c>IDEMPOTENT</c> or <c>NO_SIDE_EFFECTS</c>), where it can be found in the service's descriptor.
+/// What stands nearest counts: an action can take back what its controller says. <c>AsIdempotent()</c> overrides no
+/// <c>[MeshIdempotent(false)]</c>. Of a gRPC method that has none, the option <c>idempotency_level</c> counts (<c>IDEMPOTENT</c> or <c>NO_SIDE_EFFECTS</c>), where it can be found in the service's descriptor.
 /// GET, HEAD, OPTIONS, TRACE, PUT and DELETE need no mark, and none keeps them from being repeated.
 /// A caller goes by method and path. So an endpoint is not told of, and a warning says so at start, whose route says more than these
 /// can (a constraint other than <c>int</c>, <c>long</c>, <c>guid</c>, <c>alpha</c> and <c>bool</c>, a host), or where another endpoint without the mark could
-/// get the same request. An app whose own middleware rewrites paths should not mark what such a path could lead away from.
+/// get the same request. An app whose own middleware rewrites paths or methods, or branches off with a routing of its own, should not mark
+/// what such a request could lead away from.
 /// </remarks>
 /// <param name="isIdempotent">False: it is not, whatever stands further out. Default: true.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]

@@ -23,7 +23,7 @@ internal sealed class RouteSpelling(ParameterPolicyFactory policies)
         var path = new StringBuilder();
         for (var i = 0; i < route.PathSegments.Count; i++)
         {
-            if (MayEndBefore(route, i))
+            if (MayEndBefore(route, i) && route.PathSegments.Skip(i).All(one => IsSurelyMet(route, (RoutePatternParameterPart)one.Parts[0])))
             {
                 paths.Add(path.Length == 0 ? "/" : path.ToString());
             }
@@ -41,13 +41,13 @@ internal sealed class RouteSpelling(ParameterPolicyFactory policies)
     }
 
     /// <summary>The text that a segment has to be; null: it may be several.</summary>
-    public static string? LiteralOf(RoutePattern route, RoutePatternPathSegment segment) => segment switch
+    public string? LiteralOf(RoutePattern route, RoutePatternPathSegment segment) => segment switch
     {
         { IsSimple: true, Parts: [RoutePatternLiteralPart literal] } => literal.Content,
         // A parameter of a conventional route that stands for this action only, such as {controller}.
         { IsSimple: true, Parts: [RoutePatternParameterPart parameter] }
             when route.RequiredValues.TryGetValue(parameter.Name, out var required)
-                && Convert.ToString(required, CultureInfo.InvariantCulture) is { Length: > 0 } text => text,
+                && Convert.ToString(required, CultureInfo.InvariantCulture) is { Length: > 0 } text => Transformed(route, parameter, text),
         _ => null,
     };
 
@@ -60,6 +60,16 @@ internal sealed class RouteSpelling(ParameterPolicyFactory policies)
     public bool MayBe(RoutePattern route, RoutePatternParameterPart parameter, string text) =>
         ConstraintsOf(route, parameter).All(constraint =>
             constraint is not IParameterLiteralNodeMatchingPolicy literal || literal.MatchesLiteral(parameter.Name, text));
+
+    // Whether a parameter that the path leaves out is as its constraints want it: a default is compared with them.
+    private bool IsSurelyMet(RoutePattern route, RoutePatternParameterPart parameter) =>
+        parameter.IsOptional || !ConstraintsOf(route, parameter).Any();
+
+    // As routing does it: of several only the first has a say.
+    private string Transformed(RoutePattern route, RoutePatternParameterPart parameter, string text) =>
+        PoliciesOf(route, parameter).OfType<IOutboundParameterTransformer>().FirstOrDefault() is { } transformer
+            ? transformer.TransformOutbound(text) ?? text
+            : text;
 
     private string? SpellSegment(RoutePattern route, RoutePatternPathSegment segment, out string problem)
     {
@@ -93,14 +103,16 @@ internal sealed class RouteSpelling(ParameterPolicyFactory policies)
         return parameter.IsCatchAll ? "**" : kinds.Count == 0 ? $"{{{name}}}" : $"{{{name}:{kinds[0]}}}";
     }
 
-    // What makes links of values is no constraint, and has no say in which request comes here.
     private IEnumerable<IRouteConstraint> ConstraintsOf(RoutePattern route, RoutePatternParameterPart parameter) =>
+        PoliciesOf(route, parameter)
+            .Select(policy => policy is OptionalRouteConstraint optional ? optional.InnerConstraint : policy)
+            .OfType<IRouteConstraint>()
+            // Every parameter of a pattern is, but the rest of a path may be nothing.
+            .Where(constraint => constraint is not RequiredRouteConstraint || parameter.IsCatchAll);
+
+    private IEnumerable<IParameterPolicy> PoliciesOf(RoutePattern route, RoutePatternParameterPart parameter) =>
         route.ParameterPolicies.TryGetValue(parameter.Name, out var references)
             ? references.Select(reference => policies.Create(parameter, reference))
-                .Select(policy => policy is OptionalRouteConstraint optional ? optional.InnerConstraint : policy)
-                .OfType<IRouteConstraint>()
-                // Every parameter of a pattern is.
-                .Where(constraint => constraint is not RequiredRouteConstraint)
             : [];
 
     private static string? KindOf(IRouteConstraint constraint) => constraint switch

@@ -10,8 +10,8 @@ namespace MeshClient.AspNetCore.Listener;
 /// </summary>
 internal sealed class CoalescedOutput : PipeWriter
 {
-    /// <summary>What a connection keeps between flushes, in bytes: the size of the server's own blocks. An answer that needs more borrows it.</summary>
-    public const int KeptBytes = 4096;
+    // In bytes, as the server's own blocks. Borrowed until it has been sent: a connection between answers has none.
+    private const int BlockSize = 4096;
 
     // Less is not worth being asked for.
     private const int LeastSpace = 256;
@@ -25,7 +25,7 @@ internal sealed class CoalescedOutput : PipeWriter
     /// <param name="inner">Where it goes. Not used by anybody else from now on, but to be completed.</param>
     /// <param name="isShared">See <see cref="WriteCoalescer"/>.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="broken">Called when what was held could not be written.</param>
+    /// <param name="broken">Called when something could not be written.</param>
     public CoalescedOutput(PipeWriter inner, Func<bool> isShared, TimeProvider time, Action broken)
     {
         _inner = inner;
@@ -81,28 +81,25 @@ internal sealed class CoalescedOutput : PipeWriter
             return default;
         }
 
+        // It may be read from until it has been written, and for ever where that failed: then it is not given back.
         var buffer = _buffer;
         var piece = buffer.AsMemory(0, _count);
-        _count = 0;
-        ValueTask writing;
+        (_buffer, _count) = ([], 0);
         try
         {
-            writing = _coalescer.WriteAsync(piece, cancellationToken);
+            var writing = _coalescer.WriteAsync(piece, cancellationToken);
+            if (!writing.IsCompletedSuccessfully)
+            {
+                return AwaitAsync(writing, buffer, cancellationToken);
+            }
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromResult(Gone);
         }
 
-        if (writing.IsCompletedSuccessfully)
-        {
-            Keep(buffer);
-            return default;
-        }
-
-        // It may be read from until it has been written.
-        _buffer = [];
-        return AwaitAsync(writing, buffer, cancellationToken);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return default;
     }
 
     public override void CancelPendingFlush() => _inner.CancelPendingFlush();
@@ -170,7 +167,7 @@ internal sealed class CoalescedOutput : PipeWriter
 
     private void Grow(int space)
     {
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_count + space, KeptBytes));
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_count + space, BlockSize));
         _buffer.AsSpan(0, _count).CopyTo(larger);
         if (_buffer.Length > 0)
         {
@@ -178,14 +175,5 @@ internal sealed class CoalescedOutput : PipeWriter
         }
 
         _buffer = larger;
-    }
-
-    private void Keep(byte[] buffer)
-    {
-        if (buffer.Length > KeptBytes)
-        {
-            _buffer = [];
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
     }
 }

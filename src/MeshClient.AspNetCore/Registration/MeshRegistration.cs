@@ -218,7 +218,9 @@ internal sealed partial class MeshRegistration(
         }
 
         // What was written by hand stands alone: a part of it would not be what its writer meant.
-        return meta.ContainsKey(IdempotentEndpoints.MetaKey) ? meta : meta.AddRange(idempotency.Describe(meta.Count));
+        return meta.Keys.Any(key => key.StartsWith(IdempotentEndpoints.MetaKey, StringComparison.Ordinal))
+            ? meta
+            : meta.AddRange(idempotency.Describe(meta.Count));
     }
 
     [LoggerMessage(151, LogLevel.Warning, "The host's time to shut down ended during the drain, with {Active} requests under way.")]

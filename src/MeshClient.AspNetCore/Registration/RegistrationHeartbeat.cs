@@ -149,9 +149,10 @@ internal sealed partial class RegistrationHeartbeat(
             }
 
             await BoundedAsync(token => registrar.RegisterAsync(current, token), stop).ConfigureAwait(false);
+            // Whether an instance that was in maintenance still is, registries see differently: it is said again either way.
+            _toldUnfit = _registered && unfit is null ? _toldUnfit : null;
             _registered = true;
             _told = current;
-            _toldUnfit = null;
             var endpoint = current.Endpoints[0];
             LogRegistered(logger, current.Service.Value, _registration.Id.Value, endpoint.Host, endpoint.Port);
         }

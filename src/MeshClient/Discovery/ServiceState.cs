@@ -250,7 +250,15 @@ internal sealed class ServiceState : IAsyncDisposable
                 }
             }
 
-            state.Describe(instance);
+            if (Idempotency is { } idempotency)
+            {
+                idempotency.Describe(state, instance, _time);
+            }
+            else
+            {
+                state.Describe(instance);
+            }
+
             needsIdentity |= endpoint.Security == InstanceSecurity.Mesh;
             var isCallable = instance.Health != InstanceHealth.Critical && instance.Weight > 0;
             if (isCallable && !state.Ejection.IsListed)

@@ -22,48 +22,19 @@ internal sealed class EndpointPattern
         _expression = expression;
     }
 
-    /// <summary>Whether it can be compared segment by segment: in time that grows with the path only, and without memory of its own.</summary>
-    public bool IsSimple => _expression is null;
-
     /// <summary>What stands between its slashes; empty for one that is not simple.</summary>
     public IReadOnlyList<EndpointSegment> Segments => _segments;
 
     /// <summary>Reads a pattern.</summary>
-    public static bool TryParse(string? text, [NotNullWhen(true)] out EndpointPattern? pattern)
-    {
-        pattern = null;
-        if (text?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is not { Length: 1 or 2 } parts
-            || parts[^1] is not ['/', .. var path] || (parts.Length == 2 && !parts[0].All(char.IsAsciiLetter)))
-        {
-            return false;
-        }
+    public static bool TryParse(string? text, [NotNullWhen(true)] out EndpointPattern? pattern) =>
+        TryRead(text, isAnyTaken: true, out pattern);
 
-        var method = parts.Length == 2 ? parts[0] : null;
-        var segments = new List<EndpointSegment>();
-        foreach (var part in path.Split('/'))
-        {
-            if (!EndpointSegment.TryParse(part, out var segment))
-            {
-                return false;
-            }
-
-            segments.Add(segment);
-        }
-
-        if (segments.SkipLast(1).All(segment => !IsPartly(segment) && segment.Kind != SegmentKind.Rest) && !IsPartly(segments[^1]))
-        {
-            pattern = new EndpointPattern(method, [.. segments], null);
-            return true;
-        }
-
-        if (segments.Exists(segment => segment.Kind >= SegmentKind.Value))
-        {
-            return false;
-        }
-
-        pattern = new EndpointPattern(method, [], Compile(parts[^1]));
-        return true;
-    }
+    /// <summary>
+    /// Reads a simple one: it can be compared segment by segment, in time that grows with the path only, and to have it takes little
+    /// time and memory, whoever wrote it.
+    /// </summary>
+    public static bool TryParseSimple(string? text, [NotNullWhen(true)] out EndpointPattern? pattern) =>
+        TryRead(text, isAnyTaken: false, out pattern);
 
     /// <summary>Whether a request goes to such an endpoint.</summary>
     public bool Matches(HttpRequestMessage request) => Matches(request.Method.Method, PathOf(request));
@@ -88,6 +59,43 @@ internal sealed class EndpointPattern
         var pathAndQuery = uri.PathAndQuery.AsSpan();
         var query = pathAndQuery.IndexOf('?');
         return query < 0 ? pathAndQuery : pathAndQuery[..query];
+    }
+
+    private static bool TryRead(string? text, bool isAnyTaken, [NotNullWhen(true)] out EndpointPattern? pattern)
+    {
+        pattern = null;
+        if (text?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is not { Length: 1 or 2 } parts
+            || parts[^1] is not ['/', .. var path]
+            || (parts.Length == 2 && !parts[0].All(c => char.IsAsciiLetter(c) || c == '-')))
+        {
+            return false;
+        }
+
+        var method = parts.Length == 2 ? parts[0] : null;
+        var segments = new List<EndpointSegment>();
+        foreach (var part in path.Split('/'))
+        {
+            if (!EndpointSegment.TryParse(part, out var segment))
+            {
+                return false;
+            }
+
+            segments.Add(segment);
+        }
+
+        if (segments.SkipLast(1).All(segment => !IsPartly(segment) && segment.Kind != SegmentKind.Rest) && !IsPartly(segments[^1]))
+        {
+            pattern = new EndpointPattern(method, [.. segments], null);
+            return true;
+        }
+
+        if (!isAnyTaken || segments.Exists(segment => segment.Kind >= SegmentKind.Value))
+        {
+            return false;
+        }
+
+        pattern = new EndpointPattern(method, [], Compile(parts[^1]));
+        return true;
     }
 
     // A star beside something else.

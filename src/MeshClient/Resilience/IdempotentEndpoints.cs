@@ -27,6 +27,7 @@ internal sealed class IdempotentEndpoints
     public const int MaxValues = 8;
 
     private const char Separator = '|';
+    private const int MostShown = 80;
 
     public static readonly IdempotentEndpoints None = new([]);
 
@@ -56,9 +57,9 @@ internal sealed class IdempotentEndpoints
 
             foreach (var text in value.Split(Separator))
             {
-                if (!EndpointPattern.TryParse(text, out var pattern) || !pattern.IsSimple)
+                if (!EndpointPattern.TryParseSimple(text, out var pattern))
                 {
-                    problem = $"'{text}' is no endpoint";
+                    problem = $"'{Printable(text)}' is no endpoint";
                 }
                 else if (patterns.Count == MaxEndpoints)
                 {
@@ -127,6 +128,11 @@ internal sealed class IdempotentEndpoints
     /// <summary>Whether two instances say the same.</summary>
     public static bool AreSame(ImmutableSortedDictionary<string, string> one, ImmutableSortedDictionary<string, string> other)
     {
+        if (ReferenceEquals(one, other))
+        {
+            return true;
+        }
+
         foreach (var key in Keys)
         {
             var isThere = one.TryGetValue(key, out var value);
@@ -164,6 +170,10 @@ internal sealed class IdempotentEndpoints
 
         return false;
     }
+
+    // Whoever writes to the registry could begin a log line of their own making, or fill it.
+    private static string Printable(string text) =>
+        string.Concat((text.Length <= MostShown ? text : text[..MostShown] + "...").Select(c => char.IsControl(c) ? '?' : c));
 
     private static bool IsUnmistakable(ReadOnlySpan<char> path)
     {

@@ -17,6 +17,8 @@ internal sealed class PublishedIdempotency(ServiceName service, IdempotencyLog? 
     /// <summary>A roll-out has two or three, a careless one a few more.</summary>
     public const int MaxVersions = 16;
 
+    // When what an instance says last changed, as a timestamp; the greatest while it is changing.
+    private long _changedAt = long.MinValue;
     private volatile Dictionary<ImmutableSortedDictionary<string, string>, IdempotentEndpoints> _versions = new(SameWord.Instance);
 
     /// <summary>Takes in a list. One at a time.</summary>
@@ -52,6 +54,27 @@ internal sealed class PublishedIdempotency(ServiceName service, IdempotencyLog? 
         _versions = versions;
     }
 
+    /// <summary>
+    /// Takes in a newer description of an instance. One at a time. Where it says otherwise than before, it may be another process by
+    /// now: what it says is not the word of the one that has calls from before.
+    /// </summary>
+    public void Describe(InstanceState instance, ServiceInstance renewed, TimeProvider time)
+    {
+        if (IdempotentEndpoints.AreSame(instance.Description.Meta, renewed.Meta))
+        {
+            instance.Describe(renewed);
+            return;
+        }
+
+        // Before and after, so that no call that began by the old word ever meets the new one as its own.
+        Volatile.Write(ref _changedAt, long.MaxValue);
+        instance.Describe(renewed);
+        Volatile.Write(ref _changedAt, time.GetTimestamp());
+    }
+
+    /// <summary>Whether an instance that stayed where it is began to say otherwise, at this timestamp or since.</summary>
+    public bool HasChangedSince(long timestamp) => Volatile.Read(ref _changedAt) >= timestamp;
+
     /// <summary>What an instance says.</summary>
     public IdempotentEndpoints Of(ServiceInstance instance) =>
         SaysAnything(instance) && _versions.TryGetValue(instance.Meta, out var endpoints) ? endpoints : IdempotentEndpoints.None;
@@ -83,7 +106,7 @@ internal sealed class PublishedIdempotency(ServiceName service, IdempotencyLog? 
         public static readonly SameWord Instance = new();
 
         public bool Equals(ImmutableSortedDictionary<string, string>? x, ImmutableSortedDictionary<string, string>? y) =>
-            ReferenceEquals(x, y) || (x is not null && y is not null && IdempotentEndpoints.AreSame(x, y));
+            x is not null && y is not null && IdempotentEndpoints.AreSame(x, y);
 
         public int GetHashCode(ImmutableSortedDictionary<string, string> obj) =>
             obj.TryGetValue(IdempotentEndpoints.MetaKey, out var value) ? string.GetHashCode(value, StringComparison.Ordinal) : 0;

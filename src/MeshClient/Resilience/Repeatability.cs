@@ -17,8 +17,8 @@ namespace MeshClient.Resilience;
 /// Any other request may have been executed, so it is repeated only when that does no harm: its method is safe or idempotent (RFC
 /// 9110, sections 9.2.1 and 9.2.2), or the app says so by an <c>Idempotency-Key</c> header, the option
 /// <see cref="MeshRequestOptions.Idempotent"/> or <see cref="Configuration.MeshRetryOptions.RepeatableEndpoints"/>, or the instances
-/// say so of the endpoint (<see cref="IdempotentEndpoints"/>): all that could be called now, and the one that was. Since the list
-/// may change until the repeated call is made, the instance picked for it is asked once more.
+/// say so of the endpoint (<see cref="IdempotentEndpoints"/>): all that could be called now, and the one that was, as it did when it got
+/// the call. Since the list may change until the repeated call is made, the instance picked for it is asked once more.
 /// A body can be sent again when nothing of it was read, when its content holds its bytes or makes them anew, or when it was
 /// kept (<see cref="ReplayContent"/>).
 /// An answer that carries the <see cref="ShedMarker"/> is never worth another attempt.
@@ -65,7 +65,9 @@ internal static class Repeatability
             return true;
         }
 
-        if (!call.Destination.SaysIdempotent(call.Request) || !SaysIdempotent(attempt.Instance, call))
+        if (!call.Destination.SaysIdempotent(call.Request)
+            || !SaysIdempotent(attempt.Instance, call)
+            || call.Destination.Service.Idempotency!.HasChangedSince(attempt.StartedAt))
         {
             return false;
         }

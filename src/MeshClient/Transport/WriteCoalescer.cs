@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.ExceptionServices;
 
 namespace MeshClient.Transport;
@@ -43,8 +44,9 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     private readonly long _recentTime;
     private readonly long[] _writes = new long[RecentWrites];
     private readonly Lock _lock = new();
+    // Both are borrowed: a connection that is not busy has none.
     private byte[] _held = [];
-    private byte[] _spare = [];
+    private byte[] _beingSent = [];
     private int _heldBytes;
     private long _heldSince;
     private int _nextWrite;
@@ -58,7 +60,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <param name="isShared">Whether others are likely to write soon; while not, nothing is held. Asked only when the last writes were close.</param>
     /// <param name="time">The clock.</param>
     /// <param name="queue">Has a work item run when a thread has nothing older to do.</param>
-    /// <param name="broken">Called when what was held could not be written, since nobody may be waiting for that.</param>
+    /// <param name="broken">Called once when something could not be written, unless closed: nobody may be waiting for that, and whatever came next would follow half of it.</param>
     public WriteCoalescer(
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
         Func<bool> isShared,
@@ -79,7 +81,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <summary>Writes, or holds it to be written with what comes next.</summary>
     /// <param name="piece">What to write.</param>
     /// <param name="cancellationToken">Heeded by what goes out by itself: what is held goes out together.</param>
-    /// <exception cref="IOException">It, or something held before, could not be written.</exception>
+    /// <exception cref="IOException">It, or something before it, could not be written.</exception>
     /// <exception cref="ObjectDisposedException">It was closed.</exception>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {
@@ -116,7 +118,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
             }
         }
 
-        return batch.IsEmpty ? _write(piece, cancellationToken) : SendAsync(batch);
+        return batch.IsEmpty ? WriteAloneAsync(piece, cancellationToken) : SendAsync(batch);
     }
 
     /// <summary>Writes what is held.</summary>
@@ -221,7 +223,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
             _looks = 0;
             if (_held.Length == 0)
             {
-                _held = new byte[2 * MostHeld];
+                _held = ArrayPool<byte>.Shared.Rent(2 * MostHeld);
             }
         }
 
@@ -242,7 +244,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     private ReadOnlyMemory<byte> Take()
     {
         var batch = _held.AsMemory(0, _heldBytes);
-        (_held, _spare) = (_spare, _held);
+        (_held, _beingSent) = ([], _held);
         _heldBytes = 0;
         _isSending = true;
         return batch;
@@ -299,6 +301,9 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
         TaskCompletionSource? sent;
         lock (_lock)
         {
+            // Only now, and never after a failure: nobody reads from it any more.
+            ArrayPool<byte>.Shared.Return(_beingSent);
+            _beingSent = [];
             if (_heldBytes > 0)
             {
                 batch = Take();
@@ -317,17 +322,49 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     private async ValueTask WriteAfterHeldAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {
         await FlushAsync().ConfigureAwait(false);
-        await _write(piece, cancellationToken).ConfigureAwait(false);
+        await WriteAloneAsync(piece, cancellationToken).ConfigureAwait(false);
+    }
+
+    private ValueTask WriteAloneAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
+    {
+        ValueTask writing;
+        try
+        {
+            writing = _write(piece, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+            throw;
+        }
+
+        return writing.IsCompletedSuccessfully ? writing : WatchAsync(writing);
+    }
+
+    private async ValueTask WatchAsync(ValueTask writing)
+    {
+        try
+        {
+            await writing.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+            throw;
+        }
     }
 
     private void Fail(Exception failure)
     {
         TaskCompletionSource? sent;
+        bool isOpen;
         lock (_lock)
         {
-            _failure = ExceptionDispatchInfo.Capture(failure);
+            isOpen = _failure is null;
+            _failure ??= ExceptionDispatchInfo.Capture(failure);
             _isSending = false;
             _heldBytes = 0;
+            _beingSent = [];
             (sent, _sent) = (_sent, null);
         }
 
@@ -338,6 +375,9 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
             _ = sent.Task.Exception;
         }
 
-        _broken();
+        if (isOpen)
+        {
+            _broken();
+        }
     }
 }

@@ -11,6 +11,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.ApplicationParts;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Matching;
 using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,6 +36,7 @@ public sealed class IdempotentRoutesTests
     [InlineData("/orders/{id?}", "POST /orders|POST /orders/{id}")]
     [InlineData("/orders/{id:int?}", "POST /orders|POST /orders/{id:int}")]
     [InlineData("/orders/{year=2026}/{month=1}", "POST /orders|POST /orders/{year}|POST /orders/{year}/{month}")]
+    [InlineData("/orders/{year:int=2026}", "POST /orders/{year:int}")]
     [InlineData("/files/{**path}", "POST /files|POST /files/**")]
     [InlineData("/Ärger/a b|c", "POST /%C3%84rger/a%20b%7Cc")]
     public async Task Start_MarkedRoute_IsToldOfAsCallersCompareIt(string route, string expected)
@@ -50,6 +52,7 @@ public sealed class IdempotentRoutesTests
     [InlineData("/orders/{id:regex(^a+$)}", "constraint of 'id'")]
     [InlineData("/orders/{id:decimal}", "constraint of 'id'")]
     [InlineData("/files/{**path:nonfile}", "constraint of 'path'")]
+    [InlineData("/files/{**path:required}", "constraint of 'path'")]
     [InlineData("/files/{name}.{extension}", "beside a text")]
     [InlineData("/v{version}/orders", "beside a text")]
     [InlineData("/a*/orders", "cannot be told apart")]
@@ -132,12 +135,73 @@ public sealed class IdempotentRoutesTests
         {
             app.MapGet("/get", () => "x").AsIdempotent();
             app.MapMethods("/both", ["GET", "post", "PATCH"], () => "x").AsIdempotent();
+            app.MapMethods("/search", ["M-SEARCH"], () => "x").AsIdempotent();
+            app.MapMethods("/odd", ["X_1"], () => "x").AsIdempotent();
             app.Map("/any", () => "x").AsIdempotent();
             app.MapPost("/host", () => "x").AsIdempotent().RequireHost("shop.example");
         });
 
-        Assert.Equal("/any|PATCH /both|POST /both", await PublishedAsync(host));
-        Assert.Contains("'/host': it is for certain hosts only", Assert.Single(host.Logs.Of(LeftOut)).Text, StringComparison.Ordinal);
+        Assert.Equal("/any|M-SEARCH /search|PATCH /both|POST /both", await PublishedAsync(host));
+        var line = Assert.Single(host.Logs.Of(LeftOut)).Text;
+        Assert.Contains("'/host': it is for certain hosts only", line, StringComparison.Ordinal);
+        Assert.Contains("'/odd': its route or its method cannot", line, StringComparison.Ordinal);
+        IdempotentEndpoints.Read(await MetaAsync(host), out var problem);
+        Assert.Null(problem);
+    }
+
+    [Fact]
+    public async Task Start_PolicyThatLooksAtNeighbours_IsLeftOutWhereItApplies()
+    {
+        await using var host = await StartAsync(
+            app =>
+            {
+                app.MapPost("/orders/{id:int}", () => "x").AsIdempotent();
+                app.MapPost("/orders/{id}", () => "y").WithMetadata(new TakesAll());
+                app.MapPost("/letters/{id:int}", () => "x").AsIdempotent();
+                app.MapPost("/letters/{id}", () => "y");
+            },
+            builder => builder.Services.AddSingleton<MatcherPolicy, TakesAllPolicy>());
+
+        Assert.Equal("POST /letters/{id:int}", await PublishedAsync(host));
+        Assert.Contains("'/orders/{id}', which is not marked", Assert.Single(host.Logs.Of(LeftOut)).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_AllControllersMarkedAtOnce_WhatIsTakenBackStaysSo()
+    {
+        await using var host = await StartAsync(
+            app => app.MapControllers().AsIdempotent(),
+            builder => builder.Services.AddControllers().ConfigureApplicationPartManager(Only(typeof(IdempotentController), typeof(PlainController))));
+
+        Assert.Equal("POST /marked/yes|POST /plain/yes", await PublishedAsync(host));
+    }
+
+    [Fact]
+    public async Task Start_ConventionalRouteWithDefaultsAndTransformers_IsToldOfAsItIsServed()
+    {
+        using var plane = new InMemoryControlPlane();
+        plane.SetDefaultAction(IntentionAction.Allow);
+        await using var host = await InboundTestHost.StartAsync(
+            app =>
+            {
+                app.MapControllerRoute("slugs", "slug/{controller:slug=Conventional}/{action:slug=No}");
+                // Behind it: conventional routes are counted from 1.
+                app.MapPost("/slug/{a}/{b}", () => "other").WithOrder(100);
+            },
+            build: builder =>
+            {
+                builder.Services.Configure<RouteOptions>(options => options.SetParameterPolicy<Slug>("slug"));
+                builder.Services.AddControllers().ConfigureApplicationPartManager(Only(typeof(ConventionalController)));
+            },
+            controlPlane: plane);
+        using var client = host.CallerFrom("web");
+
+        Assert.Equal("POST /slug/x-conventional/x-yes", await PublishedAsync(host));
+        foreach (var (path, answer) in ((string, string)[])[("/slug/x-conventional/x-yes", "yes"), ("/slug/Conventional/Yes", "other"), ("/slug/x-conventional", "no")])
+        {
+            using var response = await client.PostAsync(new Uri(host.MeshAddress, path), null, Token);
+            Assert.Equal(answer, await response.Content.ReadAsStringAsync(Token));
+        }
     }
 
     [Fact]
@@ -206,6 +270,16 @@ public sealed class IdempotentRoutesTests
             registration: options => options.Meta[IdempotentEndpoints.MetaKey] = "POST /by/hand");
 
         Assert.Equal("POST /by/hand", await PublishedAsync(host));
+    }
+
+    [Fact]
+    public async Task Start_PartOfItWrittenByHand_StandsAlone()
+    {
+        await using var host = await InboundTestHost.StartAsync(
+            app => app.MapPost("/orders", () => "x").AsIdempotent(),
+            registration: options => options.Meta[IdempotentEndpoints.MetaKey + "-2"] = "POST /by/hand");
+
+        Assert.Equal("POST /by/hand", Assert.Single(await MetaAsync(host)).Value);
     }
 
     [Fact]
@@ -355,6 +429,32 @@ public sealed class IdempotentRoutesTests
         public bool Match(HttpContext? httpContext, IRouter? route, string routeKey, RouteValueDictionary values, RouteDirection routeDirection) => true;
     }
 
+    private sealed class Slug : IOutboundParameterTransformer
+    {
+        public string? TransformOutbound(object? value) => "x-" + value?.ToString()?.ToLowerInvariant();
+    }
+
+    private sealed class TakesAll;
+
+    // Where one endpoint asks for it, it gets the request, whichever is the better match.
+    private sealed class TakesAllPolicy : MatcherPolicy, IEndpointSelectorPolicy
+    {
+        public override int Order => 0;
+
+        public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) =>
+            endpoints.Any(endpoint => endpoint.Metadata.GetMetadata<TakesAll>() is not null);
+
+        public Task ApplyAsync(HttpContext httpContext, CandidateSet candidates)
+        {
+            for (var i = 0; i < candidates.Count; i++)
+            {
+                candidates.SetValidity(i, candidates[i].Endpoint.Metadata.GetMetadata<TakesAll>() is not null);
+            }
+
+            return Task.CompletedTask;
+        }
+    }
+
     private sealed class ChangingEndpoints : EndpointDataSource
     {
         private ConfigurationReloadToken _changed = new();
@@ -382,6 +482,20 @@ public sealed class IdempotentController : ControllerBase
     public string Yes() => "yes";
 
     /// <summary>Not as the controller says.</summary>
+    [HttpPost("no")]
+    [MeshIdempotent(false)]
+    public string No() => "no";
+}
+
+/// <summary>Says nothing of itself.</summary>
+[Route("plain")]
+public sealed class PlainController : ControllerBase
+{
+    /// <summary>Nor does this.</summary>
+    [HttpPost("yes")]
+    public string Yes() => "yes";
+
+    /// <summary>Is not idempotent, whatever else is.</summary>
     [HttpPost("no")]
     [MeshIdempotent(false)]
     public string No() => "no";

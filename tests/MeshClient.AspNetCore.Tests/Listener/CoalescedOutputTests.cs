@@ -98,11 +98,13 @@ public sealed class CoalescedOutputTests : IDisposable
         Assert.Equal(first, _stream.Sent);
     }
 
-    [Fact]
-    public async Task FlushAsync_TheConnectionIsBroken_TellsThatNobodyReads()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task FlushAsync_TheConnectionIsBroken_TellsThatNobodyReadsAndEndsIt(bool isShared)
     {
         var output = Create();
-        _isShared = true;
+        _isShared = isShared;
         _stream.Failure = new IOException("reset");
         FlushResult result = default;
         for (var i = 0; i < 40 && !result.IsCompleted; i++)
@@ -111,8 +113,36 @@ public sealed class CoalescedOutputTests : IDisposable
         }
 
         Assert.True(result.IsCompleted);
+        _stream.Failure = null;
         Assert.True((await output.WriteAsync(Bytes(1), Token)).IsCompleted);
-        Assert.InRange(_broken, 0, 1);
+        Assert.Empty(_stream.Writes);
+        Assert.Equal(1, _broken);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task FlushAsync_IsCancelledWhileItSends_EndsTheConnection(bool isByToken)
+    {
+        var output = Create();
+        _stream.Close();
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var flushing = output.WriteAsync(Bytes(5000), cancel.Token).AsTask();
+        if (isByToken)
+        {
+            await cancel.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => flushing);
+        }
+        else
+        {
+            output.CancelPendingFlush();
+            Assert.True((await flushing).IsCompleted);
+        }
+
+        _stream.Open();
+        Assert.True((await output.WriteAsync(Bytes(1), Token)).IsCompleted);
+        Assert.Empty(_stream.Writes);
+        Assert.Equal(1, _broken);
     }
 
     [Fact]

@@ -104,6 +104,28 @@ public sealed class RegistrationHeartbeatTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Update_WhileItBecomesFit_EndsTheMaintenance()
+    {
+        _heartbeat.Start();
+        await WaitAsync(plane => plane.Registrations.Count == 1);
+        _heartbeat.SetUnfit("no target");
+        await WaitAsync(plane => plane.Maintenance.Count == 1);
+        await NextPauseAsync();
+
+        // The registry hears of both at once.
+        _plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "gone"));
+        _heartbeat.SetUnfit(null);
+        _heartbeat.Update(_heartbeat.Registration with { Meta = _heartbeat.Registration.Meta.Add("a", "b") });
+        var pause = await NextPauseAsync();
+        _plane.FailWith(null);
+        _clock.Advance(pause);
+
+        await WaitAsync(plane => plane.Registrations.Count == 2);
+        await WaitAsync(plane => plane.Maintenance.Count == 2);
+        Assert.False(_plane.Maintenance[1].Enabled);
+    }
+
+    [Fact]
     public async Task Start_WithRegistryAway_TriesAgainUntilItIsBack()
     {
         _plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "gone"));

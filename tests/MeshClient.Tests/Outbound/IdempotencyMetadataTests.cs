@@ -128,6 +128,31 @@ public sealed class IdempotencyMetadataTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task PostAsync_TheInstancesBeganToSaySoWhenTheyHadIt_IsNotRepeated()
+    {
+        await using var env = new MeshTestEnvironment();
+        var served = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                Interlocked.Increment(ref served);
+                // A newer version takes the place of both, under the same ids; whoever executed this has not said so.
+                SayAll(env, Marked, Marked);
+                await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.All(instance => !instance.Meta.IsEmpty));
+                context.Response.StatusCode = 503;
+            });
+        }
+
+        using var response = await env.Client().PostAsync("http://orders/orders/7/cancel", null, Token);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, 1), (response.StatusCode, served));
+
+        // What they say now holds for what they get from now on.
+        using var other = await env.Client().PostAsync("http://orders/orders/8/cancel", null, Token);
+        Assert.Equal(2 + MeshDefaults.MaxRetries, served);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task PostAsync_AnOlderVersionComesDuringTheBackOff_DoesNotGetTheCall()
     {
         await using var env = new MeshTestEnvironment();

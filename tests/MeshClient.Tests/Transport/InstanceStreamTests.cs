@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Threading.Channels;
 using MeshClient.Identity;
+using MeshClient.TestSupport;
 using MeshClient.Tests.Support;
 using MeshClient.Transport;
 using Microsoft.Extensions.DependencyInjection;

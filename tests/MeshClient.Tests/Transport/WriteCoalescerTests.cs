@@ -354,6 +354,30 @@ public sealed class WriteCoalescerTests
     }
 
     [Theory]
+    [InlineData(30, true)]
+    [InlineData(30, false)]
+    [InlineData(5000, true)]
+    [InlineData(5000, false)]
+    public async Task WriteAsync_NothingHeldAndItFails_NothingFollowsWhatMayBeHalfOfIt(int length, bool isSlow)
+    {
+        var rig = new CoalescerRig { IsShared = false }.BecomeBusy();
+        var failure = new OperationCanceledException("Given up.");
+        (rig.IsSlow, rig.Failure) = (isSlow, isSlow ? null : failure);
+        var giving = Record.ExceptionAsync(() => rig.GiveAsync(length)).AsTask();
+        if (isSlow)
+        {
+            rig.Complete(failure);
+        }
+
+        Assert.Same(failure, await giving.BoundedAsync());
+        (rig.IsSlow, rig.Failure) = (false, null);
+        Assert.Same(failure, await Assert.ThrowsAsync<OperationCanceledException>(() => rig.GiveAsync(1)));
+        Assert.Same(failure, await Assert.ThrowsAsync<OperationCanceledException>(() => rig.GiveAsync(5000)));
+        Assert.Equal(1, rig.Broken);
+        Assert.Empty(rig.Writes);
+    }
+
+    [Theory]
     [InlineData(1020)]
     [InlineData(5000)]
     public async Task WriteAsync_WaitsForAWriteThatFails_IsTold(int length)
@@ -432,8 +456,9 @@ public sealed class WriteCoalescerTests
         rig.Give(10);
         rig.Failure = new IOException("Gone.");
         rig.Coalescer.Close();
-        Assert.Equal(1, rig.Broken);
-        Assert.Same(rig.Failure, await Assert.ThrowsAsync<IOException>(() => rig.GiveAsync(1)));
+        // Whoever closes it ends the connection.
+        Assert.Equal(0, rig.Broken);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => rig.GiveAsync(1));
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-namespace MeshClient.Tests.Support;
+namespace MeshClient.TestSupport;
 
 /// <summary>The system's clock and timers, but no time passes for what measures it.</summary>
 internal sealed class StillClock : TimeProvider

@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
-namespace MeshClient.Tests.Support;
+namespace MeshClient.TestSupport;
 
-/// <summary>Passes connections on to a port and counts the TLS records with data that callers send: a write is one at least.</summary>
+/// <summary>Passes connections on to a port and counts the TLS records with data in each direction: a write is one at least.</summary>
 internal sealed class TlsRelay : IAsyncDisposable
 {
     // RFC 8446, section 5.1.
@@ -15,7 +16,8 @@ internal sealed class TlsRelay : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly int _target;
     private readonly Task _accepting;
-    private int _records;
+    private readonly StrongBox<int> _toServer = new();
+    private readonly StrongBox<int> _toCaller = new();
 
     public TlsRelay(int target)
     {
@@ -28,7 +30,10 @@ internal sealed class TlsRelay : IAsyncDisposable
     public int Port { get; }
 
     /// <summary>How many records have been passed on to the server.</summary>
-    public int Records => Volatile.Read(ref _records);
+    public int RecordsToServer => Volatile.Read(ref _toServer.Value);
+
+    /// <summary>How many records have been passed on to callers.</summary>
+    public int RecordsToCaller => Volatile.Read(ref _toCaller.Value);
 
     public async ValueTask DisposeAsync()
     {
@@ -65,7 +70,7 @@ internal sealed class TlsRelay : IAsyncDisposable
                 caller.NoDelay = true;
                 await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
                 await Task.WhenAny(
-                    CountAsync(caller.GetStream(), server.GetStream()), server.GetStream().CopyToAsync(caller.GetStream(), _stop.Token));
+                    CountAsync(caller.GetStream(), server.GetStream(), _toServer), CountAsync(server.GetStream(), caller.GetStream(), _toCaller));
             }
             catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
             {
@@ -74,19 +79,19 @@ internal sealed class TlsRelay : IAsyncDisposable
         }
     }
 
-    private async Task CountAsync(NetworkStream caller, NetworkStream server)
+    private async Task CountAsync(NetworkStream from, NetworkStream to, StrongBox<int> records)
     {
         var record = new byte[HeadLength + ushort.MaxValue];
-        while (await caller.ReadAtLeastAsync(record.AsMemory(0, HeadLength), HeadLength, throwOnEndOfStream: false, _stop.Token) == HeadLength)
+        while (await from.ReadAtLeastAsync(record.AsMemory(0, HeadLength), HeadLength, throwOnEndOfStream: false, _stop.Token) == HeadLength)
         {
             var length = HeadLength + BinaryPrimitives.ReadUInt16BigEndian(record.AsSpan(3));
-            await caller.ReadExactlyAsync(record.AsMemory(HeadLength..length), _stop.Token);
+            await from.ReadExactlyAsync(record.AsMemory(HeadLength..length), _stop.Token);
             if (record[0] == ApplicationData)
             {
-                Interlocked.Increment(ref _records);
+                Interlocked.Increment(ref records.Value);
             }
 
-            await server.WriteAsync(record.AsMemory(0, length), _stop.Token);
+            await to.WriteAsync(record.AsMemory(0, length), _stop.Token);
         }
     }
 }
