@@ -99,6 +99,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<EndpointRules>();
         services.AddSingleton<EndpointGuard>();
         services.AddSingleton<RunningRequests>();
+        services.AddSingleton(provider => new WaitingWork(provider.GetRequiredService<TimeProvider>(), static () => ThreadPool.PendingWorkItemCount));
         services.AddSingleton<AnswerCoalescing>();
         services.AddSingleton<PassportOffice>();
         services.AddSingleton<TelemetryMiddleware>();

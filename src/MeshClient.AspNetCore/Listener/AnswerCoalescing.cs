@@ -2,25 +2,29 @@ using System.IO.Pipelines;
 using MeshClient.Dialing;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace MeshClient.AspNetCore.Listener;
 
-/// <summary>Gathers the answers of HTTP/2 connections above TLS: the server hands each one down by itself, to be encrypted by itself.</summary>
-internal sealed class AnswerCoalescing(TimeProvider time)
+/// <summary>
+/// Gathers the answers of HTTP/2 connections above TLS: the server hands each one down by itself, to be encrypted by itself. Not of a
+/// connection that is to be closed: what came last would go out right before its end, and a peer that is still sending can lose what it has
+/// not read by then.
+/// </summary>
+internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time)
 {
-    private readonly WaitingWork _waiting = new(time, static () => ThreadPool.PendingWorkItemCount);
-
     /// <summary>Does so for the connections of a listener.</summary>
-    public void Use(ListenOptions listener) => listener.Use(next => connection =>
+    public void Use(IConnectionBuilder listener) => listener.Use(next => connection =>
         connection.Features.Get<ITlsApplicationProtocolFeature>() is { } agreed && agreed.ApplicationProtocol.Span.SequenceEqual("h2"u8)
             ? ServeAsync(connection, next)
             : next(connection));
 
     private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        var output = new CoalescedOutput(connection.Transport.Output, _waiting.WasSeen, time, connection.Abort);
+        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        var output = new CoalescedOutput(
+            connection.Transport.Output, () => !closing.IsCancellationRequested && waiting.WasSeen(), time, connection.Abort);
         connection.Transport = new Transport(connection.Transport.Input, output);
         try
         {

@@ -1,12 +1,18 @@
 using System.Collections.Concurrent;
+using System.IO.Pipelines;
 using System.Net;
 using System.Security.Cryptography;
+using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using MeshClient.TestSupport;
+using MeshClient.Transport;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
@@ -27,6 +33,43 @@ public sealed class AnswerCoalescingTests : IDisposable
     public AnswerCoalescingTests() => _plane.SetDefaultAction(IntentionAction.Allow);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task ServeAsync_ConnectionIsToBeClosed_HoldsNothing(bool isClosing)
+    {
+        using var closing = new CancellationTokenSource();
+        var sent = new MemoryStream();
+        await using var connection = new DefaultConnectionContext
+        {
+            Transport = new Ends(PipeReader.Create(Stream.Null), PipeWriter.Create(sent)),
+        };
+        connection.Features.Set<ITlsApplicationProtocolFeature>(new Http2());
+        connection.Features.Set<IConnectionLifetimeNotificationFeature>(new ToBeClosed { ConnectionClosedRequested = closing.Token });
+        var time = new FakeTimeProvider();
+        var held = 0L;
+        var listener = new ConnectionBuilder(new ServiceCollection().BuildServiceProvider());
+        new AnswerCoalescing(new WaitingWork(time, () => 1), time).Use(listener);
+        listener.Run(async served =>
+        {
+            for (var i = 0; i < WriteCoalescer.RecentWrites; i++)
+            {
+                await served.Transport.Output.WriteAsync(new byte[1], Token);
+            }
+
+            if (isClosing)
+            {
+                await closing.CancelAsync();
+            }
+
+            await served.Transport.Output.WriteAsync(new byte[10], Token);
+            held = WriteCoalescer.RecentWrites + 10 - sent.Length;
+        });
+        await listener.Build()(connection);
+        Assert.Equal(isClosing ? 0 : 10, held);
+        Assert.Equal(WriteCoalescer.RecentWrites + 10, sent.Length);
+    }
 
     [Theory]
     [InlineData(false)]
@@ -176,4 +219,18 @@ public sealed class AnswerCoalescingTests : IDisposable
             }
         },
         controlPlane: _plane);
+
+    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
+    private sealed class Http2 : ITlsApplicationProtocolFeature
+    {
+        public ReadOnlyMemory<byte> ApplicationProtocol => "h2"u8.ToArray();
+    }
+
+    private sealed class ToBeClosed : IConnectionLifetimeNotificationFeature
+    {
+        public CancellationToken ConnectionClosedRequested { get; set; }
+
+        public void RequestClose() => throw new NotSupportedException();
+    }
 }
