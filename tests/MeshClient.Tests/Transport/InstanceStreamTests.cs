@@ -1,8 +1,8 @@
 using System.Net.Security;
 using System.Threading.Channels;
 using MeshClient.Identity;
-using MeshClient.TestSupport;
 using MeshClient.Tests.Support;
+using MeshClient.TestSupport;
 using MeshClient.Transport;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
