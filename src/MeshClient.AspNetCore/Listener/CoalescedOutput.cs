@@ -29,8 +29,7 @@ internal sealed class CoalescedOutput : PipeWriter
     public CoalescedOutput(PipeWriter inner, Func<bool> isShared, TimeProvider time, Action broken)
     {
         _inner = inner;
-        _coalescer = new WriteCoalescer(
-            WriteAsync, isShared, time, static look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false), broken);
+        _coalescer = new WriteCoalescer(WriteAsync, isShared, time, broken);
 
         ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
         {

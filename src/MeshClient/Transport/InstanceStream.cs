@@ -35,7 +35,6 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         base.WriteAsync,
         () => inFlight() >= LeastShared,
         time,
-        static look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false),
         // A read that is waiting ends by it, and with it all calls on the connection.
         () => socket.Close(0));
 

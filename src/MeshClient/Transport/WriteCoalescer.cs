@@ -59,19 +59,19 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <param name="write">Writes to the connection. Never called while an earlier call is under way.</param>
     /// <param name="isShared">Whether others are likely to write soon; while not, nothing is held. Asked only when the last writes were close.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="queue">Has a work item run when a thread has nothing older to do.</param>
     /// <param name="broken">Called once when something could not be written, unless closed: nobody may be waiting for that, and whatever came next would follow half of it.</param>
+    /// <param name="queue">Has a work item run when a thread has nothing older to do. Default: the thread pool.</param>
     public WriteCoalescer(
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
         Func<bool> isShared,
         TimeProvider time,
-        Action<IThreadPoolWorkItem> queue,
-        Action broken)
+        Action broken,
+        Action<IThreadPoolWorkItem>? queue = null)
     {
         _write = write;
         _isShared = isShared;
         _time = time;
-        _queue = queue;
+        _queue = queue ?? (static look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false));
         _broken = broken;
         _longestHold = (long)(LongestHold.TotalSeconds * time.TimestampFrequency);
         _recentTime = (long)(RecentTime.TotalSeconds * time.TimestampFrequency);

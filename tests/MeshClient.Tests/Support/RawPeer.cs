@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using MeshClient.TestSupport;
 
 namespace MeshClient.Tests.Support;
 
@@ -21,15 +22,11 @@ internal enum PeerEnd
 /// <summary>A server that does to its connections what a test says, HTTP or not.</summary>
 internal sealed class RawPeer : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly CancellationTokenSource _stop = new();
+    private readonly LoopbackListener _listener;
     private readonly Func<Stream, int, CancellationToken, Task> _serve;
     private readonly PeerTls? _tls;
     private readonly SslApplicationProtocol _protocol;
     private readonly PeerEnd _end;
-    private readonly Task _accepting;
-    private readonly int _port;
-    private int _connections;
 
     private RawPeer(Func<Stream, int, CancellationToken, Task> serve, PeerTls? tls, SslApplicationProtocol protocol, PeerEnd end)
     {
@@ -37,14 +34,12 @@ internal sealed class RawPeer : IAsyncDisposable
         _tls = tls;
         _protocol = protocol;
         _end = end;
-        _listener.Start();
-        _port = ((IPEndPoint)_listener.LocalEndpoint).Port;
-        _accepting = AcceptAsync();
+        _listener = new LoopbackListener(ServeAsync);
     }
 
-    public int Port => _port;
+    public int Port => _listener.Port;
 
-    public int Connections => Volatile.Read(ref _connections);
+    public int Connections => _listener.Connections;
 
     /// <param name="serve">What is done with a connection; the number is 1 for the first. At its end the connection is closed.</param>
     /// <param name="tls">Mutual TLS; null for none.</param>
@@ -90,32 +85,9 @@ internal sealed class RawPeer : IAsyncDisposable
         await stream.FlushAsync(cancellationToken);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        _listener.Stop();
-        await _accepting;
-        _listener.Dispose();
-        _stop.Dispose();
-    }
+    public ValueTask DisposeAsync() => _listener.DisposeAsync();
 
-    private async Task AcceptAsync()
-    {
-        var serving = new List<Task>();
-        try
-        {
-            while (true)
-            {
-                serving.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token), Interlocked.Increment(ref _connections)));
-            }
-        }
-        catch (Exception e) when (_stop.IsCancellationRequested && e is (OperationCanceledException or SocketException or InvalidOperationException))
-        {
-            await Task.WhenAll(serving);
-        }
-    }
-
-    private async Task ServeAsync(Socket socket, int number)
+    private async Task ServeAsync(Socket socket, int number, CancellationToken cancellationToken)
     {
         // A reset instead of an ordinary end, as of a process that was killed.
         socket.LingerState = new LingerOption(_end != PeerEnd.Orderly, 0);
@@ -126,14 +98,14 @@ internal sealed class RawPeer : IAsyncDisposable
             using var reset = _end == PeerEnd.Reset ? socket : null;
             if (_tls is null)
             {
-                await _serve(plain, number, _stop.Token);
+                await _serve(plain, number, cancellationToken);
                 return;
             }
 
             // Left open without a farewell, which would turn a reset into an ordinary end.
             var tls = new SslStream(plain, leaveInnerStreamOpen: true);
-            await tls.AuthenticateAsServerAsync(_tls.Options(_protocol), _stop.Token);
-            await _serve(tls, number, _stop.Token);
+            await tls.AuthenticateAsServerAsync(_tls.Options(_protocol), cancellationToken);
+            await _serve(tls, number, cancellationToken);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException
             or System.Security.Authentication.AuthenticationException or ObjectDisposedException)

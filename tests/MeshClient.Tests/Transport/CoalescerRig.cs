@@ -16,7 +16,7 @@ internal sealed class CoalescerRig
     private int _next;
 
     public CoalescerRig(TimeProvider? time = null) =>
-        Coalescer = new WriteCoalescer(Write, () => IsShared, time ?? Time, _looks.Enqueue, () => Broken++);
+        Coalescer = new WriteCoalescer(Write, () => IsShared, time ?? Time, () => Broken++, _looks.Enqueue);
 
     public WriteCoalescer Coalescer { get; }
 

@@ -87,8 +87,7 @@ public sealed class WriteCoalescerProperties
 
         var given = new List<byte>();
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write = WriteAsync;
-        var coalescer = new WriteCoalescer(
-            write, () => true, TimeProvider.System, look => ThreadPool.UnsafeQueueUserWorkItem(look, preferLocal: false), () => { });
+        var coalescer = new WriteCoalescer(write, () => true, TimeProvider.System, () => { });
         await Task.Run(async () =>
         {
             var own = new Random(seed + 100);
