@@ -12,7 +12,10 @@ namespace MeshClient.AspNetCore.Listener;
 /// connection that is to be closed: what came last would go out right before its end, and a peer that is still sending can lose what it has
 /// not read by then.
 /// </summary>
-internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time)
+/// <param name="waiting">Whether more answers are about to come.</param>
+/// <param name="time">The clock.</param>
+/// <param name="queue">See <see cref="WriteCoalescer"/>.</param>
+internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time, Action<IThreadPoolWorkItem>? queue = null)
 {
     /// <summary>Does so for the connections of a listener.</summary>
     public void Use(IConnectionBuilder listener) => listener.Use(next => connection =>
@@ -24,7 +27,7 @@ internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time)
     {
         var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         var output = new CoalescedOutput(
-            connection.Transport.Output, () => !closing.IsCancellationRequested && waiting.WasSeen(), time, connection.Abort);
+            connection.Transport.Output, () => !closing.IsCancellationRequested && waiting.WasSeen(), time, connection.Abort, queue);
         connection.Transport = new Transport(connection.Transport.Input, output);
         try
         {

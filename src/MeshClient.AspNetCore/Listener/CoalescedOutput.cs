@@ -26,10 +26,11 @@ internal sealed class CoalescedOutput : PipeWriter
     /// <param name="isShared">See <see cref="WriteCoalescer"/>.</param>
     /// <param name="time">The clock.</param>
     /// <param name="broken">Called when something could not be written.</param>
-    public CoalescedOutput(PipeWriter inner, Func<bool> isShared, TimeProvider time, Action broken)
+    /// <param name="queue">See <see cref="WriteCoalescer"/>.</param>
+    public CoalescedOutput(PipeWriter inner, Func<bool> isShared, TimeProvider time, Action broken, Action<IThreadPoolWorkItem>? queue = null)
     {
         _inner = inner;
-        _coalescer = new WriteCoalescer(WriteAsync, isShared, time, broken);
+        _coalescer = new WriteCoalescer(WriteAsync, isShared, time, broken, queue);
 
         ValueTask WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
         {

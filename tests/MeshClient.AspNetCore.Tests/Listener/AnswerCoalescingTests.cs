@@ -50,7 +50,8 @@ public sealed class AnswerCoalescingTests : IDisposable
         var time = new FakeTimeProvider();
         var held = 0L;
         var listener = new ConnectionBuilder(new ServiceCollection().BuildServiceProvider());
-        new AnswerCoalescing(new WaitingWork(time, () => 1), time).Use(listener);
+        // Nobody looks whether what is held has waited long enough.
+        new AnswerCoalescing(new WaitingWork(time, () => 1), time, _ => { }).Use(listener);
         listener.Run(async served =>
         {
             for (var i = 0; i < WriteCoalescer.RecentWrites; i++)
