@@ -12,7 +12,7 @@ internal sealed class LoopbackListener : IAsyncDisposable
     private readonly Task _accepting;
     private int _connections;
 
-    /// <param name="serve">What is done with a connection, which it disposes of; the number is 1 for the first. Throws nothing.</param>
+    /// <param name="serve">What is done with a connection, which it disposes of; the number is 1 for the first. What it throws is thrown at the end.</param>
     public LoopbackListener(Func<Socket, int, CancellationToken, Task> serve)
     {
         _serve = serve;

@@ -104,11 +104,16 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
         }
     }
 
-    /// <summary>Ends the requests that a new rule would not let in.</summary>
-    /// <param name="decide">What it says of one.</param>
+    /// <summary>Ends the requests that the rules have not let in for some time, and notes those that they do not let in since now.</summary>
+    /// <param name="decide">What the rules say of one.</param>
+    /// <param name="now">The present timestamp.</param>
+    /// <param name="grace">How long one may go on since it was noted, in timestamps.</param>
     /// <param name="ended">Is told of those that were ended.</param>
-    public void EndDenied(Func<RunningRequest, InboundVerdict> decide, Action<RunningRequest, InboundVerdict> ended)
+    /// <returns>Whether there are any that may still go on.</returns>
+    public bool EndDenied(
+        Func<RunningRequest, InboundVerdict> decide, long now, long grace, Action<RunningRequest, InboundVerdict> ended)
     {
+        var isAnyLeft = false;
         lock (_lock)
         {
             // Backwards, since what is ended may leave at once, on this thread. In the lock, since a request that has left is
@@ -124,6 +129,15 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
                 var verdict = decide(running);
                 if (verdict.IsPermitted)
                 {
+                    _running[i] = running with { DeniedAt = null };
+                    continue;
+                }
+
+                var deniedAt = running.DeniedAt ?? now;
+                if (now - deniedAt < grace)
+                {
+                    _running[i] = running with { DeniedAt = deniedAt };
+                    isAnyLeft = true;
                     continue;
                 }
 
@@ -139,6 +153,8 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
                 }
             }
         }
+
+        return isAnyLeft;
     }
 }
 
@@ -147,4 +163,8 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
 /// <param name="Context">Its context.</param>
 /// <param name="Method">The method that was decided on.</param>
 /// <param name="Path">The path that was decided on.</param>
-internal readonly record struct RunningRequest(InboundRequest Request, HttpContext Context, string Method, string Path);
+internal readonly record struct RunningRequest(InboundRequest Request, HttpContext Context, string Method, string Path)
+{
+    /// <summary>The timestamp at which it was found that it would not be let in any more; null: it would.</summary>
+    public long? DeniedAt { get; init; }
+}

@@ -21,17 +21,22 @@ namespace MeshClient.AspNetCore.Inbound;
 /// Decided on what the request was when it was let in: its path, method and tokens, and its headers as they are. A token is not
 /// asked for again. A request is ended by resetting its stream, or by closing the connection where it is the only one there.
 /// Only after a grace (<see cref="MeshInboundDefaults.WithdrawalGrace"/>), for most have their answer nearly out: to break it off
-/// would look like a broken instance to the caller, and be no safer.
+/// would look like a broken instance to the caller, and be no safer. Each has all of it, however often the intentions change: it
+/// begins when a look finds that its permit is gone.
 /// </remarks>
 internal sealed partial class RunningRequests : IDisposable
 {
+    // A timer may fire a little before its time, by a clock that ticks less finely than timestamps do.
+    private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(20);
+
     private readonly ConcurrentDictionary<RequestOrigin, byte> _origins = new();
     private readonly EndpointGuard _guard;
     private readonly InboundIntentions _intentions;
     private readonly DenialReporter _denials;
     private readonly ILogger<RunningRequests> _logger;
     private readonly TimeProvider _time;
-    private readonly ITimer _afterGrace;
+    private readonly ITimer _next;
+    private readonly long _grace;
     private int _isDue;
 
     public RunningRequests(
@@ -43,7 +48,8 @@ internal sealed partial class RunningRequests : IDisposable
         _logger = logger;
         _time = time;
         WithoutPeer = new RequestOrigin(null, guard);
-        _afterGrace = time.CreateTimer(
+        _grace = (long)((MeshInboundDefaults.WithdrawalGrace - Early).TotalSeconds * time.TimestampFrequency);
+        _next = time.CreateTimer(
             static running => ((RunningRequests)running!).EndDenied(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         intentions.Changed += OnChanged;
     }
@@ -81,37 +87,49 @@ internal sealed partial class RunningRequests : IDisposable
     public void Dispose()
     {
         _intentions.Changed -= OnChanged;
-        _afterGrace.Dispose();
+        _next.Dispose();
     }
 
-    private void OnChanged()
+    private void OnChanged() => LookAfter(TimeSpan.Zero);
+
+    // Where a look is due already, it will see what this one would; so changes without end put nothing off.
+    private void LookAfter(TimeSpan delay)
     {
-        // Those that change meanwhile are looked at with it, so that changes without end put nothing off.
         if (Interlocked.Exchange(ref _isDue, 1) == 0)
         {
-            _afterGrace.Change(MeshInboundDefaults.WithdrawalGrace, Timeout.InfiniteTimeSpan);
+            _next.Change(delay, Timeout.InfiniteTimeSpan);
         }
     }
 
     private void EndDenied()
     {
-        // With a full fence: whoever changes the intentions after this finds it due no more, and whoever did before is seen below.
+        // With a full fence: whoever changes the intentions after this finds no look due any more, and whoever did before is seen below.
         Interlocked.Exchange(ref _isDue, 0);
         var ended = new List<(DeniedCall Call, MeshPeer Peer, InboundVerdict Verdict)>();
+        var now = _time.GetTimestamp();
+        var isAnyLeft = false;
         foreach (var (origin, _) in _origins)
         {
             var peer = origin.Peer!;
             try
             {
-                origin.EndDenied(
+                isAnyLeft |= origin.EndDenied(
                     running => Decide(peer, running),
+                    now,
+                    _grace,
                     (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)));
             }
             catch (Exception e)
             {
-                // On a timer's thread it would end the process. The others have to be looked at all the same.
+                // On a timer's thread it would end the process. The others have to be looked at all the same, and these once more.
                 LogNotEnded(_logger, e, peer.Source);
+                isAnyLeft = true;
             }
+        }
+
+        if (isAnyLeft)
+        {
+            LookAfter(MeshInboundDefaults.WithdrawalGrace);
         }
 
         // Only now: to write a log line may take long, and requests are waiting to be counted out.

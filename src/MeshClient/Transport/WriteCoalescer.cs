@@ -60,7 +60,7 @@ internal sealed class WriteCoalescer : IThreadPoolWorkItem
     /// <param name="isShared">Whether others are likely to write soon; while not, nothing is held. Asked only when the last writes were close.</param>
     /// <param name="time">The clock.</param>
     /// <param name="broken">Called once when something could not be written, unless closed: nobody may be waiting for that, and whatever came next would follow half of it.</param>
-    /// <param name="queue">Has a work item run when a thread has nothing older to do. Default: the thread pool.</param>
+    /// <param name="queue">Has a work item run when a thread has nothing older to do, and never at once. Default: the thread pool.</param>
     public WriteCoalescer(
         Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> write,
         Func<bool> isShared,

@@ -42,6 +42,8 @@ public sealed class RequestOriginTests
                             seen.Add(running.Context);
                             return Permitted;
                         },
+                        now: 0,
+                        grace: 0,
                         (_, _) => Assert.Fail("Nothing was denied."));
                     Assert.Equal(there.Values.Select(one => one.Context).ToHashSet(), seen.ToHashSet());
                     Assert.Equal(there.Count, seen.Count);
@@ -89,7 +91,7 @@ public sealed class RequestOriginTests
         {
             var (staying, context) = Enter(origin);
             var ended = new List<RunningRequest>();
-            origin.EndDenied(_ => Denied, (running, _) => ended.Add(running));
+            origin.EndDenied(_ => Denied, now: 0, grace: 0, (running, _) => ended.Add(running));
             Assert.Contains(ended, running => ReferenceEquals(running.Context, context));
             Assert.Equal(1, ((Lifetime)context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>()).Aborts);
             Assert.False(staying.Verdict.IsPermitted);
@@ -113,10 +115,35 @@ public sealed class RequestOriginTests
         }
 
         var ended = 0;
-        origin.EndDenied(_ => Denied, (_, _) => ended++);
+        origin.EndDenied(_ => Denied, now: 0, grace: 0, (_, _) => ended++);
 
         Assert.Equal(5, ended);
         Assert.All(requests, one => Assert.Null(origin.ContextOf(one.Request)));
+    }
+
+    [Fact]
+    public async Task EndDenied_PermitsComeAndGo_EachHasItsGraceFromWhenItWasFoundGone()
+    {
+        const long Grace = 500;
+        await using var host = InboundTestHost.Create();
+        var origin = OriginOf(host.Services.GetRequiredService<EndpointGuard>());
+        var (first, second, third) = (Enter(origin).Request, Enter(origin).Request, Enter(origin).Request);
+        var ended = new List<InboundRequest>();
+        bool Look(long now, params InboundRequest[] denied) => origin.EndDenied(
+            running => denied.Contains(running.Request) ? Denied : Permitted, now, Grace, (running, _) => ended.Add(running.Request));
+
+        Assert.True(Look(0, first, third));
+        // The second loses its permit right before the first has had its time; the third had got it back.
+        Assert.True(Look(499, first, second));
+        Assert.Empty(ended);
+        Assert.True(Look(500, first, second, third));
+        Assert.Equal([first], ended);
+        Assert.True(Look(999, first, second, third));
+        Assert.Equal([first, second], ended);
+        Assert.False(Look(1000, first, second, third));
+        Assert.Equal([first, second, third], ended);
+        Assert.False(Look(5000, first, second, third));
+        Assert.Equal(3, ended.Count);
     }
 
     private static RequestOrigin OriginOf(EndpointGuard guard)

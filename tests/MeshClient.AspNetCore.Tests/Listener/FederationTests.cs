@@ -79,6 +79,7 @@ public sealed class FederationTests : IDisposable
     public async Task Connect_RootVouchesForAnotherTrustDomain_IsRefused()
     {
         await using var host = await StartAsync(IntentionAction.Allow);
+        _ = host.Metrics;
         var mesh = host.ControlPlane.Authority;
         AllowPartner(host);
 

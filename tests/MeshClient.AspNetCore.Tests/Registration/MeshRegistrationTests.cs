@@ -151,7 +151,7 @@ public sealed class MeshRegistrationTests
         var plane = new InMemoryControlPlane();
         plane.SetDefaultAction(IntentionAction.Allow);
         await using var host = await InboundTestHost.StartAsync(
-            controlPlane: plane, registration: options => options.DrainDelay = TimeSpan.FromMilliseconds(300));
+            controlPlane: plane, registration: options => options.DrainDelay = TimeSpan.FromSeconds(2));
         await plane.WaitForAsync(one => one.Registrations.Count == 1, cancellationToken: TestContext.Current.CancellationToken);
         var served = 0;
 
@@ -183,7 +183,7 @@ public sealed class MeshRegistrationTests
         await using var host = await InboundTestHost.StartAsync(
             controlPlane: plane,
             registration: options => options.DrainTimeout = TimeSpan.FromMilliseconds(200),
-            build: builder => builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(1)),
+            build: builder => builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(5)),
             map: app => app.MapGet("/forever", async (Microsoft.AspNetCore.Http.HttpContext context) =>
             {
                 entered.TrySetResult();
