@@ -20,8 +20,7 @@ public static class MeshInboundDefaults
 
     /// <summary>
     /// 500 ms: how long a request whose permit has been withdrawn may still take to end by itself. Far more than most need, and with
-    /// what a change takes to get here, a stream ends about a second after it; half a second later still, where another change had
-    /// withdrawn the permit of another request right before.
+    /// what a change takes to get here, a stream ends about a second after it.
     /// </summary>
     public static readonly TimeSpan WithdrawalGrace = TimeSpan.FromMilliseconds(500);
 

@@ -109,11 +109,11 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
     /// <param name="now">The present timestamp.</param>
     /// <param name="grace">How long one may go on since it was noted, in timestamps.</param>
     /// <param name="ended">Is told of those that were ended.</param>
-    /// <returns>Whether there are any that may still go on.</returns>
-    public bool EndDenied(
+    /// <returns>How long it is until the next has gone on for that long, in timestamps; null: none is noted any more.</returns>
+    public long? EndDenied(
         Func<RunningRequest, InboundVerdict> decide, long now, long grace, Action<RunningRequest, InboundVerdict> ended)
     {
-        var isAnyLeft = false;
+        long? left = null;
         lock (_lock)
         {
             // Backwards, since what is ended may leave at once, on this thread. In the lock, since a request that has left is
@@ -134,10 +134,10 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
                 }
 
                 var deniedAt = running.DeniedAt ?? now;
-                if (now - deniedAt < grace)
+                if (deniedAt + grace - now is > 0 and var rest)
                 {
                     _running[i] = running with { DeniedAt = deniedAt };
-                    isAnyLeft = true;
+                    left = Math.Min(left ?? rest, rest);
                     continue;
                 }
 
@@ -154,7 +154,7 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
             }
         }
 
-        return isAnyLeft;
+        return left;
     }
 }
 

@@ -26,8 +26,8 @@ namespace MeshClient.AspNetCore.Inbound;
 /// </remarks>
 internal sealed partial class RunningRequests : IDisposable
 {
-    // A timer may fire a little before its time, by a clock that ticks less finely than timestamps do.
-    private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(20);
+    // Timers count in these.
+    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
 
     private readonly ConcurrentDictionary<RequestOrigin, byte> _origins = new();
     private readonly EndpointGuard _guard;
@@ -37,7 +37,7 @@ internal sealed partial class RunningRequests : IDisposable
     private readonly TimeProvider _time;
     private readonly ITimer _next;
     private readonly long _grace;
-    private int _isDue;
+    private int _changes;
 
     public RunningRequests(
         InboundIntentions intentions, EndpointGuard guard, DenialReporter denials, TimeProvider time, ILogger<RunningRequests> logger)
@@ -48,7 +48,7 @@ internal sealed partial class RunningRequests : IDisposable
         _logger = logger;
         _time = time;
         WithoutPeer = new RequestOrigin(null, guard);
-        _grace = (long)((MeshInboundDefaults.WithdrawalGrace - Early).TotalSeconds * time.TimestampFrequency);
+        _grace = (long)(MeshInboundDefaults.WithdrawalGrace.TotalSeconds * time.TimestampFrequency);
         _next = time.CreateTimer(
             static running => ((RunningRequests)running!).EndDenied(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         intentions.Changed += OnChanged;
@@ -90,46 +90,48 @@ internal sealed partial class RunningRequests : IDisposable
         _next.Dispose();
     }
 
-    private void OnChanged() => LookAfter(TimeSpan.Zero);
-
-    // Where a look is due already, it will see what this one would; so changes without end put nothing off.
-    private void LookAfter(TimeSpan delay)
+    private void OnChanged()
     {
-        if (Interlocked.Exchange(ref _isDue, 1) == 0)
-        {
-            _next.Change(delay, Timeout.InfiniteTimeSpan);
-        }
+        Interlocked.Increment(ref _changes);
+        _next.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
     private void EndDenied()
     {
-        // With a full fence: whoever changes the intentions after this finds no look due any more, and whoever did before is seen below.
-        Interlocked.Exchange(ref _isDue, 0);
+        // With a full fence: what has changed by now is seen below.
+        var changes = Interlocked.Add(ref _changes, 0);
         var ended = new List<(DeniedCall Call, MeshPeer Peer, InboundVerdict Verdict)>();
         var now = _time.GetTimestamp();
-        var isAnyLeft = false;
+        var left = long.MaxValue;
         foreach (var (origin, _) in _origins)
         {
             var peer = origin.Peer!;
             try
             {
-                isAnyLeft |= origin.EndDenied(
+                var rest = origin.EndDenied(
                     running => Decide(peer, running),
                     now,
                     _grace,
                     (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)));
+                left = Math.Min(left, rest ?? long.MaxValue);
             }
             catch (Exception e)
             {
                 // On a timer's thread it would end the process. The others have to be looked at all the same, and these once more.
                 LogNotEnded(_logger, e, peer.Source);
-                isAnyLeft = true;
+                left = Math.Min(left, _grace);
             }
         }
 
-        if (isAnyLeft)
+        if (left != long.MaxValue)
         {
-            LookAfter(MeshInboundDefaults.WithdrawalGrace);
+            // At least a moment, since a timer of less would be due at once, again and again.
+            _next.Change(_time.GetElapsedTime(0, left) + Least, Timeout.InfiniteTimeSpan);
+            // A change that came just now had asked for a look at once, which that may have put off.
+            if (Interlocked.Add(ref _changes, 0) != changes)
+            {
+                _next.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            }
         }
 
         // Only now: to write a log line may take long, and requests are waiting to be counted out.

@@ -129,20 +129,20 @@ public sealed class RequestOriginTests
         var origin = OriginOf(host.Services.GetRequiredService<EndpointGuard>());
         var (first, second, third) = (Enter(origin).Request, Enter(origin).Request, Enter(origin).Request);
         var ended = new List<InboundRequest>();
-        bool Look(long now, params InboundRequest[] denied) => origin.EndDenied(
+        long? Look(long now, params InboundRequest[] denied) => origin.EndDenied(
             running => denied.Contains(running.Request) ? Denied : Permitted, now, Grace, (running, _) => ended.Add(running.Request));
 
-        Assert.True(Look(0, first, third));
+        Assert.Equal(500, Look(0, first, third));
         // The second loses its permit right before the first has had its time; the third had got it back.
-        Assert.True(Look(499, first, second));
+        Assert.Equal(1, Look(499, first, second));
         Assert.Empty(ended);
-        Assert.True(Look(500, first, second, third));
+        Assert.Equal(499, Look(500, first, second, third));
         Assert.Equal([first], ended);
-        Assert.True(Look(999, first, second, third));
+        Assert.Equal(1, Look(999, first, second, third));
         Assert.Equal([first, second], ended);
-        Assert.False(Look(1000, first, second, third));
+        Assert.Null(Look(1000, first, second, third));
         Assert.Equal([first, second, third], ended);
-        Assert.False(Look(5000, first, second, third));
+        Assert.Null(Look(5000, first, second, third));
         Assert.Equal(3, ended.Count);
     }
 

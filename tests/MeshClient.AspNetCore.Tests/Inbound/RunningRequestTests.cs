@@ -39,6 +39,27 @@ public sealed class RunningRequestTests
     }
 
     [Fact]
+    public async Task Streams_WhosePermitsAreWithdrawnOneAfterTheOther_AreEndedEach()
+    {
+        await using var host = await StartAsync();
+        host.ControlPlane.Allow("web", "orders");
+        host.ControlPlane.Allow("ops", "orders");
+        using var web = host.CallerFrom("web");
+        using var ops = host.CallerFrom("ops");
+        await using var first = await OpenAsync(web, "2.0");
+        await using var second = await OpenAsync(ops, "1.1");
+
+        // The second change comes while the first one's grace lasts, and nothing changes after it.
+        host.ControlPlane.Deny("web", "orders");
+        await Eventually.HoldsAsync(async () => await StatusAsync(web, "/once") == HttpStatusCode.Forbidden);
+        host.ControlPlane.Deny("ops", "orders");
+
+        await Assert.ThrowsAnyAsync<Exception>(() => ReadToEndAsync(first).Bounded());
+        await Assert.ThrowsAnyAsync<Exception>(() => ReadToEndAsync(second).Bounded());
+        await Eventually.HoldsAsync(() => host.Logs.Of(131).Count() == 2);
+    }
+
+    [Fact]
     public async Task Stream_OfGrpcOverHttp2_EndsWithTheErrorThatMeansPermissionDenied()
     {
         await using var host = await StartAsync();
