@@ -108,10 +108,15 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
     /// <param name="decide">What the rules say of one.</param>
     /// <param name="now">The present timestamp.</param>
     /// <param name="grace">How long one may go on since it was noted, in timestamps.</param>
-    /// <param name="ended">Is told of those that were ended.</param>
+    /// <param name="ended">Is told of those that are ended.</param>
+    /// <param name="failed">Is told of what went wrong with one of them, which keeps none from being ended.</param>
     /// <returns>How long it is until the next has gone on for that long, in timestamps; null: none is noted any more.</returns>
     public long? EndDenied(
-        Func<RunningRequest, InboundVerdict> decide, long now, long grace, Action<RunningRequest, InboundVerdict> ended)
+        Func<RunningRequest, InboundVerdict> decide,
+        long now,
+        long grace,
+        Action<RunningRequest, InboundVerdict> ended,
+        Action<Exception> failed)
     {
         long? left = null;
         lock (_lock)
@@ -142,19 +147,47 @@ internal sealed class RequestOrigin(MeshPeer? peer, EndpointGuard guard)
                 }
 
                 running.Request.Verdict = verdict;
-                ended(running, verdict);
-                if (running.Context.Features.Get<IHttpResetFeature>() is { } stream)
+                try
                 {
-                    stream.Reset(StreamError);
+                    // Before it leaves, which it may do at once.
+                    ended(running, verdict);
                 }
-                else
+                catch (Exception e)
                 {
-                    running.Context.Abort();
+                    failed(e);
                 }
+
+                End(running.Context, failed);
             }
         }
 
         return left;
+    }
+
+    private static void End(HttpContext context, Action<Exception> failed)
+    {
+        try
+        {
+            if (context.Features.Get<IHttpResetFeature>() is { } stream)
+            {
+                stream.Reset(StreamError);
+                return;
+            }
+        }
+        catch (Exception e)
+        {
+            // What the app has put there, perhaps. There is another way.
+            failed(e);
+        }
+
+        try
+        {
+            context.Abort();
+        }
+        catch (Exception e)
+        {
+            failed(e);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ namespace MeshClient.AspNetCore.Inbound;
 /// </remarks>
 internal sealed partial class RunningRequests : IDisposable
 {
-    // Timers count in these.
+    // Timers count in these, and one that is set to less is due at once.
     private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
 
     private readonly ConcurrentDictionary<RequestOrigin, byte> _origins = new();
@@ -36,6 +36,8 @@ internal sealed partial class RunningRequests : IDisposable
     private readonly ILogger<RunningRequests> _logger;
     private readonly TimeProvider _time;
     private readonly ITimer _next;
+    // One look at a time, so that none goes by a time that is over.
+    private readonly Lock _looking = new();
     private readonly long _grace;
     private int _changes;
 
@@ -98,39 +100,34 @@ internal sealed partial class RunningRequests : IDisposable
 
     private void EndDenied()
     {
-        // With a full fence: what has changed by now is seen below.
-        var changes = Interlocked.Add(ref _changes, 0);
         var ended = new List<(DeniedCall Call, MeshPeer Peer, InboundVerdict Verdict)>();
-        var now = _time.GetTimestamp();
-        var left = long.MaxValue;
-        foreach (var (origin, _) in _origins)
+        lock (_looking)
         {
-            var peer = origin.Peer!;
-            try
+            // With a full fence: what has changed by now is seen below.
+            var changes = Interlocked.Add(ref _changes, 0);
+            var now = _time.GetTimestamp();
+            long? left = null;
+            foreach (var (origin, _) in _origins)
             {
+                var peer = origin.Peer!;
                 var rest = origin.EndDenied(
                     running => Decide(peer, running),
                     now,
                     _grace,
-                    (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)));
-                left = Math.Min(left, rest ?? long.MaxValue);
+                    (running, verdict) => ended.Add((DenialReporter.CallOf(running.Context.Features), peer, verdict)),
+                    // On a timer's thread it would end the process.
+                    failure => LogNotEnded(_logger, failure, peer.Source));
+                left = rest is null || rest > left ? left : rest;
             }
-            catch (Exception e)
-            {
-                // On a timer's thread it would end the process. The others have to be looked at all the same, and these once more.
-                LogNotEnded(_logger, e, peer.Source);
-                left = Math.Min(left, _grace);
-            }
-        }
 
-        if (left != long.MaxValue)
-        {
-            // At least a moment, since a timer of less would be due at once, again and again.
-            _next.Change(_time.GetElapsedTime(0, left) + Least, Timeout.InfiniteTimeSpan);
-            // A change that came just now had asked for a look at once, which that may have put off.
-            if (Interlocked.Add(ref _changes, 0) != changes)
+            if (left is { } next)
             {
-                _next.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+                LookAt(now + next);
+                // A change that came just now had asked for a look at once, which that may have put off.
+                if (Interlocked.Add(ref _changes, 0) != changes)
+                {
+                    _next.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+                }
             }
         }
 
@@ -139,6 +136,13 @@ internal sealed partial class RunningRequests : IDisposable
         {
             _denials.RunningRequest(call, peer, verdict);
         }
+    }
+
+    private void LookAt(long timestamp)
+    {
+        // The look itself has taken time.
+        var delay = _time.GetElapsedTime(_time.GetTimestamp(), timestamp);
+        _next.Change(delay > Least ? delay : Least, Timeout.InfiniteTimeSpan);
     }
 
     private InboundVerdict Decide(MeshPeer peer, in RunningRequest running)

@@ -44,7 +44,8 @@ public sealed class RequestOriginTests
                         },
                         now: 0,
                         grace: 0,
-                        (_, _) => Assert.Fail("Nothing was denied."));
+                        (_, _) => Assert.Fail("Nothing was denied."),
+                        NeverFails);
                     Assert.Equal(there.Values.Select(one => one.Context).ToHashSet(), seen.ToHashSet());
                     Assert.Equal(there.Count, seen.Count);
                 }
@@ -91,7 +92,7 @@ public sealed class RequestOriginTests
         {
             var (staying, context) = Enter(origin);
             var ended = new List<RunningRequest>();
-            origin.EndDenied(_ => Denied, now: 0, grace: 0, (running, _) => ended.Add(running));
+            origin.EndDenied(_ => Denied, now: 0, grace: 0, (running, _) => ended.Add(running), NeverFails);
             Assert.Contains(ended, running => ReferenceEquals(running.Context, context));
             Assert.Equal(1, ((Lifetime)context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>()).Aborts);
             Assert.False(staying.Verdict.IsPermitted);
@@ -115,7 +116,7 @@ public sealed class RequestOriginTests
         }
 
         var ended = 0;
-        origin.EndDenied(_ => Denied, now: 0, grace: 0, (_, _) => ended++);
+        origin.EndDenied(_ => Denied, now: 0, grace: 0, (_, _) => ended++, NeverFails);
 
         Assert.Equal(5, ended);
         Assert.All(requests, one => Assert.Null(origin.ContextOf(one.Request)));
@@ -130,7 +131,7 @@ public sealed class RequestOriginTests
         var (first, second, third) = (Enter(origin).Request, Enter(origin).Request, Enter(origin).Request);
         var ended = new List<InboundRequest>();
         long? Look(long now, params InboundRequest[] denied) => origin.EndDenied(
-            running => denied.Contains(running.Request) ? Denied : Permitted, now, Grace, (running, _) => ended.Add(running.Request));
+            running => denied.Contains(running.Request) ? Denied : Permitted, now, Grace, (running, _) => ended.Add(running.Request), NeverFails);
 
         Assert.Equal(500, Look(0, first, third));
         // The second loses its permit right before the first has had its time; the third had got it back.
@@ -145,6 +146,31 @@ public sealed class RequestOriginTests
         Assert.Null(Look(5000, first, second, third));
         Assert.Equal(3, ended.Count);
     }
+
+    [Fact]
+    public async Task EndDenied_SomethingGoesWrongWithSome_EndsThemAndTheOthersAllTheSame()
+    {
+        await using var host = InboundTestHost.Create();
+        var origin = OriginOf(host.Services.GetRequiredService<EndpointGuard>());
+        var requests = Enumerable.Range(0, 5).Select(_ => Enter(origin)).ToList();
+        requests[1].Context.Features.Set<IHttpResetFeature>(new BrokenReset());
+        ((Lifetime)requests[2].Context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>()).OnAbort = () => throw new InvalidOperationException("abort");
+        var failures = new List<string>();
+
+        var left = origin.EndDenied(
+            _ => Denied,
+            now: 0,
+            grace: 0,
+            (_, _) => throw new InvalidOperationException("told"),
+            failure => failures.Add(failure.Message));
+
+        Assert.Null(left);
+        Assert.Equal(["abort", "reset", "told", "told", "told", "told", "told"], failures.Order());
+        Assert.All(requests, one => Assert.Equal(1, ((Lifetime)one.Context.Features.GetRequiredFeature<IHttpRequestLifetimeFeature>()).Aborts));
+        Assert.All(requests, one => Assert.False(one.Request.Verdict.IsPermitted));
+    }
+
+    private static void NeverFails(Exception failure) => Assert.Fail(failure.ToString());
 
     private static RequestOrigin OriginOf(EndpointGuard guard)
     {
@@ -163,6 +189,11 @@ public sealed class RequestOriginTests
         request.Permit(features, Permitted);
         origin.Enter(request, new RunningRequest(request, context, "GET", "/"));
         return (request, context);
+    }
+
+    private sealed class BrokenReset : IHttpResetFeature
+    {
+        public void Reset(int errorCode) => throw new InvalidOperationException("reset");
     }
 
     private sealed class Lifetime : IHttpRequestLifetimeFeature
