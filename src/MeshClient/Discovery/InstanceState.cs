@@ -2,6 +2,7 @@ using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
 using MeshClient.Health;
+using MeshClient.Telemetry;
 using MeshClient.Transport;
 
 namespace MeshClient.Discovery;
@@ -13,7 +14,7 @@ namespace MeshClient.Discovery;
 internal sealed class InstanceState : InstanceVitals
 {
     private ServiceInstance _description;
-    private object? _boxedPort;
+    private InstanceTags? _tags;
     private string? _directBase;
     private long _warmingSince = long.MinValue / 2;
 
@@ -48,8 +49,8 @@ internal sealed class InstanceState : InstanceVitals
         Endpoint.Security == InstanceSecurity.Plaintext ? Uri.UriSchemeHttp : Uri.UriSchemeHttps, Endpoint.Host, Endpoint.Port)
         .Uri.GetLeftPart(UriPartial.Authority);
 
-    /// <summary>The port as an object, for tags.</summary>
-    public object BoxedPort => _boxedPort ??= Endpoint.Port;
+    /// <summary>What figures and spans tell of it.</summary>
+    public InstanceTags Tags => _tags ??= new InstanceTags(Endpoint.Port);
 
     public EjectionState Ejection { get; }
 

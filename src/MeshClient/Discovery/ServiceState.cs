@@ -9,6 +9,7 @@ using MeshClient.Core.Naming;
 using MeshClient.Health;
 using MeshClient.Overload;
 using MeshClient.Resilience;
+using MeshClient.Telemetry;
 using MeshClient.Transport;
 
 namespace MeshClient.Discovery;
@@ -107,6 +108,9 @@ internal sealed class ServiceState : IAsyncDisposable
 
     /// <summary>How its instances fare, as calls see it.</summary>
     public ServiceHealth Health { get; }
+
+    /// <summary>The tags of good calls to it.</summary>
+    public KeptTags GoodTags { get; } = new();
 
     public Exception? DiscoveryFailure => _watch.LastFailure;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using MeshClient.Discovery;
 using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
@@ -59,7 +60,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             tags.Add(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
             tags.Add(MeshTelemetry.AddressTag, instance.Endpoint.Host);
-            tags.Add(MeshTelemetry.PortTag, instance.BoxedPort);
+            tags.Add(MeshTelemetry.PortTag, instance.Tags.Port);
         }
 
         outcome.AddTo(ref tags);
@@ -79,7 +80,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             activity.AddTag(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
             activity.AddTag(MeshTelemetry.AddressTag, instance.Endpoint.Host);
-            activity.AddTag(MeshTelemetry.PortTag, instance.BoxedPort);
+            activity.AddTag(MeshTelemetry.PortTag, instance.Tags.Port);
         }
 
         outcome.AddTo(activity);
@@ -93,9 +94,9 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         }
 
         var outcome = Outcome.Of(attempt);
-        if (telemetry.AttemptDuration.Enabled && attempt.Instance is not null)
+        if (telemetry.AttemptDuration.Enabled && attempt.Instance is { } instance)
         {
-            telemetry.AttemptDuration.Record(telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt), Tags(attempt, outcome));
+            Record(attempt, instance, outcome);
         }
 
         if (attempt.Activity is { } activity)
@@ -103,6 +104,25 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
             Describe(activity, attempt.Call, attempt, outcome);
             activity.AddTag(MeshTelemetry.ResendTag, MeshTelemetry.Box(attempt.Number - 1));
             activity.Stop();
+        }
+    }
+
+    private void Record(OutboundAttempt attempt, InstanceState instance, in Outcome outcome)
+    {
+        var seconds = telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt);
+        var kept = instance.Tags.Good;
+        var isGood = outcome.IsGood;
+        if (isGood && kept.Find(string.Empty, outcome) is { IsEmpty: false } found)
+        {
+            telemetry.AttemptDuration.Record(seconds, found);
+            return;
+        }
+
+        var tags = Tags(attempt, outcome);
+        telemetry.AttemptDuration.Record(seconds, tags);
+        if (isGood)
+        {
+            kept.Keep(string.Empty, outcome, tags);
         }
     }
 }

@@ -29,7 +29,14 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
     public static Outcome Of(OutboundAttempt attempt) =>
         new(attempt.Failure is null ? null : CallFailure.Describe(attempt), attempt.Response, attempt.Outcome);
 
-    private int Status => (int?)Response?.StatusCode ?? 0;
+    /// <summary>The status of the answer; 0: there is none.</summary>
+    public int Status => (int?)Response?.StatusCode ?? 0;
+
+    /// <summary>The status of a gRPC answer; null: it is none, or none has come.</summary>
+    public GrpcStatus? GrpcStatus => Judgement.GrpcStatus;
+
+    /// <summary>Whether there is nothing to tell of it but its status.</summary>
+    public bool IsGood => Failure is null && Response is not null && Judgement.IsSuccess && ErrorType is null;
 
     /// <summary>The result in one word. Without an answer or a failure it was not waited for.</summary>
     private string Word =>
@@ -44,7 +51,7 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
     {
         MeshCallException mesh => mesh.Reason.ToString(),
         not null => Failure.GetType().Name,
-        null when Judgement.GrpcStatus is { } grpc => grpc == GrpcStatus.Ok ? null : GrpcNames[(int)grpc],
+        null when GrpcStatus is { } grpc => grpc == Outbound.GrpcStatus.Ok ? null : GrpcNames[(int)grpc],
         null when Status >= (int)HttpStatusCode.BadRequest => Status.ToString(CultureInfo.InvariantCulture),
         null => null,
     };
@@ -57,7 +64,7 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
             tags.Add(MeshTelemetry.StatusTag, MeshTelemetry.Box(Status));
         }
 
-        if (Judgement.GrpcStatus is { } grpc)
+        if (GrpcStatus is { } grpc)
         {
             tags.Add(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
         }
@@ -76,7 +83,7 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
             activity.AddTag(MeshTelemetry.ProtocolTag, Response.Version.Major >= 2 ? "2" : "1.1");
         }
 
-        if (Judgement.GrpcStatus is { } grpc)
+        if (GrpcStatus is { } grpc)
         {
             activity.AddTag(MeshTelemetry.GrpcStatusTag, MeshTelemetry.Box((int)grpc));
         }

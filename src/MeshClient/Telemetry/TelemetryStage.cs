@@ -61,14 +61,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
             : new Outcome(call.Failure, null, call.Attempt is { Outcome.Verdict: AttemptVerdict.AppFailed } attempt ? attempt.Outcome : default);
         if (telemetry.CallDuration.Enabled)
         {
-            var tags = new TagList
-            {
-                { MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value },
-                { MeshTelemetry.MethodTag, call.Request.Method.Method },
-                { MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)) },
-            };
-            outcome.AddTo(ref tags);
-            telemetry.CallDuration.Record(telemetry.Seconds(call.StartedAt, call.RespondedAt), tags);
+            Record(call, outcome);
         }
 
         if (call.Activity is { } activity)
@@ -80,6 +73,32 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
 
             activity.SetEndTime(activity.StartTimeUtc + telemetry.Elapsed(call.StartedAt, call.RespondedAt));
             activity.Stop();
+        }
+    }
+
+    private void Record(OutboundCall call, in Outcome outcome)
+    {
+        var seconds = telemetry.Seconds(call.StartedAt, call.RespondedAt);
+        var method = call.Request.Method.Method;
+        var kept = call.Destination.Service.GoodTags;
+        var isGood = call.Attempts <= 1 && outcome.IsGood;
+        if (isGood && kept.Find(method, outcome) is { IsEmpty: false } found)
+        {
+            telemetry.CallDuration.Record(seconds, found);
+            return;
+        }
+
+        var tags = new TagList
+        {
+            { MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value },
+            { MeshTelemetry.MethodTag, method },
+            { MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)) },
+        };
+        outcome.AddTo(ref tags);
+        telemetry.CallDuration.Record(seconds, tags);
+        if (isGood)
+        {
+            kept.Keep(method, outcome, tags);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
@@ -33,6 +34,45 @@ public sealed class MetricsTests
             Tags(attempt));
         Assert.Empty(meters.Of("meshclient.retries"));
         Assert.Empty(meters.Of("meshclient.retry_budget.exhausted"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task CallAndAttemptDuration_GoodCallsOfManyKinds_AreTaggedEachAsItIs()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(services: meters.Attach);
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", context =>
+            {
+                context.Response.StatusCode = int.Parse(context.Request.Query["status"]!, CultureInfo.InvariantCulture);
+                return Task.CompletedTask;
+            });
+        }
+
+        // Each kind twice at least, one right after the other and later on; more kinds than are kept.
+        var kinds = new (HttpMethod Method, int Status)[]
+        {
+            (HttpMethod.Get, 200), (HttpMethod.Get, 200), (HttpMethod.Put, 200), (HttpMethod.Get, 204), (HttpMethod.Get, 404), (HttpMethod.Put, 201),
+            (HttpMethod.Delete, 200), (HttpMethod.Get, 202), (HttpMethod.Options, 200), (HttpMethod.Get, 404), (HttpMethod.Get, 301),
+        };
+        kinds = [.. kinds, .. kinds, .. kinds];
+        foreach (var (method, status) in kinds)
+        {
+            using var request = new HttpRequestMessage(method, $"http://orders/?status={status}");
+            using var response = await env.Client().SendAsync(request, Token);
+            Assert.Equal(status, (int)response.StatusCode);
+        }
+
+        Assert.Equal(
+            kinds.Select(kind =>
+                $"{(kind.Status == 404 ? "error.type=404 " : "")}http.request.method={kind.Method} http.request.resend_count=0 "
+                + $"http.response.status_code={kind.Status} meshclient.outcome=success meshclient.service=orders"),
+            meters.Of("meshclient.call.duration").Select(Tags));
+        var attempts = meters.Of("meshclient.attempt.duration");
+        Assert.Equal(kinds.Select(kind => (object)kind.Status), attempts.Select(attempt => attempt.Tag("http.response.status_code")));
+        Assert.Equal(2, attempts.Select(attempt => attempt.Tag("meshclient.instance")).Distinct().Count());
+        Assert.All(attempts, attempt => Assert.Equal($"orders-127.0.0.1-{attempt.Tag("server.port")}", attempt.Tag("meshclient.instance")));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
