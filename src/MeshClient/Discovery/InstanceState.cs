@@ -14,7 +14,7 @@ namespace MeshClient.Discovery;
 internal sealed class InstanceState : InstanceVitals
 {
     private ServiceInstance _description;
-    private InstanceTags? _tags;
+    private InstanceTags? _figureTags;
     private string? _directBase;
     private long _warmingSince = long.MinValue / 2;
 
@@ -49,8 +49,8 @@ internal sealed class InstanceState : InstanceVitals
         Endpoint.Security == InstanceSecurity.Plaintext ? Uri.UriSchemeHttp : Uri.UriSchemeHttps, Endpoint.Host, Endpoint.Port)
         .Uri.GetLeftPart(UriPartial.Authority);
 
-    /// <summary>What figures and spans tell of it.</summary>
-    public InstanceTags Tags => _tags ??= new InstanceTags(Endpoint.Port);
+    /// <summary>What is kept for figures and spans of it.</summary>
+    public InstanceTags FigureTags => _figureTags ??= new InstanceTags(Endpoint.Port);
 
     public EjectionState Ejection { get; }
 

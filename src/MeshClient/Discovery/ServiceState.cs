@@ -20,6 +20,9 @@ namespace MeshClient.Discovery;
 /// </summary>
 internal sealed class ServiceState : IAsyncDisposable
 {
+    // A few methods with a few statuses each make up nearly all calls.
+    private const int MostKeptTags = 8;
+
     private readonly TransportFactory _transports;
     private readonly TimeProvider _time;
     private readonly MeshRandom _random;
@@ -110,7 +113,7 @@ internal sealed class ServiceState : IAsyncDisposable
     public ServiceHealth Health { get; }
 
     /// <summary>The tags of good calls to it.</summary>
-    public KeptTags GoodTags { get; } = new();
+    public KeptTags GoodTags { get; } = new(MostKeptTags);
 
     public Exception? DiscoveryFailure => _watch.LastFailure;
 

@@ -60,7 +60,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             tags.Add(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
             tags.Add(MeshTelemetry.AddressTag, instance.Endpoint.Host);
-            tags.Add(MeshTelemetry.PortTag, instance.Tags.Port);
+            tags.Add(MeshTelemetry.PortTag, instance.FigureTags.Port);
         }
 
         outcome.AddTo(ref tags);
@@ -80,7 +80,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         {
             activity.AddTag(MeshTelemetry.InstanceTag, instance.Description.Id.Value);
             activity.AddTag(MeshTelemetry.AddressTag, instance.Endpoint.Host);
-            activity.AddTag(MeshTelemetry.PortTag, instance.Tags.Port);
+            activity.AddTag(MeshTelemetry.PortTag, instance.FigureTags.Port);
         }
 
         outcome.AddTo(activity);
@@ -110,7 +110,7 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
     private void Record(OutboundAttempt attempt, InstanceState instance, in Outcome outcome)
     {
         var seconds = telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt);
-        var kept = instance.Tags.Good;
+        var kept = instance.FigureTags.Good;
         var isGood = outcome.IsGood;
         if (isGood && kept.Find(string.Empty, outcome) is { IsEmpty: false } found)
         {

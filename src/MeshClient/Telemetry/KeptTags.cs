@@ -5,13 +5,11 @@ namespace MeshClient.Telemetry;
 
 /// <summary>
 /// The tags of figures of what went well, kept for the next time: nearly all have the same, and to put them together costs as much as
-/// to record them.
+/// to record them. The first that come are kept for good.
 /// </summary>
-internal sealed class KeptTags
+/// <param name="most">How many are kept. Others are put together each time.</param>
+internal sealed class KeptTags(int most)
 {
-    /// <summary>How many are kept. A few methods and statuses make up nearly all calls; for others they are put together each time.</summary>
-    public const int Most = 4;
-
     private Entry[] _entries = [];
 
     /// <summary>Finds some.</summary>
@@ -22,7 +20,7 @@ internal sealed class KeptTags
     {
         foreach (var entry in Volatile.Read(ref _entries))
         {
-            if (entry.Status == outcome.Status && entry.GrpcStatus == outcome.GrpcStatus && entry.Method == method)
+            if (entry.IsFor(method, outcome))
             {
                 return entry.Tags;
             }
@@ -35,13 +33,27 @@ internal sealed class KeptTags
     public void Keep(string method, in Outcome outcome, in TagList tags)
     {
         var entries = Volatile.Read(ref _entries);
-        if (entries.Length < Most)
+        foreach (var entry in entries)
         {
-            // Where another came first, these come again.
+            if (entry.IsFor(method, outcome))
+            {
+                return;
+            }
+        }
+
+        if (entries.Length < most)
+        {
+            // Where others came first, these are kept the next time.
             Interlocked.CompareExchange(
                 ref _entries, [.. entries, new Entry(method, outcome.Status, outcome.GrpcStatus, [.. tags])], entries);
         }
     }
 
-    private sealed record Entry(string Method, int Status, GrpcStatus? GrpcStatus, KeyValuePair<string, object?>[] Tags);
+    private sealed class Entry(string method, int status, GrpcStatus? grpcStatus, KeyValuePair<string, object?>[] tags)
+    {
+        public KeyValuePair<string, object?>[] Tags => tags;
+
+        public bool IsFor(string name, in Outcome outcome) =>
+            status == outcome.Status && grpcStatus == outcome.GrpcStatus && method == name;
+    }
 }

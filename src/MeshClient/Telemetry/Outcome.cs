@@ -29,14 +29,15 @@ internal readonly record struct Outcome(Exception? Failure, HttpResponseMessage?
     public static Outcome Of(OutboundAttempt attempt) =>
         new(attempt.Failure is null ? null : CallFailure.Describe(attempt), attempt.Response, attempt.Outcome);
 
-    /// <summary>The status of the answer; 0: there is none.</summary>
-    public int Status => (int?)Response?.StatusCode ?? 0;
+    /// <summary>The status of the answer; 0: there is none. Read once: the app may have the answer by now, and may change it.</summary>
+    public int Status { get; } = (int?)Response?.StatusCode ?? 0;
 
     /// <summary>The status of a gRPC answer; null: it is none, or none has come.</summary>
     public GrpcStatus? GrpcStatus => Judgement.GrpcStatus;
 
     /// <summary>Whether there is nothing to tell of it but its status.</summary>
-    public bool IsGood => Failure is null && Response is not null && Judgement.IsSuccess && ErrorType is null;
+    public bool IsGood => Failure is null && Response is not null && Judgement.IsSuccess
+        && (GrpcStatus is { } grpc ? grpc == Outbound.GrpcStatus.Ok : Status < (int)HttpStatusCode.BadRequest);
 
     /// <summary>The result in one word. Without an answer or a failure it was not waited for.</summary>
     private string Word =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MeshClient.Balancing;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
@@ -40,12 +41,15 @@ public sealed class MetricsTests
     public async Task CallAndAttemptDuration_GoodCallsOfManyKinds_AreTaggedEachAsItIs()
     {
         using var meters = new MetricRecorder();
-        await using var env = new MeshTestEnvironment(services: meters.Attach);
-        for (var i = 0; i < 2; i++)
+        // In turn, so that each instance is called again after another was.
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Balancing.Policy = BalancingPolicy.RoundRobin, services: meters.Attach);
+        foreach (var service in (string[])["orders", "orders", "payments"])
         {
-            await env.StartAsync("orders", context =>
+            await env.StartAsync(service, context =>
             {
                 context.Response.StatusCode = int.Parse(context.Request.Query["status"]!, CultureInfo.InvariantCulture);
+                context.Response.Headers["x-port"] = $"{context.Connection.LocalPort}";
                 return Task.CompletedTask;
             });
         }
@@ -55,24 +59,57 @@ public sealed class MetricsTests
         {
             (HttpMethod.Get, 200), (HttpMethod.Get, 200), (HttpMethod.Put, 200), (HttpMethod.Get, 204), (HttpMethod.Get, 404), (HttpMethod.Put, 201),
             (HttpMethod.Delete, 200), (HttpMethod.Get, 202), (HttpMethod.Options, 200), (HttpMethod.Get, 404), (HttpMethod.Get, 301),
+            (HttpMethod.Put, 204), (HttpMethod.Delete, 204),
         };
-        kinds = [.. kinds, .. kinds, .. kinds];
-        foreach (var (method, status) in kinds)
+        var (calls, attempts) = (new List<string>(), new List<string>());
+        for (var round = 0; round < 3; round++)
         {
-            using var request = new HttpRequestMessage(method, $"http://orders/?status={status}");
-            using var response = await env.Client().SendAsync(request, Token);
-            Assert.Equal(status, (int)response.StatusCode);
+            foreach (var (method, status) in kinds)
+            {
+                foreach (var service in (string[])["orders", "payments", "orders"])
+                {
+                    using var request = new HttpRequestMessage(method, $"http://{service}/?status={status}");
+                    using var response = await env.Client().SendAsync(request, Token);
+                    Assert.Equal(status, (int)response.StatusCode);
+                    var error = status == 404 ? "error.type=404 " : "";
+                    var port = Assert.Single(response.Headers.GetValues("x-port"));
+                    calls.Add(
+                        $"{error}http.request.method={method} http.request.resend_count=0 http.response.status_code={status} meshclient.outcome=success meshclient.service={service}");
+                    attempts.Add(
+                        $"{error}http.response.status_code={status} meshclient.instance={service}-127.0.0.1-{port} meshclient.outcome=success meshclient.service={service} "
+                        + $"server.address=127.0.0.1 server.port={port}");
+                }
+            }
         }
 
-        Assert.Equal(
-            kinds.Select(kind =>
-                $"{(kind.Status == 404 ? "error.type=404 " : "")}http.request.method={kind.Method} http.request.resend_count=0 "
-                + $"http.response.status_code={kind.Status} meshclient.outcome=success meshclient.service=orders"),
-            meters.Of("meshclient.call.duration").Select(Tags));
-        var attempts = meters.Of("meshclient.attempt.duration");
-        Assert.Equal(kinds.Select(kind => (object)kind.Status), attempts.Select(attempt => attempt.Tag("http.response.status_code")));
-        Assert.Equal(2, attempts.Select(attempt => attempt.Tag("meshclient.instance")).Distinct().Count());
-        Assert.All(attempts, attempt => Assert.Equal($"orders-127.0.0.1-{attempt.Tag("server.port")}", attempt.Tag("meshclient.instance")));
+        Assert.Equal(calls, meters.Of("meshclient.call.duration").Select(Tags));
+        Assert.Equal(attempts, meters.Of("meshclient.attempt.duration").Select(Tags));
+        Assert.Equal(3, meters.Of("meshclient.attempt.duration").Select(attempt => attempt.Tag("meshclient.instance")).Distinct().Count());
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task CallDuration_AHealedCallAfterGoodOnes_TellsOfTheRetry()
+    {
+        using var meters = new MetricRecorder();
+        await using var env = new MeshTestEnvironment(services: meters.Attach);
+        var fails = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", context =>
+            {
+                context.Response.StatusCode = Interlocked.Exchange(ref fails, 0) == 1 ? 503 : 200;
+                return Task.CompletedTask;
+            });
+        }
+
+        foreach (var isHealed in (bool[])[false, false, true, false])
+        {
+            fails = isHealed ? 1 : 0;
+            (await env.Client().GetAsync("http://orders/", Token)).Dispose();
+        }
+
+        Assert.Equal([0, 0, 1, 0], meters.Of("meshclient.call.duration").Select(call => call.Tag("http.request.resend_count")));
+        Assert.Equal(5, meters.Of("meshclient.attempt.duration").Count);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
