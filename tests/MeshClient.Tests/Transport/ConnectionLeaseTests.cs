@@ -43,13 +43,13 @@ public sealed class ConnectionLeaseTests
 
         // Up to nine tenths of the certificate's life nothing changes: its 30 min began a minute before it was made.
         time.Advance(until - (Short * 0.1) - time.GetUtcNow() - Second);
-        await CallAsync(env);
+        await CallAsync(env, kind);
         Assert.Equal(kind == "HTTP/2" ? connections : connections + 1, peer.Connections);
         connections = peer.Connections;
 
         // After 95 % new calls have a new connection, while the old one carries on with what it has.
         time.Advance((Short * 0.05) + (2 * Second));
-        await CallAsync(env);
+        await CallAsync(env, kind);
         Assert.Equal(connections + 1, peer.Connections);
         await stream.HearAsync(2);
         time.Advance(until + MeshDefaults.ExpiryGrace - time.GetUtcNow() - Second);
@@ -223,6 +223,10 @@ public sealed class ConnectionLeaseTests
         return (env, time, peer);
     }
 
-    private static async Task CallAsync(MeshTestEnvironment env) =>
-        Assert.Equal("x", await env.Client().GetStringAsync("http://orders/", Token).BoundedAsync());
+    private static async Task CallAsync(MeshTestEnvironment env, string kind = "HTTP/2")
+    {
+        using var request = Conversation.Request(string.Empty, kind);
+        using var response = await env.Client().SendAsync(request, Token).BoundedAsync();
+        Assert.Equal("x", await response.Content.ReadAsStringAsync(Token));
+    }
 }
