@@ -175,6 +175,6 @@ internal sealed partial class RunningRequests : IDisposable
         "The server has not ended a connection of {Source} from {Remote} within {Grace} after it was closed, with no request left on it. What is left of it is let go.")]
     private static partial void LogLetGo(ILogger logger, string source, EndPoint? remote, TimeSpan grace);
 
-    [LoggerMessage(137, LogLevel.Error, "The requests of {Source} that are being served could not be looked at after the intentions had changed.")]
+    [LoggerMessage(137, LogLevel.Error, "Not all requests of {Source} that are being served could be judged, or ended, after the intentions had changed.")]
     private static partial void LogNotEnded(ILogger logger, Exception exception, string source);
 }

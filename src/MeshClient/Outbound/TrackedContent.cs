@@ -23,18 +23,7 @@ internal sealed class TrackedContent : HttpContent
         _inner = inner;
         _pipeline = pipeline;
         _attempt = attempt;
-        foreach (var header in inner.Headers.NonValidated)
-        {
-            // A header of one value, as nearly all are, goes over without being boxed and enumerated.
-            if (header.Value.Count == 1)
-            {
-                Headers.TryAddWithoutValidation(header.Key, header.Value.ToString());
-            }
-            else
-            {
-                Headers.TryAddWithoutValidation(header.Key, header.Value);
-            }
-        }
+        AnswerHeaders.HandOver(inner, this);
     }
 
     /// <summary>Whether reading is limited by the ambient deadline.</summary>
@@ -200,7 +189,7 @@ internal sealed class TrackedContent : HttpContent
         return new TrackedStream(await _inner.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), this);
     }
 
-    // The length stands among the headers copied from the answer, when the answer told it.
+    // The length stands among the headers of the answer, when the answer told it.
     protected override bool TryComputeLength(out long length)
     {
         length = 0;

@@ -95,10 +95,19 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
             timer.Unfollow();
         }
 
-        // One whose moment came together with the answer says nothing of the deadline any more.
+        // Its moment, or the app's, came together with the answer: it can limit nothing any more, but the deadline holds all the same.
         if (!timer.Unlimit() || timer.IsCancellationRequested)
         {
-            return false;
+            if (attempt.TakeTimer() is null)
+            {
+                return false;
+            }
+
+            timer.Cancel();
+            timer.Unfollow();
+            timer.Dispose();
+            timer = _timers.Rent();
+            attempt.Timer = timer;
         }
 
         attempt.IsBodyLimited = true;

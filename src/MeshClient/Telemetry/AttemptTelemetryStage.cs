@@ -107,22 +107,12 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         }
     }
 
-    private void Record(OutboundAttempt attempt, InstanceState instance, in Outcome outcome)
-    {
-        var seconds = telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt);
-        var kept = instance.FigureTags.Good;
-        var isGood = outcome.IsGood;
-        if (isGood && kept.Find(string.Empty, outcome) is { IsEmpty: false } found)
-        {
-            telemetry.AttemptDuration.Record(seconds, found);
-            return;
-        }
-
-        var tags = Tags(attempt, outcome);
-        telemetry.AttemptDuration.Record(seconds, tags);
-        if (isGood)
-        {
-            kept.Keep(string.Empty, outcome, tags);
-        }
-    }
+    private void Record(OutboundAttempt attempt, InstanceState instance, in Outcome outcome) => instance.FigureTags.Good.Record(
+        telemetry.AttemptDuration,
+        telemetry.Seconds(attempt.StartedAt, attempt.RespondedAt),
+        method: string.Empty,
+        outcome,
+        outcome.IsGood,
+        attempt,
+        Tags);
 }

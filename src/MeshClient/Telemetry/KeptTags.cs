@@ -1,7 +1,11 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
+
+/// <summary>Puts the tags of a figure together.</summary>
+internal delegate TagList TagsOf<in T>(T of, in Outcome outcome);
 
 /// <summary>
 /// The tags of figures of what went well, kept for the next time: nearly all have the same, and to put them together costs as much as
@@ -12,13 +16,37 @@ internal sealed class KeptTags(int most)
 {
     private Entry[] _entries = [];
 
-    /// <summary>Finds some.</summary>
-    /// <param name="method">The method they name; empty: none.</param>
-    /// <param name="outcome">What came of it; it has to be good (<see cref="Outcome.IsGood"/>).</param>
-    /// <returns>The tags; empty: they are not kept.</returns>
-    public ReadOnlySpan<KeyValuePair<string, object?>> Find(string method, in Outcome outcome)
+    /// <summary>Records a duration under tags that are kept, or put together and then kept.</summary>
+    /// <param name="duration">Where to.</param>
+    /// <param name="seconds">The duration.</param>
+    /// <param name="method">The method the tags name; empty: none.</param>
+    /// <param name="outcome">What came of it.</param>
+    /// <param name="isGood">Whether it went well at once, as nearly all do, and its outcome is good (<see cref="Outcome.IsGood"/>). Others are not kept.</param>
+    /// <param name="of">What is recorded.</param>
+    /// <param name="tags">Puts the tags together.</param>
+    public void Record<T>(
+        Histogram<double> duration, double seconds, string method, in Outcome outcome, bool isGood, T of, TagsOf<T> tags)
     {
-        foreach (var entry in Volatile.Read(ref _entries))
+        var entries = Volatile.Read(ref _entries);
+        if (isGood && Find(entries, method, outcome) is { } found)
+        {
+            duration.Record(seconds, found);
+            return;
+        }
+
+        var together = tags(of, outcome);
+        duration.Record(seconds, together);
+        if (isGood && entries.Length < most)
+        {
+            // Where others came first, these are kept the next time.
+            Interlocked.CompareExchange(
+                ref _entries, [.. entries, new Entry(method, outcome.Status, outcome.GrpcStatus, [.. together])], entries);
+        }
+    }
+
+    private static KeyValuePair<string, object?>[]? Find(Entry[] entries, string method, in Outcome outcome)
+    {
+        foreach (var entry in entries)
         {
             if (entry.IsFor(method, outcome))
             {
@@ -26,27 +54,7 @@ internal sealed class KeptTags(int most)
             }
         }
 
-        return [];
-    }
-
-    /// <summary>Keeps some that were not found.</summary>
-    public void Keep(string method, in Outcome outcome, in TagList tags)
-    {
-        var entries = Volatile.Read(ref _entries);
-        foreach (var entry in entries)
-        {
-            if (entry.IsFor(method, outcome))
-            {
-                return;
-            }
-        }
-
-        if (entries.Length < most)
-        {
-            // Where others came first, these are kept the next time.
-            Interlocked.CompareExchange(
-                ref _entries, [.. entries, new Entry(method, outcome.Status, outcome.GrpcStatus, [.. tags])], entries);
-        }
+        return null;
     }
 
     private sealed class Entry(string method, int status, GrpcStatus? grpcStatus, KeyValuePair<string, object?>[] tags)

@@ -76,31 +76,26 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         }
     }
 
-    private void Record(OutboundCall call, in Outcome outcome)
+    private static TagList Tags(OutboundCall call, in Outcome outcome)
     {
-        var seconds = telemetry.Seconds(call.StartedAt, call.RespondedAt);
-        var method = call.Request.Method.Method;
-        var kept = call.Destination.Service.GoodTags;
-        var isGood = call.Attempts <= 1 && outcome.IsGood;
-        if (isGood && kept.Find(method, outcome) is { IsEmpty: false } found)
-        {
-            telemetry.CallDuration.Record(seconds, found);
-            return;
-        }
-
         var tags = new TagList
         {
             { MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value },
-            { MeshTelemetry.MethodTag, method },
+            { MeshTelemetry.MethodTag, call.Request.Method.Method },
             { MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)) },
         };
         outcome.AddTo(ref tags);
-        telemetry.CallDuration.Record(seconds, tags);
-        if (isGood)
-        {
-            kept.Keep(method, outcome, tags);
-        }
+        return tags;
     }
+
+    private void Record(OutboundCall call, in Outcome outcome) => call.Destination.Service.GoodTags.Record(
+        telemetry.CallDuration,
+        telemetry.Seconds(call.StartedAt, call.RespondedAt),
+        call.Request.Method.Method,
+        outcome,
+        isGood: call.Attempts <= 1 && outcome.IsGood,
+        call,
+        Tags);
 
     private void Describe(OutboundCall call, Activity activity, in Outcome outcome)
     {

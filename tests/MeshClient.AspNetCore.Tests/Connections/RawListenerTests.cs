@@ -10,6 +10,7 @@ using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Intentions;
+using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -102,12 +103,18 @@ public sealed class RawListenerTests
     }
 
     [Fact(Timeout = Limit)]
-    public async Task IntentionsChange_PermitIsGone_ClosesThatCallersConnections()
+    public async Task IntentionsChange_PermitIsGone_ClosesThatCallersConnectionsAtOnce()
     {
-        await using var host = await StartAsync(Kestrel(listener => listener.UseMesh().Run(EchoAsync)));
+        // Allowed beforehand and by a clock that stands still: nothing waits for a moment to come.
+        var plane = new InMemoryControlPlane();
+        plane.Allow("web", "orders");
+        plane.Allow("batch", "orders");
+        await using var host = await InboundTestHost.StartAsync(controlPlane: plane, build: builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(new FakeTimeProvider(TimeProvider.System.GetUtcNow()));
+            Kestrel(listener => listener.UseMesh().Run(EchoAsync))(builder);
+        });
         using var metrics = host.Metrics;
-        host.ControlPlane.Allow("web", "orders");
-        host.ControlPlane.Allow("batch", "orders");
         await PermittedAsync(host, "batch");
         var open = new List<SslStream>();
         foreach (var source in new[] { "web", "web", "batch" })

@@ -1,46 +1,72 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Net;
 using MeshClient.Outbound;
 using MeshClient.Telemetry;
 
 namespace MeshClient.Tests.Telemetry;
 
-public sealed class KeptTagsTests
+public sealed class KeptTagsTests : IDisposable
 {
     private const int Most = 4;
 
     private readonly KeptTags _kept = new(Most);
+    private readonly ThreadLocal<string?> _recorded = new();
+    private readonly Meter _meter = new("tests");
+    private readonly MeterListener _listener = new();
+    private readonly Histogram<double> _duration;
+
+    public KeptTagsTests()
+    {
+        _duration = _meter.CreateHistogram<double>("duration");
+        _listener.SetMeasurementEventCallback<double>((_, value, tags, _) => _recorded.Value = $"{value}: {tags[0].Value}");
+        _listener.EnableMeasurementEvents(_duration);
+    }
 
     [Fact]
-    public void Keep_TheSameTwice_LeavesPlaceForOthers()
+    public void Record_TheSameAgain_LeavesPlaceForOthers()
+    {
+        Record("GET", 200);
+        Record("GET", 200);
+        Record("PUT", 200);
+        Record("GET", 204);
+        Record("GET", 200, GrpcStatus.Ok);
+        Assert.True(Record("GET", 200));
+        Assert.True(Record("PUT", 200));
+        Assert.True(Record("GET", 204));
+        Assert.True(Record("GET", 200, GrpcStatus.Ok));
+    }
+
+    [Fact]
+    public void Record_TheSameWhileItIsPutTogether_IsKeptOnce()
     {
         // As of two calls that both have found nothing.
-        Keep("GET", 200);
-        Keep("GET", 200);
-        Keep("PUT", 200);
-        Keep("GET", 204);
-        Keep("GET", 200, GrpcStatus.Ok);
-        Assert.Equal("GET 200 ", Found("GET", 200));
-        Assert.Equal("PUT 200 ", Found("PUT", 200));
-        Assert.Equal("GET 204 ", Found("GET", 204));
-        Assert.Equal("GET 200 Ok", Found("GET", 200, GrpcStatus.Ok));
+        Record("GET", 200, meanwhile: () => Record("GET", 200));
+        Record("PUT", 200);
+        Record("GET", 204);
+        Record("GET", 205);
+        Assert.True(Record("GET", 205));
     }
 
     [Fact]
-    public void Keep_MoreThanMost_KeepsTheFirst()
+    public void Record_MoreThanMost_KeepsTheFirst()
     {
-        for (var status = 200; status < 210; status++)
-        {
-            Keep("GET", status);
-        }
-
-        Assert.Equal(
-            Enumerable.Range(200, Most).Select(status => $"GET {status} "),
-            Enumerable.Range(200, 10).Select(status => Found("GET", status)).OfType<string>());
+        var all = Enumerable.Range(200, 10).ToList();
+        all.ForEach(status => Record("GET", status));
+        Assert.Equal(all.Take(Most), all.Where(status => Record("GET", status)));
     }
 
     [Fact]
-    public async Task Keep_ByManyThreads_FindsEachAsItIs()
+    public void Record_NotGood_IsNotKept()
+    {
+        Record("GET", 200, isGood: false);
+        Assert.False(Record("GET", 200));
+        Assert.False(Record("GET", 200, isGood: false));
+        Assert.True(Record("GET", 200));
+    }
+
+    [Fact]
+    public async Task Record_ByManyThreads_IsRecordedAsItIs()
     {
         var kinds = (from method in (string[])["GET", "PUT"] from status in (int[])[200, 201, 204] select (method, status)).ToArray();
         await Task.WhenAll(Enumerable.Range(0, 4).Select(thread => Task.Run(() =>
@@ -48,25 +74,32 @@ public sealed class KeptTagsTests
             for (var i = 0; i < 1000; i++)
             {
                 var (method, status) = kinds[(i + thread) % kinds.Length];
-                if (Found(method, status) is { } found)
-                {
-                    Assert.Equal($"{method} {status} ", found);
-                }
-                else
-                {
-                    Keep(method, status);
-                }
+                Record(method, status);
             }
         })));
-        Assert.Equal(Most, kinds.Count(kind => Found(kind.method, kind.status) is not null));
+        Assert.Equal(Most, kinds.Count(kind => Record(kind.method, kind.status)));
     }
 
-    private static Outcome OutcomeOf(int status, GrpcStatus? grpc) =>
-        new(null, new HttpResponseMessage((HttpStatusCode)status), new AttemptOutcome(AttemptVerdict.Success) { GrpcStatus = grpc });
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _meter.Dispose();
+        _recorded.Dispose();
+    }
 
-    private void Keep(string method, int status, GrpcStatus? grpc = null) =>
-        _kept.Keep(method, OutcomeOf(status, grpc), new TagList { { "kind", $"{method} {status} {grpc}" } });
-
-    private string? Found(string method, int status, GrpcStatus? grpc = null) =>
-        _kept.Find(method, OutcomeOf(status, grpc)) is [var tag] ? (string?)tag.Value : null;
+    // Whether the tags were kept; whatever they were, they were recorded with the value.
+    private bool Record(string method, int status, GrpcStatus? grpc = null, bool isGood = true, Action? meanwhile = null)
+    {
+        var kind = $"{method} {status} {grpc}";
+        var isKept = true;
+        var outcome = new Outcome(null, new HttpResponseMessage((HttpStatusCode)status), new AttemptOutcome(AttemptVerdict.Success) { GrpcStatus = grpc });
+        _kept.Record(_duration, status, method, outcome, isGood, kind, (string of, in Outcome _) =>
+        {
+            isKept = false;
+            meanwhile?.Invoke();
+            return new TagList { { "kind", of } };
+        });
+        Assert.Equal($"{status}: {kind}", _recorded.Value);
+        return isKept;
+    }
 }

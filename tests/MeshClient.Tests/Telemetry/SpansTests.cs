@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using MeshClient.Outbound;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Telemetry;
 
@@ -82,8 +84,11 @@ public sealed class SpansTests
     public async Task Spans_HedgedCall_TheSlowFirstIsAnEventThoughItNeverEnded()
     {
         using var spans = new SpanRecorder();
-        await using var env = new MeshTestEnvironment(options =>
-            options.Defaults.Hedging = new() { Enabled = true, Delay = TimeSpan.FromMilliseconds(5), BudgetRatio = 1 });
+        var delay = TimeSpan.FromMilliseconds(5);
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Hedging = new() { Enabled = true, Delay = delay, BudgetRatio = 1 },
+            services: services => services.AddSingleton<TimeProvider>(time));
         var parents = new List<string?>();
         for (var i = 0; i < 2; i++)
         {
@@ -103,7 +108,16 @@ public sealed class SpansTests
             });
         }
 
-        using var response = await env.Client().GetAsync("http://orders/", Token);
+        var calling = env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() =>
+        {
+            lock (parents)
+            {
+                return parents.Count == 1;
+            }
+        });
+        time.Advance(delay);
+        using var response = await calling.BoundedAsync();
 
         await Eventually.HoldsAsync(() => spans.Spans.Count == 2);
         var (call, hedge) = (spans.Spans[0], spans.Spans[1]);
