@@ -91,6 +91,12 @@ internal sealed class LazyTimer
             CallBack(dueAt, left < Least ? Least : left);
             // Stopped and set anew in the meantime, for sooner: what was just asked of the system's timer would come too late.
             Interlocked.MemoryBarrier();
+            if (Volatile.Read(ref _callsBackAt) != dueAt)
+            {
+                // Set for another moment in the meantime, and which of both the system's timer goes by is not known.
+                Interlocked.Exchange(ref _callsBackAt, long.MaxValue);
+            }
+
             var newer = Volatile.Read(ref _dueAt);
             if (newer == 0 || newer >= dueAt)
             {

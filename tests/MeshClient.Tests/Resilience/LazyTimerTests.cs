@@ -33,10 +33,40 @@ public sealed class LazyTimerTests
         timer.Discard();
     }
 
-    /// <summary>A clock that tells, once, when it is looked at.</summary>
+    // The same right before the word is heard, so that it is the last, though what it says is over.
+    [Fact]
+    public void Set_ForSoonerAndStoppedWhileItSleepsOn_IsDueInTimeTheNextTime()
+    {
+        var fake = new FakeTimeProvider();
+        var time = new WatchedTime(fake);
+        var due = 0;
+        var timer = new LazyTimer(time, () => due++);
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
+        Assert.True(timer.TryStop());
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
+        time.OnChange = () =>
+        {
+            Assert.True(timer.TryStop());
+            timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(50));
+            Assert.True(timer.TryStop());
+        };
+
+        fake.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Null(time.OnChange);
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(60));
+        fake.Advance(TimeSpan.FromMilliseconds(59));
+        Assert.Equal(0, due);
+        fake.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(1, due);
+        timer.Discard();
+    }
+
+    /// <summary>A clock that tells, once, when it is looked at, and when a timer of it is set.</summary>
     private sealed class WatchedTime(FakeTimeProvider time) : TimeProvider
     {
         public Action? OnTimestamp { get; set; }
+
+        public Action? OnChange { get; set; }
 
         public override long TimestampFrequency => time.TimestampFrequency;
 
@@ -51,6 +81,21 @@ public sealed class LazyTimerTests
         }
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            time.CreateTimer(callback, state, dueTime, period);
+            new Timer(this, time.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class Timer(WatchedTime watched, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                var told = watched.OnChange;
+                watched.OnChange = null;
+                told?.Invoke();
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 }
