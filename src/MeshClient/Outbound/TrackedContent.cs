@@ -112,7 +112,8 @@ internal sealed class TrackedContent : HttpContent
 
         // Or the app has cancelled what it is still sending. Asked first, since the timer goes with the end.
         var isLate = failure is OperationCanceledException
-            && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call.Cancellation.IsCancellationRequested: false };
+            && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call: var call }
+            && (!call.Cancellation.IsCancellationRequested || _pipeline.Time.GetTimestamp() >= call.AmbientDeadlineAt);
         End(stall ?? failure);
         if (isLate)
         {

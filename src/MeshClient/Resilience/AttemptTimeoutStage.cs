@@ -98,14 +98,12 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
         // Its moment, or the app's, came together with the answer: it can limit nothing any more, but the deadline holds all the same.
         if (!timer.Unlimit() || timer.IsCancellationRequested)
         {
-            if (attempt.TakeTimer() is null)
+            if (attempt.TakeTimer() is not { } spent)
             {
                 return false;
             }
 
-            timer.Cancel();
-            timer.Unfollow();
-            timer.Dispose();
+            spent.Spend();
             timer = _timers.Rent();
             attempt.Timer = timer;
         }

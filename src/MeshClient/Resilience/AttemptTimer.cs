@@ -55,6 +55,14 @@ internal sealed class AttemptTimer : CancellationTokenSource
     /// <returns>False: it is cancelled, or is being so though it does not say it yet.</returns>
     public bool TryRenew() => (!_isLimited || Unlimit()) && TryReset();
 
+    /// <summary>Lets it go though something may still hold its token: that sees it cancelled first.</summary>
+    public void Spend()
+    {
+        Unfollow();
+        CancelSafely();
+        Dispose();
+    }
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -65,15 +73,18 @@ internal sealed class AttemptTimer : CancellationTokenSource
         base.Dispose(disposing);
     }
 
-    private void OnLimit()
+    private void OnLimit() => CancelSafely();
+
+    private void CancelSafely()
     {
         try
         {
             Cancel();
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (e is ObjectDisposedException or AggregateException)
         {
-            // The attempt ended at the same moment.
+            // The attempt ended at the same moment; or the app's own content, which is given the token, has thrown, and on a timer's
+            // thread that would end the process.
         }
     }
 }

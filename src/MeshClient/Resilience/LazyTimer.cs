@@ -90,13 +90,6 @@ internal sealed class LazyTimer
         {
             CallBack(dueAt, left < Least ? Least : left);
             // Stopped and set anew in the meantime, for sooner: what was just asked of the system's timer would come too late.
-            Interlocked.MemoryBarrier();
-            if (Volatile.Read(ref _callsBackAt) != dueAt)
-            {
-                // Set for another moment in the meantime, and which of both the system's timer goes by is not known.
-                Interlocked.Exchange(ref _callsBackAt, long.MaxValue);
-            }
-
             var newer = Volatile.Read(ref _dueAt);
             if (newer == 0 || newer >= dueAt)
             {
@@ -111,5 +104,11 @@ internal sealed class LazyTimer
     {
         Volatile.Write(ref _callsBackAt, dueAt);
         _timer.Change(delay, Timeout.InfiniteTimeSpan);
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _callsBackAt) != dueAt)
+        {
+            // Asked for another moment by somebody else at the same time, and which of both the system's timer goes by is not known.
+            Interlocked.Exchange(ref _callsBackAt, long.MaxValue);
+        }
     }
 }

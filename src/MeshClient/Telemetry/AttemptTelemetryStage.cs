@@ -114,5 +114,5 @@ internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptSt
         outcome,
         outcome.IsGood,
         attempt,
-        Tags);
+        static (attempt, _, in outcome) => Tags(attempt, outcome));
 }

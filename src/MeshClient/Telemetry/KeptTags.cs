@@ -5,7 +5,7 @@ using MeshClient.Outbound;
 namespace MeshClient.Telemetry;
 
 /// <summary>Puts the tags of a figure together.</summary>
-internal delegate TagList TagsOf<in T>(T of, in Outcome outcome);
+internal delegate TagList TagsOf<in T>(T of, string method, in Outcome outcome);
 
 /// <summary>
 /// The tags of figures of what went well, kept for the next time: nearly all have the same, and to put them together costs as much as
@@ -31,16 +31,10 @@ internal sealed class KeptTags(int most)
         if (isGood && Find(entries, method, outcome) is { } found)
         {
             duration.Record(seconds, found);
-            return;
         }
-
-        var together = tags(of, outcome);
-        duration.Record(seconds, together);
-        if (isGood && entries.Length < most)
+        else
         {
-            // Where others came first, these are kept the next time.
-            Interlocked.CompareExchange(
-                ref _entries, [.. entries, new Entry(method, outcome.Status, outcome.GrpcStatus, [.. together])], entries);
+            RecordOther(entries, duration, seconds, method, outcome, isGood, of, tags);
         }
     }
 
@@ -55,6 +49,20 @@ internal sealed class KeptTags(int most)
         }
 
         return null;
+    }
+
+    // Apart, since a list of tags takes room on the stack that would be cleared for those that are kept as well.
+    private void RecordOther<T>(
+        Entry[] entries, Histogram<double> duration, double seconds, string method, in Outcome outcome, bool isGood, T of, TagsOf<T> tags)
+    {
+        var together = tags(of, method, outcome);
+        duration.Record(seconds, together);
+        if (isGood && entries.Length < most)
+        {
+            // Where others came first, these are kept the next time.
+            Interlocked.CompareExchange(
+                ref _entries, [.. entries, new Entry(method, outcome.Status, outcome.GrpcStatus, [.. together])], entries);
+        }
     }
 
     private sealed class Entry(string method, int status, GrpcStatus? grpcStatus, KeyValuePair<string, object?>[] tags)

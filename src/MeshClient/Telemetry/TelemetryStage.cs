@@ -76,12 +76,12 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         }
     }
 
-    private static TagList Tags(OutboundCall call, in Outcome outcome)
+    private static TagList Tags(OutboundCall call, string method, in Outcome outcome)
     {
         var tags = new TagList
         {
             { MeshTelemetry.ServiceTag, call.Destination.Name.Service.Value },
-            { MeshTelemetry.MethodTag, call.Request.Method.Method },
+            { MeshTelemetry.MethodTag, method },
             { MeshTelemetry.ResendTag, MeshTelemetry.Box(Math.Max(0, call.Attempts - 1)) },
         };
         outcome.AddTo(ref tags);

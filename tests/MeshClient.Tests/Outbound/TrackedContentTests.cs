@@ -62,14 +62,36 @@ public sealed class TrackedContentTests
         Assert.False(limited.IsCancellationRequested);
     }
 
-    private static async Task<TrackedContent> MakeAsync(MeshTestEnvironment env, AttemptTimer timer)
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Fail_AppHadCancelledItsCall_IsLateOnlyIfTheDeadlineHasPassed(bool hasPassed)
+    {
+        await using var env = new MeshTestEnvironment();
+        using var timer = new AttemptTimer(TimeProvider.System);
+        using var app = new CancellationTokenSource();
+        using var content = await MakeAsync(env, timer, call => call.AmbientDeadlineAt = hasPassed ? 1 : long.MaxValue - 1, app.Token);
+        await app.CancelAsync();
+        await timer.CancelAsync();
+        var failure = new OperationCanceledException();
+
+        var told = Record.Exception(() => content.Fail(failure, CancellationToken.None));
+
+        Assert.Equal(hasPassed ? MeshFailureReason.DeadlineExceeded : null, (told as MeshCallException)?.Reason);
+    }
+
+    private static Task<TrackedContent> MakeAsync(MeshTestEnvironment env, AttemptTimer timer) => MakeAsync(env, timer, _ => { }, Token);
+
+    private static async Task<TrackedContent> MakeAsync(
+        MeshTestEnvironment env, AttemptTimer timer, Action<OutboundCall> set, CancellationToken cancellation)
     {
         await env.StartAsync("orders", _ => Task.CompletedTask);
         await env.Client().GetStringAsync("http://orders/", Token);
         var service = env.State("orders");
         var destination = service.GetDestination(new DestinationName(service.Service, null, SchemePreference.Http));
-        var call = new OutboundCall(new HttpRequestMessage(), destination, 1, rejection: null, Token);
-        var attempt = new OutboundAttempt(call, 1) { Timer = timer, IsBodyLimited = true };
+        var call = new OutboundCall(new HttpRequestMessage(), destination, 1, rejection: null, cancellation);
+        set(call);
+        var attempt = new OutboundAttempt(call, 1) { Timer = timer, IsBodyLimited = true, Instance = destination.Callable[0] };
         return new TrackedContent(new ByteArrayContent([1]), env.Services.GetRequiredService<OutboundPipeline>(), attempt);
     }
 }

@@ -40,36 +40,53 @@ public sealed class AttemptTimeoutStageTests
     }
 
     [Theory]
-    [InlineData(3, "its own moment")]
-    [InlineData(3, "the app")]
-    [InlineData(10, "the deadline")]
-    public void Responded_CancelledTogetherWithTheAnswer_DeadlineHoldsForTheBody(int seconds, string by)
+    [InlineData(10, 6, "its own limit")]
+    [InlineData(3, 3, "the deadline")]
+    [InlineData(10, 3, "the app")]
+    public void Responded_CancelledTogetherWithTheAnswer_DeadlineHoldsForTheBody(int deadline, int seconds, string by)
     {
-        var deadline = TimeSpan.FromSeconds(10);
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
         using var app = new CancellationTokenSource();
-        var (stage, attempt) = Enter(request, deadline, app.Token);
-        var timer = attempt.Timer!;
+        var (stage, attempt) = Enter(request, TimeSpan.FromSeconds(deadline), app.Token);
+        var spent = attempt.Timer!;
         _time.Advance(TimeSpan.FromSeconds(seconds));
-        (by switch { "its own moment" => timer, "the app" => app, _ => null })?.Cancel();
-        Assert.True(timer.IsCancellationRequested);
-
-        attempt.RespondedAt = _time.GetTimestamp();
-        attempt.Response = new HttpResponseMessage(HttpStatusCode.OK);
-        stage.Responded(attempt);
-
-        Assert.True(attempt.IsBodyLimited);
-        Assert.False(attempt.Timer!.IsCancellationRequested);
-        if (deadline.TotalSeconds > seconds)
+        if (by == "the app")
         {
-            _time.Advance(deadline - TimeSpan.FromSeconds(seconds + 1));
-            Assert.False(attempt.Timer!.IsCancellationRequested);
+            app.Cancel();
         }
 
-        _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.True(attempt.Timer!.IsCancellationRequested);
+        Assert.True(spent.IsCancellationRequested);
+        Assert.Equal(by == "the deadline", attempt.EndsWithCall);
+
+        BeginResponse(stage, attempt);
+
+        Assert.True(attempt.IsBodyLimited);
+        Assert.NotSame(spent, attempt.Timer);
+        Assert.False(attempt.Timer!.IsCancellationRequested);
+        if (deadline > seconds)
+        {
+            _time.Advance(TimeSpan.FromSeconds(deadline - seconds) - TimeSpan.FromMilliseconds(1));
+            Assert.False(attempt.Timer.IsCancellationRequested);
+        }
+
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True(attempt.Timer.IsCancellationRequested);
         stage.Ended(attempt);
         Assert.Null(attempt.Timer);
+    }
+
+    [Fact]
+    public void Responded_SupersededTogetherWithTheAnswer_HasNoTimerAnyMore()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
+        var (stage, attempt) = Enter(request, TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        attempt.Call.IsHedged = true;
+        attempt.Supersede();
+
+        BeginResponse(stage, attempt);
+
+        Assert.Null(attempt.Timer);
+        Assert.False(attempt.IsBodyLimited);
     }
 
     private static HttpRequestMessage Put() =>
@@ -94,9 +111,14 @@ public sealed class AttemptTimeoutStageTests
 
     private void Respond(AttemptTimeoutStage stage, OutboundAttempt attempt)
     {
+        BeginResponse(stage, attempt);
+        stage.Ended(attempt);
+    }
+
+    private void BeginResponse(AttemptTimeoutStage stage, OutboundAttempt attempt)
+    {
         attempt.RespondedAt = _time.GetTimestamp();
         attempt.Response = new HttpResponseMessage(HttpStatusCode.OK);
         stage.Responded(attempt);
-        stage.Ended(attempt);
     }
 }

@@ -5,6 +5,8 @@ namespace MeshClient.Tests.Resilience;
 
 public sealed class LazyTimerTests
 {
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
+
     // Between the look at what is waited for and the word to the system's timer another call may stop it and set it for sooner.
     [Fact]
     public void Set_ForSoonerWhileItLooks_IsDueInTime()
@@ -57,6 +59,47 @@ public sealed class LazyTimerTests
         fake.Advance(TimeSpan.FromMilliseconds(59));
         Assert.Equal(0, due);
         fake.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(1, due);
+        timer.Discard();
+    }
+
+    // The same the other way round: the word of whoever sets it is the last, though it looked meanwhile and sleeps on for less.
+    [Fact]
+    public async Task Set_ForLaterWhileItSleepsOn_IsDueInTimeTheNextTime()
+    {
+        var fake = new FakeTimeProvider();
+        var time = new WatchedTime(fake);
+        var due = 0;
+        var timer = new LazyTimer(time, () => due++);
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
+        Assert.True(timer.TryStop());
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
+        using var isSetting = new ManualResetEventSlim();
+        using var hasLooked = new ManualResetEventSlim();
+        var setting = Task.CompletedTask;
+        time.OnTimestamp = () =>
+        {
+            time.OnChange = () =>
+            {
+                isSetting.Set();
+                hasLooked.Wait(Bound);
+            };
+            setting = Task.Run(() =>
+            {
+                timer.TryStop();
+                timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(60));
+            });
+            Assert.True(isSetting.Wait(Bound));
+        };
+
+        fake.Advance(TimeSpan.FromMilliseconds(100));
+        hasLooked.Set();
+        await setting;
+        Assert.True(timer.TryStop());
+        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(40));
+        fake.Advance(TimeSpan.FromSeconds(39));
+        Assert.Equal(0, due);
+        fake.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(1, due);
         timer.Discard();
     }

@@ -93,9 +93,10 @@ public sealed class KeptTagsTests : IDisposable
         var kind = $"{method} {status} {grpc}";
         var isKept = true;
         var outcome = new Outcome(null, new HttpResponseMessage((HttpStatusCode)status), new AttemptOutcome(AttemptVerdict.Success) { GrpcStatus = grpc });
-        _kept.Record(_duration, status, method, outcome, isGood, kind, (string of, in Outcome _) =>
+        _kept.Record(_duration, status, method, outcome, isGood, kind, (string of, string named, in Outcome _) =>
         {
             isKept = false;
+            Assert.Equal(method, named);
             meanwhile?.Invoke();
             return new TagList { { "kind", of } };
         });

@@ -116,6 +116,7 @@ public sealed class SpansTests
                 return parents.Count == 1;
             }
         });
+        await time.WaitForTimerAsync(delay, cancellationToken: Token);
         time.Advance(delay);
         using var response = await calling.BoundedAsync();
 
