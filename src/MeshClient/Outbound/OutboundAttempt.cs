@@ -239,12 +239,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     public void Supersede()
     {
         IsSuperseded = true;
-        if (TakeTimer() is { } timer)
-        {
-            timer.Cancel();
-            timer.Unfollow();
-            timer.Unlimit();
-        }
+        TakeTimer()?.Spend();
     }
 
     /// <summary>Judges by the head of the answer, or the failure.</summary>

@@ -110,7 +110,8 @@ internal sealed class TrackedContent : HttpContent
             return;
         }
 
-        // Or the app has cancelled what it is still sending. Asked first, since the timer goes with the end.
+        // Unless it is the app that has cancelled what it is still sending; but it may have cancelled what it had sent, and then the
+        // deadline came. Asked first, since the timer goes with the end.
         var isLate = failure is OperationCanceledException
             && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call: var call }
             && (!call.Cancellation.IsCancellationRequested || _pipeline.Time.GetTimestamp() >= call.AmbientDeadlineAt);

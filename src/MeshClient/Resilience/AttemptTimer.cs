@@ -11,7 +11,7 @@ internal sealed class AttemptTimer : CancellationTokenSource
 
     /// <summary>Is cancelled with the app's token too, until <see cref="Unfollow"/>.</summary>
     public void Follow(CancellationToken caller) =>
-        _caller = caller.UnsafeRegister(static state => ((AttemptTimer)state!).Cancel(), this);
+        _caller = caller.UnsafeRegister(static state => ((AttemptTimer)state!).CancelSafely(), this);
 
     /// <summary>When this returns, the app's token does nothing to it any more.</summary>
     public void Unfollow()
@@ -55,12 +55,12 @@ internal sealed class AttemptTimer : CancellationTokenSource
     /// <returns>False: it is cancelled, or is being so though it does not say it yet.</returns>
     public bool TryRenew() => (!_isLimited || Unlimit()) && TryReset();
 
-    /// <summary>Lets it go though something may still hold its token: that sees it cancelled first.</summary>
+    /// <summary>Cancels it, to be used no more. It is not disposed: of what holds its token, some may be told only now, on another thread.</summary>
     public void Spend()
     {
         Unfollow();
         CancelSafely();
-        Dispose();
+        _limit.Discard();
     }
 
     protected override void Dispose(bool disposing)
@@ -83,8 +83,8 @@ internal sealed class AttemptTimer : CancellationTokenSource
         }
         catch (Exception e) when (e is ObjectDisposedException or AggregateException)
         {
-            // The attempt ended at the same moment; or the app's own content, which is given the token, has thrown, and on a timer's
-            // thread that would end the process.
+            // The attempt ended at the same moment; or the app's own content, which is given the token, has thrown. On a timer's thread
+            // that would end the process, and elsewhere it would keep whoever cancels from what is left to do.
         }
     }
 }

@@ -107,7 +107,7 @@ internal sealed class LazyTimer
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _callsBackAt) != dueAt)
         {
-            // Asked for another moment by somebody else at the same time, and which of both the system's timer goes by is not known.
+            // Somebody else has written at the same time, and if that was another moment, which of both the system's timer goes by is not known.
             Interlocked.Exchange(ref _callsBackAt, long.MaxValue);
         }
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 using MeshClient.Outbound;
 
 namespace MeshClient.Telemetry;
@@ -52,6 +53,7 @@ internal sealed class KeptTags(int most)
     }
 
     // Apart, since a list of tags takes room on the stack that would be cleared for those that are kept as well.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void RecordOther<T>(
         Entry[] entries, Histogram<double> duration, double seconds, string method, in Outcome outcome, bool isGood, T of, TagsOf<T> tags)
     {

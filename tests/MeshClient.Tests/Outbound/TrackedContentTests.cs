@@ -77,7 +77,14 @@ public sealed class TrackedContentTests
 
         var told = Record.Exception(() => content.Fail(failure, CancellationToken.None));
 
-        Assert.Equal(hasPassed ? MeshFailureReason.DeadlineExceeded : null, (told as MeshCallException)?.Reason);
+        if (hasPassed)
+        {
+            Assert.Equal(MeshFailureReason.DeadlineExceeded, Assert.IsType<MeshCallException>(told).Reason);
+        }
+        else
+        {
+            Assert.Null(told);
+        }
     }
 
     private static Task<TrackedContent> MakeAsync(MeshTestEnvironment env, AttemptTimer timer) => MakeAsync(env, timer, _ => { }, Token);

@@ -76,15 +76,19 @@ public sealed class AttemptTimeoutStageTests
     }
 
     [Fact]
-    public void Responded_SupersededTogetherWithTheAnswer_HasNoTimerAnyMore()
+    public void Responded_Superseded_BodyHasNoTimer()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/");
         var (stage, attempt) = Enter(request, TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        var timer = attempt.Timer!;
+        // As when its content, which is given the token, throws.
+        timer.Token.Register(() => throw new InvalidOperationException("The app's own."));
         attempt.Call.IsHedged = true;
         attempt.Supersede();
 
         BeginResponse(stage, attempt);
 
+        Assert.True(timer.IsCancellationRequested);
         Assert.Null(attempt.Timer);
         Assert.False(attempt.IsBodyLimited);
     }

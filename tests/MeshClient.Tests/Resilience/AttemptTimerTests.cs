@@ -31,4 +31,30 @@ public sealed class AttemptTimerTests
 
         Assert.True(timer.IsCancellationRequested);
     }
+
+    [Fact]
+    public void Follow_ContentOfTheAppThrows_DoesNotReachWhoeverCancels()
+    {
+        using var app = new CancellationTokenSource();
+        using var timer = new AttemptTimer(_time);
+        timer.Token.Register(() => throw new InvalidOperationException("The app's own."));
+        timer.Follow(app.Token);
+
+        app.Cancel();
+
+        Assert.True(timer.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void Spend_WithALimit_SetsNoTimerAnyMore()
+    {
+        using var timer = new AttemptTimer(_time);
+        timer.CancelAfter(_time.GetTimestamp(), TimeSpan.FromSeconds(1));
+        Assert.Equal(1, _time.ActiveTimers);
+
+        timer.Spend();
+
+        Assert.Equal(0, _time.ActiveTimers);
+        Assert.True(timer.IsCancellationRequested);
+    }
 }
