@@ -105,9 +105,9 @@ public sealed class TimeLimitTests
         });
         var (_, first) = StartSilent(env);
         var (_, second) = StartSilent(env);
+        var attempts = 0;
         // The first has to wait for the registry, and a busy machine may not get beyond that in time.
         await Eventually.HoldsAsync(async () => (await FailAsync()).Attempts == 1);
-        var before = first() + second();
         for (var i = 0; i < 30; i++)
         {
             var failure = await FailAsync();
@@ -116,12 +116,15 @@ public sealed class TimeLimitTests
             Assert.InRange(failure.Attempts, ambient ? 0 : 1, 1);
         }
 
-        Assert.InRange(first() + second() - before, 0, 30);
+        // What was given up may have come to an instance late, or not at all.
+        Assert.InRange(first() + second(), 0, attempts);
 
         async Task<MeshCallException> FailAsync()
         {
             using var deadline = ambient ? MeshDeadline.Begin(TimeSpan.FromMilliseconds(30)) : null;
-            return await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            attempts += failure.Attempts;
+            return failure;
         }
     }
 
