@@ -204,11 +204,13 @@ public sealed class DialedConnectionTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task Dispose_WhileWriting_IsNotTakenForTheEndByTheInstance()
     {
+        var isOpen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var mayRead = new TaskCompletionSource();
         var end = new TaskCompletionSource<string>();
         await using var env = new MeshTestEnvironment();
         env.StartRaw(Postgres, async (stream, _, token) =>
         {
+            isOpen.SetResult();
             await mayRead.Task.WaitAsync(token);
             try
             {
@@ -221,6 +223,8 @@ public sealed class DialedConnectionTests
             }
         });
         var connection = await Dialer(env).ConnectAsync(Postgres, Token);
+        // The handshake ends earlier here than there, and one that is broken off in it is never served.
+        await isOpen.Task.BoundedAsync();
         // More than fits anywhere on the way.
         var writing = connection.WriteAsync(new byte[64 * 1024 * 1024], Token).AsTask();
 
