@@ -101,6 +101,7 @@ public static class MeshInboundServiceCollectionExtensions
         services.AddSingleton<RunningRequests>();
         services.AddSingleton(provider => new WaitingWork(provider.GetRequiredService<TimeProvider>(), static () => ThreadPool.PendingWorkItemCount));
         services.AddSingleton<AnswerCoalescing>();
+        services.AddSingleton<LingeringClose>();
         services.AddSingleton<PassportOffice>();
         services.AddSingleton<TelemetryMiddleware>();
         services.AddSingleton<DeadlineMiddleware>();

@@ -10,6 +10,7 @@ internal sealed class InboundPipeline
 {
     public InboundPipeline(
         MeshTlsPolicy tls,
+        LingeringClose lingering,
         RunningRequests running,
         AnswerCoalescing coalescing,
         TelemetryMiddleware telemetry,
@@ -21,6 +22,9 @@ internal sealed class InboundPipeline
         [
             // Outermost, and per connection: nobody without a certificate of the mesh gets to send a request at all.
             InboundStage.ForConnection("Tls", tls.Use),
+
+            // Below Tls because the last of TLS tells the caller that the connection has ended; above all that serves, which is done by then.
+            InboundStage.ForConnection("Lingering", lingering.Use),
 
             // Below Tls because it keeps each connection's requests by the peer that has been proved there.
             InboundStage.ForConnection("Running", running.Use),

@@ -19,9 +19,7 @@ internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time, A
 {
     /// <summary>Does so for the connections of a listener.</summary>
     public void Use(IConnectionBuilder listener) => listener.Use(next => connection =>
-        connection.Features.Get<ITlsApplicationProtocolFeature>() is { } agreed && agreed.ApplicationProtocol.Span.SequenceEqual("h2"u8)
-            ? ServeAsync(connection, next)
-            : next(connection));
+        NegotiatedProtocol.IsHttp2(connection) ? ServeAsync(connection, next) : next(connection));
 
     private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {

@@ -16,8 +16,8 @@ public sealed class InboundPipelineTests
 
         var stages = host.Services.GetRequiredService<InboundPipeline>().Stages;
 
-        Assert.Equal(["Tls", "Running", "Coalescing", "Telemetry", "PeerIdentity", "Deadline", "Intentions", "Overload", "Forwarding"], stages.Select(stage => stage.Name));
-        Assert.Equal([true, true, true, false, false, false, false, false, false], stages.Select(stage => stage.OnListener is not null));
+        Assert.Equal(["Tls", "Lingering", "Running", "Coalescing", "Telemetry", "PeerIdentity", "Deadline", "Intentions", "Overload", "Forwarding"], stages.Select(stage => stage.Name));
+        Assert.Equal([true, true, true, true, false, false, false, false, false, false], stages.Select(stage => stage.OnListener is not null));
     }
 
     [Fact]

@@ -1,0 +1,81 @@
+using System.IO.Pipelines;
+using MeshClient.Transport;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+
+namespace MeshClient.AspNetCore.Listener;
+
+/// <summary>
+/// Leaves an HTTP/2 connection that this side closes open after its last answer, until the caller has closed it or a second is over. The
+/// caller may be about to send a request on it: it has to find the word that no more is taken (GOAWAY), by which it knows that the
+/// request can be made elsewhere, and not a connection that is gone, of which nobody knows what was executed.
+/// </summary>
+/// <remarks>
+/// Known as lingering close (nginx, <c>lingering_close</c>; RFC 9112, section 9.6; for GOAWAY RFC 9113, section 6.8). What still comes
+/// is thrown away.
+/// </remarks>
+/// <param name="time">The clock.</param>
+internal sealed class LingeringClose(TimeProvider time)
+{
+    /// <summary>Does so for the connections of a listener.</summary>
+    public void Use(IConnectionBuilder listener) => listener.Use(next => connection =>
+        NegotiatedProtocol.IsHttp2(connection) ? ServeAsync(connection, next) : next(connection));
+
+    private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
+    {
+        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        var transport = connection.Transport;
+        connection.Transport = new Transport(new KeptReader(transport.Input), transport.Output);
+        try
+        {
+            await next(connection).ConfigureAwait(false);
+            if (closing.IsCancellationRequested)
+            {
+                await LingerAsync(transport.Input).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            await transport.Input.CompleteAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task LingerAsync(PipeReader input)
+    {
+        using var limit = new CancellationTokenSource(OpenedConnection.Farewell, time);
+        try
+        {
+            ReadResult read;
+            do
+            {
+                read = await input.ReadAsync(limit.Token).ConfigureAwait(false);
+                input.AdvanceTo(read.Buffer.End);
+            }
+            while (!read.IsCompleted);
+        }
+        catch (Exception)
+        {
+            // The time is over, or the connection has broken: either way it is closed now.
+        }
+    }
+
+    private sealed record Transport(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
+    // The server has done with it before we have.
+    private sealed class KeptReader(PipeReader inner) : PipeReader
+    {
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => inner.ReadAsync(cancellationToken);
+
+        public override bool TryRead(out ReadResult result) => inner.TryRead(out result);
+
+        public override void AdvanceTo(SequencePosition consumed) => inner.AdvanceTo(consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => inner.AdvanceTo(consumed, examined);
+
+        public override void CancelPendingRead() => inner.CancelPendingRead();
+
+        public override void Complete(Exception? exception = null)
+        {
+        }
+    }
+}
