@@ -6,9 +6,10 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace MeshClient.AspNetCore.Listener;
 
 /// <summary>
-/// Leaves an HTTP/2 connection that this side closes open after its last answer, until the caller has closed it or a second is over. The
-/// caller may be about to send a request on it: it has to find the word that no more is taken (GOAWAY), by which it knows that the
-/// request can be made elsewhere, and not a connection that is gone, of which nobody knows what was executed.
+/// Leaves an HTTP/2 connection that was asked to end, by a drain or because of a certificate, open after its last answer, until the
+/// caller has closed it or a second is over. The caller may be about to send a request on it: it has to find the word that no more is
+/// taken (GOAWAY), by which it knows that the request can be made elsewhere, and not a connection that is gone, of which nobody knows
+/// what was executed.
 /// </summary>
 /// <remarks>
 /// Known as lingering close (nginx, <c>lingering_close</c>; RFC 9112, section 9.6; for GOAWAY RFC 9113, section 6.8). What still comes
@@ -29,7 +30,8 @@ internal sealed class LingeringClose(TimeProvider time)
         try
         {
             await next(connection).ConfigureAwait(false);
-            if (closing.IsCancellationRequested)
+            // Of one that is closed already nothing can be read, and the server may have been left reading from it.
+            if (closing.IsCancellationRequested && !connection.ConnectionClosed.IsCancellationRequested)
             {
                 await LingerAsync(transport.Input).ConfigureAwait(false);
             }

@@ -92,12 +92,13 @@ public sealed class LingeringCloseTests : IAsyncDisposable
             }),
             controlPlane: plane);
         using var client = host.CallerFrom("web");
+        // One closes them, so that none of the others is refused as often in a row as its handler tries.
         await Task.WhenAll(Enumerable.Range(0, Callers).Select(caller => Task.Run(
             async () =>
             {
                 for (var i = 0; i < Calls; i++)
                 {
-                    using var request = new HttpRequestMessage(HttpMethod.Post, i % Callers == caller ? "/?last" : "/")
+                    using var request = new HttpRequestMessage(HttpMethod.Post, caller == 0 && i % 2 == 0 ? "/?last" : "/")
                     {
                         Version = HttpVersion.Version20,
                         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -108,7 +109,7 @@ public sealed class LingeringCloseTests : IAsyncDisposable
                 }
             },
             Token)));
-        Assert.True(connections.Count > Calls / Callers, $"only {connections.Count} connections");
+        Assert.True(connections.Count > Calls / 4, $"only {connections.Count} connections");
     }
 
     public async ValueTask DisposeAsync()
