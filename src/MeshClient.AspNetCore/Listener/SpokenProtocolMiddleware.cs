@@ -16,13 +16,11 @@ namespace MeshClient.AspNetCore.Listener;
 /// </remarks>
 internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
 {
-    private static ReadOnlySpan<byte> Http2 => "h2"u8;
-
     private static ReadOnlySpan<byte> Preface => "PRI"u8;
 
     public async Task OnConnectionAsync(ConnectionContext connection)
     {
-        if (connection.Features.Get<ITlsApplicationProtocolFeature>() is { } agreed && agreed.ApplicationProtocol.Span.SequenceEqual(Http2))
+        if (NegotiatedProtocol.IsHttp2(connection))
         {
             switch (await SpeaksHttp2Async(connection).ConfigureAwait(false))
             {
