@@ -33,7 +33,7 @@ internal sealed class AcceptedTransport : IDuplexPipe
     /// <inheritdoc cref="AcceptedWriter.SettleAsync"/>
     public ValueTask SettleOutputAsync(TimeSpan limit, TimeProvider time) => _output.SettleAsync(limit, time);
 
-    private sealed class Reader(PipeReader inner, TlsTurns turns, SourceCount count) : PipeReader
+    private sealed class Reader(PipeReader inner, TlsTurns turns, SourceCount count) : PipeReaderOver(inner)
     {
         private ReadOnlySequence<byte> _buffer;
 
@@ -42,7 +42,7 @@ internal sealed class AcceptedTransport : IDuplexPipe
             turns.Enter();
             try
             {
-                var result = await inner.ReadAsync(cancellationToken).ConfigureAwait(false);
+                var result = await Inner.ReadAsync(cancellationToken).ConfigureAwait(false);
                 _buffer = result.Buffer;
                 return result;
             }
@@ -54,7 +54,7 @@ internal sealed class AcceptedTransport : IDuplexPipe
 
         public override bool TryRead(out ReadResult result)
         {
-            if (!inner.TryRead(out result))
+            if (!Inner.TryRead(out result))
             {
                 return false;
             }
@@ -70,13 +70,7 @@ internal sealed class AcceptedTransport : IDuplexPipe
             // What is looked at and left is read again.
             count.Received(_buffer.Slice(_buffer.Start, consumed).Length);
             _buffer = default;
-            inner.AdvanceTo(consumed, examined);
+            Inner.AdvanceTo(consumed, examined);
         }
-
-        public override void CancelPendingRead() => inner.CancelPendingRead();
-
-        public override void Complete(Exception? exception = null) => inner.Complete(exception);
-
-        public override ValueTask CompleteAsync(Exception? exception = null) => inner.CompleteAsync(exception);
     }
 }

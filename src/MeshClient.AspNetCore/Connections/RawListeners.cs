@@ -56,7 +56,7 @@ internal sealed class RawListeners(MeshTlsPolicy tls, ConnectionGuard guard, IOp
         // Below TLS: see there.
         listener.Use(next => connection =>
         {
-            TurnTransport.PutUnder(connection);
+            TurnReader.PutUnder(connection);
             return next(connection);
         });
         tls.Use(listener, protocols: null);

@@ -1,9 +1,8 @@
-using System.IO.Pipelines;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.Dialing;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace MeshClient.AspNetCore.Listener;
 
@@ -26,7 +25,7 @@ internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time, A
         var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         var output = new CoalescedOutput(
             connection.Transport.Output, () => !closing.IsCancellationRequested && waiting.WasSeen(), time, connection.Abort, queue);
-        connection.Transport = new Transport(connection.Transport.Input, output);
+        connection.Transport = new ConnectionEnds(connection.Transport.Input, output);
         try
         {
             await next(connection).ConfigureAwait(false);
@@ -37,6 +36,4 @@ internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time, A
             await output.SettleAsync(OpenedConnection.Farewell, time).ConfigureAwait(false);
         }
     }
-
-    private sealed record Transport(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -26,7 +27,7 @@ internal sealed class LingeringClose(TimeProvider time)
     {
         var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         var transport = connection.Transport;
-        connection.Transport = new Transport(new KeptReader(transport.Input), transport.Output);
+        connection.Transport = new ConnectionEnds(new KeptReader(transport.Input), transport.Output);
         try
         {
             await next(connection).ConfigureAwait(false);
@@ -55,29 +56,19 @@ internal sealed class LingeringClose(TimeProvider time)
             }
             while (!read.IsCompleted);
         }
-        catch (Exception)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // The time is over, or the connection has broken: either way it is closed now.
         }
     }
 
-    private sealed record Transport(PipeReader Input, PipeWriter Output) : IDuplexPipe;
-
     // The server has done with it before we have.
-    private sealed class KeptReader(PipeReader inner) : PipeReader
+    private sealed class KeptReader(PipeReader inner) : PipeReaderOver(inner)
     {
-        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => inner.ReadAsync(cancellationToken);
-
-        public override bool TryRead(out ReadResult result) => inner.TryRead(out result);
-
-        public override void AdvanceTo(SequencePosition consumed) => inner.AdvanceTo(consumed);
-
-        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => inner.AdvanceTo(consumed, examined);
-
-        public override void CancelPendingRead() => inner.CancelPendingRead();
-
         public override void Complete(Exception? exception = null)
         {
         }
+
+        public override ValueTask CompleteAsync(Exception? exception = null) => ValueTask.CompletedTask;
     }
 }

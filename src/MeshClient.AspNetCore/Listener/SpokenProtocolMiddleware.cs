@@ -1,4 +1,5 @@
 using System.Buffers;
+using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -12,10 +13,13 @@ namespace MeshClient.AspNetCore.Listener;
 /// <remarks>
 /// HTTP/2 begins with the preface <c>PRI * HTTP/2.0</c>, sent without waiting for us, and no request of HTTP/1.x may have that
 /// method (RFC 9113, sections 3.4 and 11.6). A peer that says nothing is waited for as long as the server waits for a
-/// request, and no longer than the server runs.
+/// request. On a connection that is asked to end, by a drain or because the server stops, it has a second: what it is about to send is
+/// a request, and only the server can tell it that no more is taken (GOAWAY), once it has spoken.
 /// </remarks>
 internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(int.MaxValue);
+
     private static ReadOnlySpan<byte> Preface => "PRI"u8;
 
     public async Task OnConnectionAsync(ConnectionContext connection)
@@ -42,8 +46,11 @@ internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan
     private async ValueTask<bool?> SpeaksHttp2Async(ConnectionContext connection)
     {
         var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
-        using var timer = new CancellationTokenSource(limit, time);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, closing, connection.ConnectionClosed);
+        // The server's word for no limit is longer than a timer can be set for.
+        using var timer = new CancellationTokenSource(limit < Longest ? limit : Timeout.InfiniteTimeSpan, time);
+        await using var hurry = closing.UnsafeRegister(
+            static timer => ((CancellationTokenSource)timer!).CancelAfter(OpenedConnection.Farewell), timer).ConfigureAwait(false);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, connection.ConnectionClosed);
         var input = connection.Transport.Input;
         try
         {

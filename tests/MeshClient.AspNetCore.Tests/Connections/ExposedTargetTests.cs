@@ -7,6 +7,7 @@ using MeshClient.AspNetCore.Intentions;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Discovery;
+using MeshClient.TestSupport;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -22,10 +23,10 @@ public sealed class ExposedTargetTests
     [Fact(Timeout = Limit)]
     public async Task Connection_WithAPermit_IsHandedOnAndEndsInOrderBothWays()
     {
-        using var program = new Program(async socket =>
+        await using var program = Program(async (socket, stop) =>
         {
-            var text = await ReadToEndAsync(socket);
-            await socket.SendAsync(Encoding.ASCII.GetBytes($"heard {text}"), Token);
+            var text = await ReadToEndAsync(socket, stop);
+            await socket.SendAsync(Encoding.ASCII.GetBytes($"heard {text}"), stop);
         });
         await using var host = await StartAsync(program.Port);
         await using var connection = await RawCaller.ConnectAsync(host, "web");
@@ -40,28 +41,23 @@ public sealed class ExposedTargetTests
     [Fact(Timeout = Limit)]
     public async Task Connection_WithoutAPermit_NeverReachesTheProgram()
     {
-        var reached = 0;
-        using var program = new Program(_ =>
-        {
-            reached++;
-            return Task.CompletedTask;
-        });
+        await using var program = Program(IdleAsync);
         await using var host = await StartAsync(program.Port, options => options.CheckInterval = TimeSpan.Zero);
         await using var connection = await RawCaller.ConnectAsync(host, "batch");
 
         await EndAsync(connection);
-        Assert.Equal(0, reached);
+        Assert.Equal(0, program.Connections);
     }
 
     [Fact(Timeout = Limit)]
     public async Task Target_IsGoneAndBack_TheInstanceIsOutOfUseMeanwhile()
     {
-        var program = new Program(socket => socket.SendAsync("x"u8.ToArray(), Token).AsTask());
+        var program = Program(GreetAsync);
         await using var host = await StartAsync(program.Port);
         await Eventually.HoldsAsync(() => Health(host) == InstanceHealth.Passing);
 
         var port = program.Port;
-        program.Dispose();
+        await program.DisposeAsync();
         // The connection that finds nobody there has the program looked at at once.
         try
         {
@@ -77,7 +73,7 @@ public sealed class ExposedTargetTests
         // The log is written after the registry has been told.
         await Eventually.HoldsAsync(() => host.Logs.Of(112).Count() == 1);
 
-        using var again = new Program(socket => socket.SendAsync("x"u8.ToArray(), Token).AsTask(), port);
+        await using var again = Program(GreetAsync, port);
         await Eventually.HoldsAsync(() => Health(host) == InstanceHealth.Passing);
         await Eventually.HoldsAsync(() => host.Logs.Of(113).Count() == 1);
     }
@@ -86,7 +82,7 @@ public sealed class ExposedTargetTests
     public async Task Target_IsNotThereAtStart_TheInstanceIsRegisteredOnlyWhenItIs()
     {
         int port;
-        using (var nobody = new Program(_ => Task.CompletedTask))
+        await using (var nobody = Program(IdleAsync))
         {
             port = nobody.Port;
         }
@@ -94,17 +90,17 @@ public sealed class ExposedTargetTests
         await using var host = await StartAsync(port);
         Assert.Empty(host.ControlPlane.Registrations);
 
-        using var program = new Program(_ => Task.CompletedTask, port);
+        await using var program = Program(IdleAsync, port);
         await Eventually.HoldsAsync(() => host.Registration.State == RegistrationState.Registered && Health(host) == InstanceHealth.Passing);
     }
 
     [Fact(Timeout = Limit)]
     public async Task Connection_MoreThanMaxConnections_IsRefused()
     {
-        using var program = new Program(async socket =>
+        await using var program = Program(async (socket, stop) =>
         {
-            await socket.SendAsync("x"u8.ToArray(), Token);
-            await ReadToEndAsync(socket);
+            await GreetAsync(socket, stop);
+            await ReadToEndAsync(socket, stop);
         });
         await using var host = await StartAsync(program.Port, options => (options.MaxConnections, options.CheckInterval) = (1, TimeSpan.Zero));
         await using var first = await RawCaller.ConnectAsync(host, "web");
@@ -128,6 +124,24 @@ public sealed class ExposedTargetTests
         var failure = await Assert.ThrowsAsync<OptionsValidationException>(() => host.App.StartAsync(Token));
         Assert.Contains(failure.Failures, one => one.Contains(words, StringComparison.Ordinal));
     }
+
+    // A program that serves plain TCP.
+    private static LoopbackListener Program(Func<Socket, CancellationToken, Task> serve, int port = 0) => new(
+        async (socket, _, stop) =>
+        {
+            using (socket)
+            {
+                try
+                {
+                    await serve(socket, stop);
+                }
+                catch (Exception e) when (e is SocketException or OperationCanceledException)
+                {
+                    // The other side is gone, or it is over.
+                }
+            }
+        },
+        port);
 
     private static InstanceHealth? Health(InboundTestHost host) =>
         host.ControlPlane.Instances(InboundTestHost.Orders).Instances is [var instance] ? instance.Health : null;
@@ -153,64 +167,19 @@ public sealed class ExposedTargetTests
         }
     }
 
-    private static async Task<string> ReadToEndAsync(Socket socket)
+    private static Task IdleAsync(Socket socket, CancellationToken stop) => Task.CompletedTask;
+
+    private static Task GreetAsync(Socket socket, CancellationToken stop) => socket.SendAsync("x"u8.ToArray(), stop).AsTask();
+
+    private static async Task<string> ReadToEndAsync(Socket socket, CancellationToken stop)
     {
         var text = new StringBuilder();
         var buffer = new byte[1000];
-        while (await socket.ReceiveAsync(buffer, Token) is > 0 and var read)
+        while (await socket.ReceiveAsync(buffer, stop) is > 0 and var read)
         {
             text.Append(Encoding.ASCII.GetString(buffer, 0, read));
         }
 
         return text.ToString();
-    }
-
-    /// <summary>A program that serves plain TCP.</summary>
-    private sealed class Program : IDisposable
-    {
-        private readonly TcpListener _listener;
-
-        public Program(Func<Socket, Task> serve, int port = 0)
-        {
-            _listener = new TcpListener(IPAddress.Loopback, port);
-            _listener.Start();
-            Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
-            _ = AcceptAsync(serve);
-        }
-
-        public int Port { get; }
-
-        public void Dispose() => _listener.Dispose();
-
-        private async Task AcceptAsync(Func<Socket, Task> serve)
-        {
-            try
-            {
-                while (true)
-                {
-                    var socket = await _listener.AcceptSocketAsync(Token);
-                    _ = ServeAsync(socket, serve);
-                }
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
-            {
-                // It is over.
-            }
-        }
-
-        private static async Task ServeAsync(Socket socket, Func<Socket, Task> serve)
-        {
-            using (socket)
-            {
-                try
-                {
-                    await serve(socket);
-                }
-                catch (Exception e) when (e is SocketException or OperationCanceledException)
-                {
-                    // The other side is gone.
-                }
-            }
-        }
     }
 }

@@ -1,11 +1,13 @@
 using System.Net;
 using System.Net.WebSockets;
+using MeshClient.AspNetCore.Configuration;
 using MeshClient.AspNetCore.Tests.Endpoints;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Inbound;
 
@@ -36,6 +38,32 @@ public sealed class RunningRequestTests
         Assert.Contains("Ended a request of web to orders", Assert.Single(host.Logs.Of(131)).Text, StringComparison.Ordinal);
         await Eventually.HoldsAsync(() => host.Metrics.Of("meshclient.inbound.denials").Any(one =>
             one.Tags["meshclient.source"] == "web" && one.Tags["meshclient.stage"] == "running-request" && one.Tags["meshclient.rule"] == "web->orders"));
+    }
+
+    [Fact]
+    public async Task Stream_WhosePermitIsWithdrawn_HasAllOfItsGrace()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await using var host = await StartAsync(time);
+        host.ControlPlane.Allow("web", "orders");
+        using var web = host.CallerFrom("web");
+        await using var stream = await OpenAsync(web, "2.0");
+
+        host.ControlPlane.Deny("web", "orders");
+        await time.WaitForTimerAsync(MeshInboundDefaults.WithdrawalGrace, cancellationToken: Token);
+        time.Advance(TimeSpan.FromMilliseconds(300));
+        // Intentions that change once more neither shorten it nor begin it anew.
+        host.ControlPlane.Allow("ops", "orders");
+        using var ops = host.CallerFrom("ops");
+        await Eventually.HoldsAsync(async () => await StatusAsync(ops, "/once") == HttpStatusCode.OK);
+        time.Advance(MeshInboundDefaults.WithdrawalGrace - TimeSpan.FromMilliseconds(301));
+        Assert.Empty(host.Logs.Of(131));
+        Assert.NotEqual(0, await stream.ReadAsync(new byte[1], Token).AsTask().Bounded());
+
+        time.Advance(TimeSpan.FromMilliseconds(2));
+
+        Assert.Single(host.Logs.Of(131));
+        await Assert.ThrowsAnyAsync<Exception>(() => ReadToEndAsync(stream).Bounded());
     }
 
     [Fact]
@@ -177,7 +205,7 @@ public sealed class RunningRequestTests
         Permissions = [.. prefixes.Select(prefix => new IntentionPermission { Action = IntentionAction.Allow, PathPrefix = prefix })],
     };
 
-    private static async Task<InboundTestHost> StartAsync()
+    private static async Task<InboundTestHost> StartAsync(TimeProvider? time = null)
     {
         var host = await InboundTestHost.StartAsync(
             app =>
@@ -191,6 +219,7 @@ public sealed class RunningRequestTests
                     await socket.ReceiveAsync(new byte[16], context.RequestAborted);
                 });
             },
+            build: builder => builder.Services.AddSingleton(time ?? TimeProvider.System),
             controlPlane: new InMemoryControlPlane());
         _ = host.Metrics;
         return host;

@@ -9,10 +9,7 @@ using MeshClient.Testing;
 using MeshClient.TestSupport;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
@@ -41,18 +38,12 @@ public sealed class AnswerCoalescingTests : IDisposable
     {
         using var closing = new CancellationTokenSource();
         var sent = new MemoryStream();
-        await using var connection = new DefaultConnectionContext
-        {
-            Transport = new Ends(PipeReader.Create(Stream.Null), PipeWriter.Create(sent)),
-        };
-        connection.Features.Set<ITlsApplicationProtocolFeature>(new Http2());
-        connection.Features.Set<IConnectionLifetimeNotificationFeature>(new ToBeClosed { ConnectionClosedRequested = closing.Token });
+        await using var connection = AcceptedConnection.Create(PipeReader.Create(Stream.Null), PipeWriter.Create(sent), "h2", closing.Token);
         var time = new FakeTimeProvider();
         var held = 0L;
-        var listener = new ConnectionBuilder(new ServiceCollection().BuildServiceProvider());
         // Nobody looks whether what is held has waited long enough.
-        new AnswerCoalescing(new WaitingWork(time, () => 1), time, _ => { }).Use(listener);
-        listener.Run(async served =>
+        var coalescing = new AnswerCoalescing(new WaitingWork(time, () => 1), time, _ => { });
+        await AcceptedConnection.ServeAsync(connection, coalescing.Use, async served =>
         {
             for (var i = 0; i < WriteCoalescer.RecentWrites; i++)
             {
@@ -67,7 +58,6 @@ public sealed class AnswerCoalescingTests : IDisposable
             await served.Transport.Output.WriteAsync(new byte[10], Token);
             held = WriteCoalescer.RecentWrites + 10 - sent.Length;
         });
-        await listener.Build()(connection);
         Assert.Equal(isClosing ? 0 : 10, held);
         Assert.Equal(WriteCoalescer.RecentWrites + 10, sent.Length);
     }
@@ -220,18 +210,4 @@ public sealed class AnswerCoalescingTests : IDisposable
             }
         },
         controlPlane: _plane);
-
-    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
-
-    private sealed class Http2 : ITlsApplicationProtocolFeature
-    {
-        public ReadOnlyMemory<byte> ApplicationProtocol => "h2"u8.ToArray();
-    }
-
-    private sealed class ToBeClosed : IConnectionLifetimeNotificationFeature
-    {
-        public CancellationToken ConnectionClosedRequested { get; set; }
-
-        public void RequestClose() => throw new NotSupportedException();
-    }
 }

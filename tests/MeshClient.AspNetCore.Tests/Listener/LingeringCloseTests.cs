@@ -10,34 +10,23 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
 
 /// <summary>A connection the server has done with, by a clock turned by hand.</summary>
-public sealed class LingeringCloseTests : IAsyncDisposable
+public sealed class LingeringCloseTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly Pipe _input = new();
-    private readonly DefaultConnectionContext _connection;
-
-    public LingeringCloseTests()
-    {
-        _connection = new DefaultConnectionContext { Transport = new Ends(_input.Reader, PipeWriter.Create(Stream.Null)) };
-        _connection.Features.Set<IConnectionLifetimeNotificationFeature>(new ToBeClosed { ConnectionClosedRequested = _closing.Token });
-    }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Serve_CallerClosesInItsTurn_IsOverThen()
     {
-        await _closing.CancelAsync();
-        var serving = ServeAsync("h2");
+        var serving = await LingerAsync();
         await _input.Writer.WriteAsync(new byte[100], Token);
-        await _time.WaitForTimersAsync(1, cancellationToken: Token);
         Assert.False(serving.IsCompleted);
 
         await _input.Writer.CompleteAsync();
@@ -46,17 +35,37 @@ public sealed class LingeringCloseTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Serve_CallerDoesNotClose_IsOverAfterASecond()
+    public async Task Serve_ConnectionBreaks_IsOverThen()
     {
-        await _closing.CancelAsync();
-        var serving = ServeAsync("h2");
-        await _time.WaitForTimersAsync(1, cancellationToken: Token);
-        _time.Advance(TimeSpan.FromMilliseconds(999));
+        var serving = await LingerAsync();
+
+        await _input.Writer.CompleteAsync(new ConnectionResetException("Broken off."));
+
+        await serving.Bounded();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Serve_CallerDoesNotClose_IsOverAfterASecond(bool keepsSending)
+    {
+        var serving = await LingerAsync();
+        for (var i = 0; i < 9; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(111));
+            if (keepsSending)
+            {
+                // More than the pipe holds unread, so that it is heard and thrown away.
+                await _input.Writer.WriteAsync(new byte[100_000], Token).AsTask().Bounded();
+            }
+        }
+
         Assert.False(serving.IsCompleted);
 
         _time.Advance(TimeSpan.FromMilliseconds(2));
 
         await serving.Bounded();
+        Assert.True((await _input.Writer.FlushAsync(Token)).IsCompleted);
     }
 
     [Theory]
@@ -69,7 +78,18 @@ public sealed class LingeringCloseTests : IAsyncDisposable
             await _closing.CancelAsync();
         }
 
-        await ServeAsync(protocol).Bounded();
+        await ServeAsync(protocol, EndAsync).Bounded();
+    }
+
+    [Fact]
+    public async Task Serve_ServerFails_DoesNotLinger()
+    {
+        await _closing.CancelAsync();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            ServeAsync("h2", _ => throw new InvalidOperationException("The server's fault.")).Bounded());
+
+        Assert.True((await _input.Writer.FlushAsync(Token)).IsCompleted);
     }
 
     [Fact]
@@ -112,40 +132,27 @@ public sealed class LingeringCloseTests : IAsyncDisposable
         Assert.True(connections.Count > Calls / 4, $"only {connections.Count} connections");
     }
 
-    public async ValueTask DisposeAsync()
+    public void Dispose() => _closing.Dispose();
+
+    private async Task<Task> LingerAsync()
     {
-        await _connection.DisposeAsync();
-        _closing.Dispose();
+        await _closing.CancelAsync();
+        var serving = ServeAsync("h2", EndAsync);
+        await _time.WaitForTimersAsync(1, cancellationToken: Token);
+        return serving;
     }
 
-    private Task ServeAsync(string protocol)
+    private async Task ServeAsync(string protocol, Func<ConnectionContext, Task> serve)
     {
-        _connection.Features.Set<ITlsApplicationProtocolFeature>(new Agreed(protocol));
-        var listener = new ConnectionBuilder(new ServiceCollection().BuildServiceProvider());
-        new LingeringClose(_time).Use(listener);
-        // As Kestrel does at the end of an HTTP/2 connection.
-        listener.Run(async served =>
-        {
-            served.Transport.Input.CancelPendingRead();
-            await served.Transport.Input.CompleteAsync();
-            await served.Transport.Output.CompleteAsync();
-        });
-        return listener.Build()(_connection);
+        await using var connection = AcceptedConnection.Create(_input.Reader, PipeWriter.Create(Stream.Null), protocol, _closing.Token);
+        await AcceptedConnection.ServeAsync(connection, new LingeringClose(_time).Use, serve);
     }
 
-    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
-
-    private sealed class Agreed(string protocol) : ITlsApplicationProtocolFeature
+    // As Kestrel does at the end of an HTTP/2 connection.
+    private static async Task EndAsync(ConnectionContext served)
     {
-        public ReadOnlyMemory<byte> ApplicationProtocol { get; } = System.Text.Encoding.ASCII.GetBytes(protocol);
-    }
-
-    private sealed class ToBeClosed : IConnectionLifetimeNotificationFeature
-    {
-        public CancellationToken ConnectionClosedRequested { get; set; }
-
-        public void RequestClose()
-        {
-        }
+        served.Transport.Input.CancelPendingRead();
+        await served.Transport.Input.CompleteAsync();
+        await served.Transport.Output.CompleteAsync();
     }
 }

@@ -1,13 +1,17 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
@@ -15,6 +19,10 @@ namespace MeshClient.AspNetCore.Tests.Listener;
 /// <summary>Peers that agree on HTTP/2, as proxies do that hand on bytes, and speak what they will.</summary>
 public sealed class SpokenProtocolTests
 {
+    // Types of frames: RFC 9113, section 6.
+    private const byte Settings = 4;
+    private const byte GoAway = 7;
+
     [Theory]
     [InlineData("GET / HTTP/1.1\r\nHost: orders\r\nConnection: close\r\n\r\n", 1000)]
     [InlineData("POST / HTTP/1.1\r\nHost: orders\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 1000)]
@@ -63,6 +71,83 @@ public sealed class SpokenProtocolTests
     }
 
     [Fact]
+    public async Task Peer_ThatSpeaksOnlyWhenTheServerStops_IsToldThatNothingIsServed()
+    {
+        await using var host = await StartAsync();
+        await using var tls = await ConnectAsync(host);
+
+        // Whichever comes first.
+        var stopping = host.StopAsync();
+        byte[] settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        await tls.WriteAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. settings], TestContext.Current.CancellationToken);
+
+        var types = new List<byte>();
+        var head = new byte[9];
+        while (!types.Contains(GoAway))
+        {
+            await tls.ReadExactlyAsync(head, TestContext.Current.CancellationToken).AsTask().Bounded();
+            types.Add(head[3]);
+            await tls.ReadExactlyAsync(new byte[(head[0] << 16) | (head[1] << 8) | head[2]], TestContext.Current.CancellationToken).AsTask().Bounded();
+        }
+
+        Assert.Equal(Settings, types[0]);
+        await tls.DisposeAsync();
+        await stopping.Bounded();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Peer_OnAConnectionThatIsAskedToEnd_HasASecond(bool speaks)
+    {
+        var time = new FakeTimeProvider();
+        var input = new Pipe();
+        using var closing = new CancellationTokenSource();
+        await using var connection = AcceptedConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", closing.Token);
+        var isServed = false;
+        var serving = AcceptedConnection.ServeAsync(
+            connection,
+            listener => Use(listener, TimeSpan.FromMinutes(2), time),
+            served =>
+            {
+                isServed = true;
+                return Task.CompletedTask;
+            });
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        await closing.CancelAsync();
+        time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.False(serving.IsCompleted);
+        if (speaks)
+        {
+            await input.Writer.WriteAsync("PRI * HTTP/2.0"u8.ToArray(), TestContext.Current.CancellationToken);
+        }
+        else
+        {
+            time.Advance(TimeSpan.FromMilliseconds(2));
+        }
+
+        await serving.Bounded();
+        Assert.Equal(speaks, isServed);
+    }
+
+    [Fact]
+    public async Task Peer_OfAServerThatWaitsForEver_IsWaitedFor()
+    {
+        var limit = new KestrelServerLimits { KeepAliveTimeout = Timeout.InfiniteTimeSpan }.KeepAliveTimeout;
+        var time = new FakeTimeProvider();
+        var input = new Pipe();
+        await using var connection = AcceptedConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", CancellationToken.None);
+        var serving = AcceptedConnection.ServeAsync(connection, listener => Use(listener, limit, time), _ => Task.CompletedTask);
+
+        time.Advance(TimeSpan.FromDays(100));
+        Assert.False(serving.IsCompleted);
+
+        await input.Writer.WriteAsync("PRI * HTTP/2.0"u8.ToArray(), TestContext.Current.CancellationToken);
+        await serving.Bounded();
+    }
+
+    [Fact]
     public async Task Peer_ThatLeavesAtOnce_IsNoErrorOfTheServer()
     {
         await using var host = await StartAsync();
@@ -72,6 +157,9 @@ public sealed class SpokenProtocolTests
 
         Assert.DoesNotContain(host.Logs.Lines, line => line.Level >= LogLevel.Error);
     }
+
+    private static void Use(IConnectionBuilder listener, TimeSpan limit, TimeProvider time) =>
+        listener.Use(next => new SpokenProtocolMiddleware(next, limit, time).OnConnectionAsync);
 
     private static async Task<InboundTestHost> StartAsync()
     {

@@ -3,106 +3,101 @@ using MeshClient.Testing;
 
 namespace MeshClient.Tests.Resilience;
 
-public sealed class LazyTimerTests
+public sealed class LazyTimerTests : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
+
+    private readonly FakeTimeProvider _fake = new();
+    private readonly WatchedTime _time;
+    private readonly LazyTimer _timer;
+    private int _due;
+
+    // The system calls back in 100 ms, for a wait that was stopped, and what is waited for now is due in 30 s.
+    public LazyTimerTests()
+    {
+        _time = new WatchedTime(_fake);
+        _timer = new LazyTimer(_time, () => _due++);
+        Set(TimeSpan.FromMilliseconds(100));
+        Assert.True(_timer.TryStop());
+        Set(TimeSpan.FromSeconds(30));
+    }
 
     // Between the look at what is waited for and the word to the system's timer another call may stop it and set it for sooner.
     [Fact]
     public void Set_ForSoonerWhileItLooks_IsDueInTime()
     {
-        var fake = new FakeTimeProvider();
-        var time = new WatchedTime(fake);
-        var due = 0;
-        var timer = new LazyTimer(time, () => due++);
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
-        Assert.True(timer.TryStop());
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
-        time.OnTimestamp = () =>
+        _time.OnTimestamp = () =>
         {
-            Assert.True(timer.TryStop());
-            timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(50));
+            Assert.True(_timer.TryStop());
+            Set(TimeSpan.FromMilliseconds(50));
         };
 
-        fake.Advance(TimeSpan.FromMilliseconds(100));
-        Assert.Null(time.OnTimestamp);
-        fake.Advance(TimeSpan.FromMilliseconds(49));
-        Assert.Equal(0, due);
-        fake.Advance(TimeSpan.FromMilliseconds(2));
-        Assert.Equal(1, due);
-        fake.Advance(TimeSpan.FromSeconds(60));
-        Assert.Equal(1, due);
-        timer.Discard();
+        _fake.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Null(_time.OnTimestamp);
+        _fake.Advance(TimeSpan.FromMilliseconds(49));
+        Assert.Equal(0, _due);
+        _fake.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(1, _due);
+        _fake.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, _due);
     }
 
     // The same right before the word is heard, so that it is the last, though what it says is over.
     [Fact]
     public void Set_ForSoonerAndStoppedWhileItSleepsOn_IsDueInTimeTheNextTime()
     {
-        var fake = new FakeTimeProvider();
-        var time = new WatchedTime(fake);
-        var due = 0;
-        var timer = new LazyTimer(time, () => due++);
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
-        Assert.True(timer.TryStop());
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
-        time.OnChange = () =>
+        _time.OnChange = () =>
         {
-            Assert.True(timer.TryStop());
-            timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(50));
-            Assert.True(timer.TryStop());
+            Assert.True(_timer.TryStop());
+            Set(TimeSpan.FromMilliseconds(50));
+            Assert.True(_timer.TryStop());
         };
 
-        fake.Advance(TimeSpan.FromMilliseconds(100));
-        Assert.Null(time.OnChange);
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(60));
-        fake.Advance(TimeSpan.FromMilliseconds(59));
-        Assert.Equal(0, due);
-        fake.Advance(TimeSpan.FromMilliseconds(2));
-        Assert.Equal(1, due);
-        timer.Discard();
+        _fake.Advance(TimeSpan.FromMilliseconds(100));
+        Assert.Null(_time.OnChange);
+        Set(TimeSpan.FromMilliseconds(60));
+        _fake.Advance(TimeSpan.FromMilliseconds(59));
+        Assert.Equal(0, _due);
+        _fake.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.Equal(1, _due);
     }
 
     // The same the other way round: the word of whoever sets it is the last, though it looked meanwhile and sleeps on for less.
     [Fact]
     public async Task Set_ForLaterWhileItSleepsOn_IsDueInTimeTheNextTime()
     {
-        var fake = new FakeTimeProvider();
-        var time = new WatchedTime(fake);
-        var due = 0;
-        var timer = new LazyTimer(time, () => due++);
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromMilliseconds(100));
-        Assert.True(timer.TryStop());
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(30));
         using var isSetting = new ManualResetEventSlim();
         using var hasLooked = new ManualResetEventSlim();
         var setting = Task.CompletedTask;
-        time.OnTimestamp = () =>
+        _time.OnTimestamp = () =>
         {
-            time.OnChange = () =>
+            _time.OnChange = () =>
             {
                 isSetting.Set();
                 hasLooked.Wait(Bound);
             };
             setting = Task.Run(() =>
             {
-                timer.TryStop();
-                timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(60));
+                _timer.TryStop();
+                Set(TimeSpan.FromSeconds(60));
             });
             Assert.True(isSetting.Wait(Bound));
         };
 
-        fake.Advance(TimeSpan.FromMilliseconds(100));
+        _fake.Advance(TimeSpan.FromMilliseconds(100));
         hasLooked.Set();
         await setting;
-        Assert.True(timer.TryStop());
-        timer.Set(fake.GetTimestamp(), TimeSpan.FromSeconds(40));
-        fake.Advance(TimeSpan.FromSeconds(39));
-        Assert.Equal(0, due);
-        fake.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(1, due);
-        timer.Discard();
+        Assert.True(_timer.TryStop());
+        Set(TimeSpan.FromSeconds(40));
+        _fake.Advance(TimeSpan.FromSeconds(39));
+        Assert.Equal(0, _due);
+        _fake.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(1, _due);
     }
+
+    public void Dispose() => _timer.Discard();
+
+    private void Set(TimeSpan delay) => _timer.Set(_fake.GetTimestamp(), delay);
 
     /// <summary>A clock that tells, once, when it is looked at, and when a timer of it is set.</summary>
     private sealed class WatchedTime(FakeTimeProvider time) : TimeProvider
