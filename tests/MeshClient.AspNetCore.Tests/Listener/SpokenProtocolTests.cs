@@ -129,6 +129,8 @@ public sealed class SpokenProtocolTests
 
         await serving.Bounded();
         Assert.Equal(speaks, isServed);
+        // Aborted on a thread of its own.
+        await Eventually.HoldsAsync(() => connection.ConnectionClosed.IsCancellationRequested != speaks);
     }
 
     [Fact]
