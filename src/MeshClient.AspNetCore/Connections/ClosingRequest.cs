@@ -8,6 +8,10 @@ namespace MeshClient.AspNetCore.Connections;
 /// <summary>Asks a connection to end when it has done its present work.</summary>
 internal static partial class ClosingRequest
 {
+    /// <summary>Cancelled when a connection is asked.</summary>
+    public static CancellationToken Of(ConnectionContext connection) =>
+        connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+
     /// <summary>Asks. What the app has registered for that happens before this returns.</summary>
     public static void Ask(ConnectionContext connection, ILogger logger)
     {

@@ -2,7 +2,10 @@ using System.IO.Pipelines;
 
 namespace MeshClient.AspNetCore.Connections;
 
-/// <summary>A reader over another one, which it passes everything on to.</summary>
+/// <summary>
+/// A reader over another one, which it passes everything on to. All other ways to read are made of these, so that whoever overrides one
+/// of them sees all that is read.
+/// </summary>
 internal abstract class PipeReaderOver(PipeReader inner) : PipeReader
 {
     protected PipeReader Inner => inner;

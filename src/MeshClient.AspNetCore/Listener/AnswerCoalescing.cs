@@ -2,7 +2,6 @@ using MeshClient.AspNetCore.Connections;
 using MeshClient.Dialing;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace MeshClient.AspNetCore.Listener;
 
@@ -22,7 +21,7 @@ internal sealed class AnswerCoalescing(WaitingWork waiting, TimeProvider time, A
 
     private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        var closing = ClosingRequest.Of(connection);
         var output = new CoalescedOutput(
             connection.Transport.Output, () => !closing.IsCancellationRequested && waiting.WasSeen(), time, connection.Abort, queue);
         connection.Transport = new ConnectionEnds(connection.Transport.Input, output);

@@ -2,7 +2,6 @@ using System.IO.Pipelines;
 using MeshClient.AspNetCore.Connections;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace MeshClient.AspNetCore.Listener;
 
@@ -15,22 +14,27 @@ namespace MeshClient.AspNetCore.Listener;
 /// <remarks>
 /// Known as lingering close (nginx, <c>lingering_close</c>; RFC 9112, section 9.6; for GOAWAY RFC 9113, section 6.8). What still comes
 /// is thrown away.
+/// On one that was asked to end before it was served at all, the same word is said here. The server would say it without its settings
+/// before, which is no beginning of HTTP/2 (RFC 9113, section 3.4): callers give such a connection up as broken.
 /// </remarks>
 /// <param name="time">The clock.</param>
 internal sealed class LingeringClose(TimeProvider time)
 {
+    // SETTINGS without any, and GOAWAY: no request was taken, and nothing is wrong (RFC 9113, sections 6.5 and 6.8).
+    private static readonly byte[] Refusal = [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
     /// <summary>Does so for the connections of a listener.</summary>
     public void Use(IConnectionBuilder listener) => listener.Use(next => connection =>
         NegotiatedProtocol.IsHttp2(connection) ? ServeAsync(connection, next) : next(connection));
 
     private async Task ServeAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        var closing = ClosingRequest.Of(connection);
         var transport = connection.Transport;
         connection.Transport = new ConnectionEnds(new KeptReader(transport.Input), transport.Output);
         try
         {
-            await next(connection).ConfigureAwait(false);
+            await (closing.IsCancellationRequested ? RefuseAsync(connection) : next(connection)).ConfigureAwait(false);
             // Of one that is closed already nothing can be read, and the server may have been left reading from it.
             if (closing.IsCancellationRequested && !connection.ConnectionClosed.IsCancellationRequested)
             {
@@ -40,6 +44,18 @@ internal sealed class LingeringClose(TimeProvider time)
         finally
         {
             await transport.Input.CompleteAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static async Task RefuseAsync(ConnectionContext connection)
+    {
+        try
+        {
+            await connection.Transport.Output.WriteAsync(Refusal, connection.ConnectionClosed).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // The caller is gone.
         }
     }
 

@@ -186,8 +186,7 @@ internal sealed partial class MeshTlsPolicy(
         public bool Drain()
         {
             // HTTP/2 says goodbye and names the last request it takes; HTTP/1.1 can only in an answer.
-            var negotiated = connection.Features.Get<ITlsApplicationProtocolFeature>()?.ApplicationProtocol ?? default;
-            if (isHttp && !negotiated.Span.SequenceEqual(SslApplicationProtocol.Http2.Protocol.Span))
+            if (isHttp && !NegotiatedProtocol.IsHttp2(connection))
             {
                 peer.IsDraining = true;
             }

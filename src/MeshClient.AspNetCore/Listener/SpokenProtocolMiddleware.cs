@@ -1,7 +1,7 @@
 using System.Buffers;
+using MeshClient.AspNetCore.Connections;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace MeshClient.AspNetCore.Listener;
@@ -14,11 +14,12 @@ namespace MeshClient.AspNetCore.Listener;
 /// HTTP/2 begins with the preface <c>PRI * HTTP/2.0</c>, sent without waiting for us, and no request of HTTP/1.x may have that
 /// method (RFC 9113, sections 3.4 and 11.6). A peer that says nothing is waited for as long as the server waits for a
 /// request. On a connection that is asked to end, by a drain or because the server stops, it has a second: what it is about to send is
-/// a request, and only the server can tell it that no more is taken (GOAWAY), once it has spoken.
+/// a request, and if it turns out to speak HTTP/2 it can be told that no more is taken (<see cref="LingeringClose"/>).
 /// </remarks>
 internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(int.MaxValue);
+    // Timers take some 49 days, and the server's word for no limit is longer.
+    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private static ReadOnlySpan<byte> Preface => "PRI"u8;
 
@@ -45,9 +46,8 @@ internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan
     // Null: it said nothing, and is gone or has been waited for long enough.
     private async ValueTask<bool?> SpeaksHttp2Async(ConnectionContext connection)
     {
-        var closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
-        // The server's word for no limit is longer than a timer can be set for.
-        using var timer = new CancellationTokenSource(limit < Longest ? limit : Timeout.InfiniteTimeSpan, time);
+        var closing = ClosingRequest.Of(connection);
+        using var timer = new CancellationTokenSource(limit < LongestTimer ? limit : Timeout.InfiniteTimeSpan, time);
         await using var hurry = closing.UnsafeRegister(
             static timer => ((CancellationTokenSource)timer!).CancelAfter(OpenedConnection.Farewell), timer).ConfigureAwait(false);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, connection.ConnectionClosed);

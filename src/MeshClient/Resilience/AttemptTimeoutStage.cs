@@ -11,7 +11,7 @@ namespace MeshClient.Resilience;
 /// </summary>
 internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
-    // More than a timer takes, less than anybody waits.
+    // Timers take some 49 days, and nobody waits as long.
     private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private readonly TimerPool _timers = new(time);

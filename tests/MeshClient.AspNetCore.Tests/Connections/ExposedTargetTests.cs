@@ -41,7 +41,7 @@ public sealed class ExposedTargetTests
     [Fact(Timeout = Limit)]
     public async Task Connection_WithoutAPermit_NeverReachesTheProgram()
     {
-        await using var program = Program(IdleAsync);
+        await using var program = Program(HangUpAsync);
         await using var host = await StartAsync(program.Port, options => options.CheckInterval = TimeSpan.Zero);
         await using var connection = await RawCaller.ConnectAsync(host, "batch");
 
@@ -82,7 +82,7 @@ public sealed class ExposedTargetTests
     public async Task Target_IsNotThereAtStart_TheInstanceIsRegisteredOnlyWhenItIs()
     {
         int port;
-        await using (var nobody = Program(IdleAsync))
+        await using (var nobody = Program(HangUpAsync))
         {
             port = nobody.Port;
         }
@@ -90,7 +90,7 @@ public sealed class ExposedTargetTests
         await using var host = await StartAsync(port);
         Assert.Empty(host.ControlPlane.Registrations);
 
-        await using var program = Program(IdleAsync, port);
+        await using var program = Program(HangUpAsync, port);
         await Eventually.HoldsAsync(() => host.Registration.State == RegistrationState.Registered && Health(host) == InstanceHealth.Passing);
     }
 
@@ -167,7 +167,7 @@ public sealed class ExposedTargetTests
         }
     }
 
-    private static Task IdleAsync(Socket socket, CancellationToken stop) => Task.CompletedTask;
+    private static Task HangUpAsync(Socket socket, CancellationToken stop) => Task.CompletedTask;
 
     private static Task GreetAsync(Socket socket, CancellationToken stop) => socket.SendAsync("x"u8.ToArray(), stop).AsTask();
 

@@ -38,12 +38,12 @@ public sealed class AnswerCoalescingTests : IDisposable
     {
         using var closing = new CancellationTokenSource();
         var sent = new MemoryStream();
-        await using var connection = AcceptedConnection.Create(PipeReader.Create(Stream.Null), PipeWriter.Create(sent), "h2", closing.Token);
+        await using var connection = StageConnection.Create(PipeReader.Create(Stream.Null), PipeWriter.Create(sent), "h2", closing.Token);
         var time = new FakeTimeProvider();
         var held = 0L;
         // Nobody looks whether what is held has waited long enough.
         var coalescing = new AnswerCoalescing(new WaitingWork(time, () => 1), time, _ => { });
-        await AcceptedConnection.ServeAsync(connection, coalescing.Use, async served =>
+        await StageConnection.ServeAsync(connection, coalescing.Use, async served =>
         {
             for (var i = 0; i < WriteCoalescer.RecentWrites; i++)
             {

@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Listener;
 
@@ -73,23 +74,70 @@ public sealed class LingeringCloseTests : IDisposable
     [InlineData("http/1.1", true)]
     public async Task Serve_NotToBeClosedOrNotHttp2_DoesNotLinger(string protocol, bool isClosing)
     {
-        if (isClosing)
+        await ServeAsync(protocol, async served =>
         {
-            await _closing.CancelAsync();
-        }
+            if (isClosing)
+            {
+                await _closing.CancelAsync();
+            }
 
-        await ServeAsync(protocol, EndAsync).Bounded();
+            await EndAsync(served);
+        }).Bounded();
     }
 
     [Fact]
     public async Task Serve_ServerFails_DoesNotLinger()
     {
-        await _closing.CancelAsync();
-
-        await Assert.ThrowsAsync<InvalidOperationException>(() =>
-            ServeAsync("h2", _ => throw new InvalidOperationException("The server's fault.")).Bounded());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => ServeAsync("h2", async _ =>
+        {
+            await _closing.CancelAsync();
+            throw new InvalidOperationException("The server's fault.");
+        }).Bounded());
 
         Assert.True((await _input.Writer.FlushAsync(Token)).IsCompleted);
+    }
+
+    [Fact]
+    public async Task Post_OnAConnectionAskedToEndBeforeItsFirstByte_IsServedOnAnother()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var plane = new InMemoryControlPlane();
+        plane.SetDefaultAction(IntentionAction.Allow);
+        await using var host = await InboundTestHost.StartAsync(
+            app => app.MapPost("/", () => "served"), build: builder => builder.Services.AddSingleton<TimeProvider>(time), controlPlane: plane);
+        var metrics = host.Metrics;
+        // It ends in two minutes, sooner than the server gives a silent peer up.
+        var leaf = plane.Authority.IssueLeaf(InboundTestHost.Web, lifetime: TimeSpan.FromMinutes(30), now: time.GetUtcNow() - TimeSpan.FromMinutes(27));
+        using var handler = MeshCaller.Handler(host, MeshCaller.ContextOf(leaf));
+        var connections = 0;
+        handler.PlaintextStreamFilter = async (context, _) =>
+        {
+            if (++connections == 1)
+            {
+                var policy = host.Services.GetRequiredService<MeshTlsPolicy>();
+                await Eventually.HoldsAsync(() => policy.LiveConnections == 1);
+                while (metrics.Of("meshclient.identity.connections_ended").Count == 0)
+                {
+                    Assert.InRange(leaf.NotAfter, time.GetUtcNow(), DateTimeOffset.MaxValue);
+                    // In steps in which nobody it says it to is given up.
+                    time.Advance(TimeSpan.FromMilliseconds(500));
+                }
+            }
+
+            return context.PlaintextStream;
+        };
+        using var client = new HttpClient(handler) { Timeout = Eventually.Bound };
+        using var request = new HttpRequestMessage(HttpMethod.Post, host.MeshAddress)
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new StringContent("x"),
+        };
+
+        using var response = await client.SendAsync(request, Token);
+
+        Assert.Equal("served", await response.Content.ReadAsStringAsync(Token));
+        Assert.Equal(2, connections);
     }
 
     [Fact]
@@ -136,16 +184,19 @@ public sealed class LingeringCloseTests : IDisposable
 
     private async Task<Task> LingerAsync()
     {
-        await _closing.CancelAsync();
-        var serving = ServeAsync("h2", EndAsync);
+        var serving = ServeAsync("h2", async served =>
+        {
+            await _closing.CancelAsync();
+            await EndAsync(served);
+        });
         await _time.WaitForTimersAsync(1, cancellationToken: Token);
         return serving;
     }
 
     private async Task ServeAsync(string protocol, Func<ConnectionContext, Task> serve)
     {
-        await using var connection = AcceptedConnection.Create(_input.Reader, PipeWriter.Create(Stream.Null), protocol, _closing.Token);
-        await AcceptedConnection.ServeAsync(connection, new LingeringClose(_time).Use, serve);
+        await using var connection = StageConnection.Create(_input.Reader, PipeWriter.Create(Stream.Null), protocol, _closing.Token);
+        await StageConnection.ServeAsync(connection, new LingeringClose(_time).Use, serve);
     }
 
     // As Kestrel does at the end of an HTTP/2 connection.

@@ -19,10 +19,6 @@ namespace MeshClient.AspNetCore.Tests.Listener;
 /// <summary>Peers that agree on HTTP/2, as proxies do that hand on bytes, and speak what they will.</summary>
 public sealed class SpokenProtocolTests
 {
-    // Types of frames: RFC 9113, section 6.
-    private const byte Settings = 4;
-    private const byte GoAway = 7;
-
     [Theory]
     [InlineData("GET / HTTP/1.1\r\nHost: orders\r\nConnection: close\r\n\r\n", 1000)]
     [InlineData("POST / HTTP/1.1\r\nHost: orders\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 1000)]
@@ -70,31 +66,6 @@ public sealed class SpokenProtocolTests
         Assert.True(await IsOverAsync(tls).Bounded());
     }
 
-    [Fact]
-    public async Task Peer_ThatSpeaksOnlyWhenTheServerStops_IsToldThatNothingIsServed()
-    {
-        await using var host = await StartAsync();
-        await using var tls = await ConnectAsync(host);
-
-        // Whichever comes first.
-        var stopping = host.StopAsync();
-        byte[] settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        await tls.WriteAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. settings], TestContext.Current.CancellationToken);
-
-        var types = new List<byte>();
-        var head = new byte[9];
-        while (!types.Contains(GoAway))
-        {
-            await tls.ReadExactlyAsync(head, TestContext.Current.CancellationToken).AsTask().Bounded();
-            types.Add(head[3]);
-            await tls.ReadExactlyAsync(new byte[(head[0] << 16) | (head[1] << 8) | head[2]], TestContext.Current.CancellationToken).AsTask().Bounded();
-        }
-
-        Assert.Equal(Settings, types[0]);
-        await tls.DisposeAsync();
-        await stopping.Bounded();
-    }
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -103,16 +74,8 @@ public sealed class SpokenProtocolTests
         var time = new FakeTimeProvider();
         var input = new Pipe();
         using var closing = new CancellationTokenSource();
-        await using var connection = AcceptedConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", closing.Token);
-        var isServed = false;
-        var serving = AcceptedConnection.ServeAsync(
-            connection,
-            listener => Use(listener, TimeSpan.FromMinutes(2), time),
-            served =>
-            {
-                isServed = true;
-                return Task.CompletedTask;
-            });
+        await using var connection = StageConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", closing.Token);
+        var serving = ServeAsync(connection, TimeSpan.FromMinutes(2), time);
         time.Advance(TimeSpan.FromMinutes(1));
 
         await closing.CancelAsync();
@@ -127,8 +90,7 @@ public sealed class SpokenProtocolTests
             time.Advance(TimeSpan.FromMilliseconds(2));
         }
 
-        await serving.Bounded();
-        Assert.Equal(speaks, isServed);
+        Assert.Equal(speaks, await serving.Bounded());
         // Aborted on a thread of its own.
         await Eventually.HoldsAsync(() => connection.ConnectionClosed.IsCancellationRequested != speaks);
     }
@@ -139,14 +101,14 @@ public sealed class SpokenProtocolTests
         var limit = new KestrelServerLimits { KeepAliveTimeout = Timeout.InfiniteTimeSpan }.KeepAliveTimeout;
         var time = new FakeTimeProvider();
         var input = new Pipe();
-        await using var connection = AcceptedConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", CancellationToken.None);
-        var serving = AcceptedConnection.ServeAsync(connection, listener => Use(listener, limit, time), _ => Task.CompletedTask);
+        await using var connection = StageConnection.Create(input.Reader, PipeWriter.Create(Stream.Null), "h2", CancellationToken.None);
+        var serving = ServeAsync(connection, limit, time);
 
         time.Advance(TimeSpan.FromDays(100));
         Assert.False(serving.IsCompleted);
 
         await input.Writer.WriteAsync("PRI * HTTP/2.0"u8.ToArray(), TestContext.Current.CancellationToken);
-        await serving.Bounded();
+        Assert.True(await serving.Bounded());
     }
 
     [Fact]
@@ -160,8 +122,20 @@ public sealed class SpokenProtocolTests
         Assert.DoesNotContain(host.Logs.Lines, line => line.Level >= LogLevel.Error);
     }
 
-    private static void Use(IConnectionBuilder listener, TimeSpan limit, TimeProvider time) =>
-        listener.Use(next => new SpokenProtocolMiddleware(next, limit, time).OnConnectionAsync);
+    // Whether what comes after it has served the connection.
+    private static async Task<bool> ServeAsync(ConnectionContext connection, TimeSpan limit, TimeProvider time)
+    {
+        var isServed = false;
+        await StageConnection.ServeAsync(
+            connection,
+            listener => listener.Use(next => new SpokenProtocolMiddleware(next, limit, time).OnConnectionAsync),
+            _ =>
+            {
+                isServed = true;
+                return Task.CompletedTask;
+            });
+        return isServed;
+    }
 
     private static async Task<InboundTestHost> StartAsync()
     {

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace MeshClient.AspNetCore.Tests.Support;
 
 /// <summary>A connection of pipes for one stage of a listener, as it is once TLS has been agreed on.</summary>
-internal static class AcceptedConnection
+internal static class StageConnection
 {
     /// <param name="input">What the peer says.</param>
     /// <param name="output">What is said to it.</param>
