@@ -24,6 +24,7 @@ public sealed class AnswerCoalescingTests : IDisposable
     private static readonly int[] Sizes = [0, 1, 20, 300, 1000, 1024, 1025, 5000, 16_384, 16_385, 60_000, 100_000];
 
     private readonly InMemoryControlPlane _plane = new();
+    private readonly ConcurrentDictionary<int, byte> _sent = new();
     private readonly ConcurrentDictionary<int, byte> _received = new();
     private int _aborted;
 
@@ -112,6 +113,36 @@ public sealed class AnswerCoalescingTests : IDisposable
         Assert.InRange(relay.RecordsToCaller - records, 1, (Callers * Calls) - 1);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Stop_UnderLoad_LosesNoAnswerThatWasSent(bool isClockStill)
+    {
+        await using var host = await StartAsync(isClockStill);
+        using var client = Caller(host);
+        await CallAsync(client, 0);
+        var isStopping = false;
+        var calling = Task.WhenAll(Enumerable.Range(1, Callers).Select(caller => Task.Run(async () =>
+        {
+            for (var number = caller * 100_000; ; number++)
+            {
+                try
+                {
+                    await CallAsync(client, number);
+                }
+                catch (HttpRequestException) when (Volatile.Read(ref isStopping))
+                {
+                    return;
+                }
+            }
+        })));
+        await Eventually.HoldsAsync(() => _received.Count > 5 * Callers);
+        Volatile.Write(ref isStopping, true);
+        await host.StopAsync().Bounded();
+        await calling.Bounded();
+        Assert.Empty(_sent.Keys.Except(_received.Keys));
+    }
+
     public void Dispose() => _plane.Dispose();
 
     private static byte[] Bytes(int number, int size)
@@ -176,6 +207,15 @@ public sealed class AnswerCoalescingTests : IDisposable
         var query = context.Request.Query;
         var number = int.Parse(query["number"]!);
         var bytes = Bytes(number, int.Parse(query["size"]!));
+        context.Response.OnCompleted(() =>
+        {
+            if (!context.RequestAborted.IsCancellationRequested)
+            {
+                _sent.TryAdd(number, 0);
+            }
+
+            return Task.CompletedTask;
+        });
         context.Response.Headers[HashHeader] = Convert.ToHexString(SHA256.HashData(bytes));
         try
         {
