@@ -1,7 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Security;
-using System.Net.Sockets;
 using System.Text;
 using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Peers;
@@ -146,17 +145,8 @@ public sealed class SpokenProtocolTests
             controlPlane: plane);
     }
 
-    private static async Task<SslStream> ConnectAsync(InboundTestHost host)
-    {
-        var client = new TcpClient { NoDelay = true };
-        await client.ConnectAsync(IPAddress.Loopback, host.MeshPort, TestContext.Current.CancellationToken);
-        var tls = new SslStream(client.GetStream());
-        var options = MeshCaller.TlsOptions(
-            host.ControlPlane.Authority.Bundle, MeshCaller.ContextOf(host.ControlPlane.Authority.IssueLeaf(InboundTestHost.Web)));
-        options.ApplicationProtocols = [SslApplicationProtocol.Http2];
-        await tls.AuthenticateAsClientAsync(options, TestContext.Current.CancellationToken).Bounded();
-        return tls;
-    }
+    private static Task<SslStream> ConnectAsync(InboundTestHost host) =>
+        RawCaller.ConnectAsync(host, host.ControlPlane.Authority.IssueLeaf(InboundTestHost.Web), SslApplicationProtocol.Http2);
 
     private static async Task<bool> IsOverAsync(SslStream tls)
     {

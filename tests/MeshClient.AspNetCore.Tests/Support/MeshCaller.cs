@@ -9,16 +9,16 @@ namespace MeshClient.AspNetCore.Tests.Support;
 internal static class MeshCaller
 {
     public static HttpClient Create(
-        InboundTestHost host, SslStreamCertificateContext? certificate, Action<X509Certificate2>? onServer = null) =>
-        new(Handler(host, certificate, onServer)) { BaseAddress = host.MeshAddress, Timeout = Eventually.Bound };
-
-    public static SocketsHttpHandler Handler(
-        InboundTestHost host, SslStreamCertificateContext? certificate, Action<X509Certificate2>? onServer = null) => new()
+        InboundTestHost host, SslStreamCertificateContext? certificate, Action<X509Certificate2>? onServer = null)
+    {
+        var handler = new SocketsHttpHandler
         {
             SslOptions = TlsOptions(host.ControlPlane.Authority.Bundle, certificate, onServer),
             PooledConnectionLifetime = Timeout.InfiniteTimeSpan,
             ConnectTimeout = Eventually.Bound,
         };
+        return new HttpClient(handler) { BaseAddress = host.MeshAddress, Timeout = Eventually.Bound };
+    }
 
     public static SslClientAuthenticationOptions TlsOptions(
         TrustBundle bundle, SslStreamCertificateContext? certificate, Action<X509Certificate2>? onServer = null)

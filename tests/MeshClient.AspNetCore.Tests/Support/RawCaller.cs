@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using MeshClient.Core.Identity;
 using MeshClient.Core.Naming;
 
 namespace MeshClient.AspNetCore.Tests.Support;
@@ -9,14 +10,17 @@ namespace MeshClient.AspNetCore.Tests.Support;
 /// <summary>Sends a request line as it is written, which a handler would tidy up first.</summary>
 internal static class RawCaller
 {
-    public static async Task<SslStream> ConnectAsync(InboundTestHost host, string service)
+    public static Task<SslStream> ConnectAsync(InboundTestHost host, string service) =>
+        ConnectAsync(host, host.ControlPlane.Authority.IssueLeaf(ServiceName.Parse(service)));
+
+    public static async Task<SslStream> ConnectAsync(InboundTestHost host, LeafCertificate leaf, SslApplicationProtocol? protocol = null)
     {
-        var client = new TcpClient();
+        var client = new TcpClient { NoDelay = true };
         await client.ConnectAsync(IPAddress.Loopback, host.MeshPort, TestContext.Current.CancellationToken);
         var tls = new SslStream(client.GetStream());
-        var leaf = host.ControlPlane.Authority.IssueLeaf(ServiceName.Parse(service));
-        await tls.AuthenticateAsClientAsync(
-            MeshCaller.TlsOptions(host.ControlPlane.Authority.Bundle, MeshCaller.ContextOf(leaf)), TestContext.Current.CancellationToken).Bounded();
+        var options = MeshCaller.TlsOptions(host.ControlPlane.Authority.Bundle, MeshCaller.ContextOf(leaf));
+        options.ApplicationProtocols = protocol is { } one ? [one] : null;
+        await tls.AuthenticateAsClientAsync(options, TestContext.Current.CancellationToken).Bounded();
         return tls;
     }
 
