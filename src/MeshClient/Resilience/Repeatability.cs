@@ -51,7 +51,8 @@ internal static class Repeatability
         || attempt.Failure is HttpRequestException
         {
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
-        };
+        }
+        || WasGivenNoConnection(attempt);
 
     /// <summary>Whether the request may be executed twice, wherever it goes.</summary>
     public static bool MayRunTwice(OutboundCall call) => IsMarked(call) || call.Destination.SaysIdempotent(call.Request);
@@ -91,6 +92,14 @@ internal static class Repeatability
             // What a GOAWAY left out has its code and no mark that can be seen; but the runtime words it otherwise than what
             // broke in the middle, for which it repeats the words of the cause.
             && (reset.ErrorCode == RefusedStream || failure.Message != reset.Message);
+
+    // A new HTTP/2 connection that was closed, or asked to close, before it was given its first request: the runtime tells by words
+    // alone. What fails a request that was given one has a code or a cause, but for what its own body does.
+    private static bool WasGivenNoConnection(OutboundAttempt attempt) =>
+        attempt.Failure is HttpRequestException { HttpRequestError: HttpRequestError.Unknown, InnerException: null } failure
+        && failure.GetType() == typeof(HttpRequestException)
+        && attempt.Request.Version.Major >= HttpVersion.Version20.Major
+        && !attempt.BodyBegun;
 
     private static bool CanBeSentAgain(OutboundAttempt attempt) =>
         UploadContent.Unwrap(attempt.Request.Content) switch

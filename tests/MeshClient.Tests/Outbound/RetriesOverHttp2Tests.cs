@@ -75,6 +75,22 @@ public sealed class RetriesOverHttp2Tests
         Assert.Equal(bodies.Distinct(), bodies);
     }
 
+    // The runtime may see it before it gives the connection its request, or after.
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task PostAsync_NewConnectionAskedToCloseAtOnce_IsSentElsewhere()
+    {
+        await using var env = new MeshTestEnvironment();
+        var leaving = Http2Peer.StartLeaving(env);
+        var bodies = await StartGoodAsync(env);
+        for (var i = 0; i < 20 || leaving.Connections == 0; i++)
+        {
+            using var response = await env.Client().PostAsync("http://orders/", new StringContent($"pay {i}"), Token);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+
+        Assert.Equal(bodies.Distinct(), bodies);
+    }
+
     [Theory(Timeout = Eventually.TestLimit)]
     [InlineData("reset")]
     [InlineData("goaway, then reset")]

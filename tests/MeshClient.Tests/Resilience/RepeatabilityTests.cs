@@ -18,9 +18,9 @@ public sealed class RepeatabilityTests
     private static readonly string[] Others = ["POST", "PATCH", "CONNECT", "MERGE"];
     private static readonly string[] Replayable = ["none", "bytes", "text", "form", "memory", "json"];
     private static readonly string[] Once = ["stream", "multipart", "custom"];
-    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls"];
+    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls", "no connection"];
     private static readonly string[] Refused = ["refused stream", "goaway above"];
-    private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown", "stream error", "goaway below"];
+    private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown", "stream error", "goaway below", "own body"];
 
     public static TheoryData<string, string, string, string, bool> Table()
     {
@@ -67,7 +67,11 @@ public sealed class RepeatabilityTests
         foreach (var row in Table())
         {
             var (method, content, marking, failure, expected) = row.Data;
-            using var request = new HttpRequestMessage(new HttpMethod(method), "http://orders/") { Content = Content(content) };
+            using var request = new HttpRequestMessage(new HttpMethod(method), "http://orders/")
+            {
+                Content = Content(content),
+                Version = failure is "no connection" or "own body" ? HttpVersion.Version20 : HttpVersion.Version11,
+            };
             switch (marking)
             {
                 case "header":

@@ -27,30 +27,31 @@ internal static class Http2Peer
     /// <summary>Starts a mesh instance and lists it.</summary>
     /// <param name="env">The app that calls.</param>
     /// <param name="onFrame">What is done with each frame that is no setting. False: the connection is closed.</param>
-    public static RawPeer Start(MeshTestEnvironment env, Func<Stream, Http2Frame, Task<bool>> onFrame)
+    public static RawPeer Start(MeshTestEnvironment env, Func<Stream, Http2Frame, Task<bool>> onFrame) => Start(env, async (stream, token) =>
     {
-        var peer = env.Own(RawPeer.Start(
-            async (stream, _, token) =>
+        await stream.ReadExactlyAsync(new byte[PrefaceLength], token);
+        await WriteAsync(stream, Settings, 0, 0, []);
+        while (await ReadAsync(stream, token) is { } frame)
+        {
+            if (frame is { Type: Settings, Flags: 0 })
             {
-                await stream.ReadExactlyAsync(new byte[PrefaceLength], token);
-                await WriteAsync(stream, Settings, 0, 0, []);
-                while (await ReadAsync(stream, token) is { } frame)
-                {
-                    if (frame is { Type: Settings, Flags: 0 })
-                    {
-                        await WriteAsync(stream, Settings, 1, 0, []);
-                    }
-                    else if (frame.Type is Headers or Data && !await onFrame(stream, frame))
-                    {
-                        return;
-                    }
-                }
-            },
-            PeerTls.For(env.Authority, "orders"),
-            SslApplicationProtocol.Http2));
-        env.List("orders", peer.Port);
-        return peer;
-    }
+                await WriteAsync(stream, Settings, 1, 0, []);
+            }
+            else if (frame.Type is Headers or Data && !await onFrame(stream, frame))
+            {
+                return;
+            }
+        }
+    });
+
+    /// <summary>Starts and lists one that takes no request on any connection, and says so before it has heard anything.</summary>
+    /// <param name="env">The app that calls.</param>
+    public static RawPeer StartLeaving(MeshTestEnvironment env) => Start(env, async (stream, token) =>
+    {
+        await WriteAsync(stream, Settings, 0, 0, []);
+        await GoAwayAsync(stream, 0, 0);
+        await stream.CopyToAsync(Stream.Null, token);
+    });
 
     public static Task ResetAsync(Stream stream, int id, int code)
     {
@@ -69,6 +70,14 @@ internal static class Http2Peer
 
     /// <summary>Answers 200 without a body: the first entry of HPACK's static table that says so.</summary>
     public static Task AnswerAsync(Stream stream, int id) => WriteAsync(stream, Headers, 0x5, id, [0x88]);
+
+    private static RawPeer Start(MeshTestEnvironment env, Func<Stream, CancellationToken, Task> serve)
+    {
+        var peer = env.Own(RawPeer.Start(
+            (stream, _, token) => serve(stream, token), PeerTls.For(env.Authority, "orders"), SslApplicationProtocol.Http2));
+        env.List("orders", peer.Port);
+        return peer;
+    }
 
     private static async Task<Http2Frame?> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
