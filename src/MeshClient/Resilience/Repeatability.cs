@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
+using MeshClient.Transport;
 
 namespace MeshClient.Resilience;
 
@@ -93,13 +94,14 @@ internal static class Repeatability
             // broke in the middle, for which it repeats the words of the cause.
             && (reset.ErrorCode == RefusedStream || failure.Message != reset.Message);
 
-    // A new HTTP/2 connection that was closed, or asked to close, before it was given its first request: the runtime tells by words
-    // alone. What fails a request that was given one has a code or a cause, but for what its own body does.
-    private static bool WasGivenNoConnection(OutboundAttempt attempt) =>
-        attempt.Failure is HttpRequestException { HttpRequestError: HttpRequestError.Unknown, InnerException: null } failure
-        && failure.GetType() == typeof(HttpRequestException)
-        && attempt.Request.Version.Major >= HttpVersion.Version20.Major
-        && !attempt.BodyBegun;
+    // Two ways in which a new HTTP/2 connection is of no use any more when it is to be given its first request. The runtime tells of the
+    // second by words alone; what fails a request that was given a connection has a code or a cause, but for what its own body does.
+    private static bool WasGivenNoConnection(OutboundAttempt attempt) => attempt.Failure is HttpRequestException failure && (
+        failure.InnerException is IOException { InnerException: UnusedConnectionException }
+        || (failure is { HttpRequestError: HttpRequestError.Unknown, InnerException: null }
+            && failure.GetType() == typeof(HttpRequestException)
+            && attempt.Request.Version.Major >= HttpVersion.Version20.Major
+            && !attempt.BodyBegun));
 
     private static bool CanBeSentAgain(OutboundAttempt attempt) =>
         UploadContent.Unwrap(attempt.Request.Content) switch

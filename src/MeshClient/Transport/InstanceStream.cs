@@ -17,6 +17,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
     private readonly ClosingNotice _closing = new();
     private ConnectionLease? _lease;
     private WriteCoalescer? _coalescer;
+    private bool _isUsed;
     private volatile string? _endedBecause;
 
     /// <summary>Why this process has ended the connection; null while it has not.</summary>
@@ -39,7 +40,9 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         () => socket.Close(0));
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-        _coalescer is { } coalescer ? coalescer.WriteAsync(buffer, cancellationToken) : base.WriteAsync(buffer, cancellationToken);
+        _coalescer is not { } coalescer ? base.WriteAsync(buffer, cancellationToken)
+        : _isUsed ? coalescer.WriteAsync(buffer, cancellationToken)
+        : BeginUseAsync(coalescer, buffer, cancellationToken);
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
@@ -101,6 +104,21 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         _coalescer?.Close();
         _lease?.Dispose();
         return base.DisposeAsync();
+    }
+
+    // What comes first over HTTP/2 is the preface, and no request (RFC 9113, section 3.4).
+    private async ValueTask BeginUseAsync(WriteCoalescer coalescer, ReadOnlyMemory<byte> preface, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await coalescer.WriteAsync(preface, cancellationToken).ConfigureAwait(false);
+            _isUsed = true;
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // The runtime reads beside it, and disposes of a connection that the peer asks to close.
+            throw new UnusedConnectionException(e as IOException);
+        }
     }
 
     protected override void Dispose(bool disposing)

@@ -18,7 +18,7 @@ public sealed class RepeatabilityTests
     private static readonly string[] Others = ["POST", "PATCH", "CONNECT", "MERGE"];
     private static readonly string[] Replayable = ["none", "bytes", "text", "form", "memory", "json"];
     private static readonly string[] Once = ["stream", "multipart", "custom"];
-    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls", "no connection"];
+    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls", "no connection", "unused"];
     private static readonly string[] Refused = ["refused stream", "goaway above"];
     private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown", "stream error", "goaway below", "own body"];
 
@@ -131,6 +131,7 @@ public sealed class RepeatabilityTests
         "stream error" => Protocol(2, wording: null),
         "goaway below" => Protocol(0, wording: null),
         "reset" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("reset", new SocketException())),
+        "unused" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("none", new UnusedConnectionException(null))),
         "ended" => new HttpRequestException(HttpRequestError.ResponseEnded),
         "timeout" or "cancelled" => new TaskCanceledException(),
         "mesh" => new MeshCallException(MeshFailureReason.NoInstances, "orders", "Pick", "none"),
