@@ -29,6 +29,11 @@ internal static class Repeatability
     private const string IdempotencyKeyHeader = "Idempotency-Key";
     private const long RefusedStream = 7;
 
+    // How the runtime's handler says, without a code or a cause, that a new HTTP/2 connection was closed, or asked to close, before it was
+    // given its first request, and that so was the last it tried.
+    private const string NotEstablished = "An HTTP/2 connection could not be established because the server did not complete the HTTP/2 handshake.";
+    private const string ShutDown = "The server shut down the connection.";
+
     /// <summary>Whether another attempt may be made, and would make sense.</summary>
     public static bool Allows(OutboundAttempt attempt) =>
         IsWorthAnother(attempt)
@@ -94,14 +99,12 @@ internal static class Repeatability
             // broke in the middle, for which it repeats the words of the cause.
             && (reset.ErrorCode == RefusedStream || failure.Message != reset.Message);
 
-    // Two ways in which a new HTTP/2 connection is of no use any more when it is to be given its first request. The runtime tells of the
-    // second by words alone; what fails a request that was given a connection has a code or a cause, but for what its own body does.
+    // What fails a request that was given a connection has a code or a cause, but for what its own body does. Other words than these are
+    // taken for that: it is not sent again then.
     private static bool WasGivenNoConnection(OutboundAttempt attempt) => attempt.Failure is HttpRequestException failure && (
         failure.InnerException is IOException { InnerException: UnusedConnectionException }
-        || (failure is { HttpRequestError: HttpRequestError.Unknown, InnerException: null }
-            && failure.GetType() == typeof(HttpRequestException)
-            && attempt.Request.Version.Major >= HttpVersion.Version20.Major
-            && !attempt.BodyBegun));
+        || (failure is { HttpRequestError: HttpRequestError.Unknown, InnerException: null, Message: NotEstablished or ShutDown }
+            && attempt.Request.Content is not JsonContent { Value: IAsyncEnumerable<object> }));
 
     private static bool CanBeSentAgain(OutboundAttempt attempt) =>
         UploadContent.Unwrap(attempt.Request.Content) switch

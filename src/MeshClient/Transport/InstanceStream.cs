@@ -49,12 +49,14 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
 
     public override void Write(byte[] buffer, int offset, int count)
     {
+        _isUsed = true;
         Flush();
         base.Write(buffer, offset, count);
     }
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
+        _isUsed = true;
         Flush();
         base.Write(buffer);
     }
@@ -106,7 +108,8 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         return base.DisposeAsync();
     }
 
-    // What comes first over HTTP/2 is the preface, and no request (RFC 9113, section 3.4).
+    // What comes first over HTTP/2 is the preface, and no request (RFC 9113, section 3.4). The runtime wraps its failure like that of any
+    // later write, by which a request may have left.
     private async ValueTask BeginUseAsync(WriteCoalescer coalescer, ReadOnlyMemory<byte> preface, CancellationToken cancellationToken)
     {
         try
@@ -116,7 +119,7 @@ internal sealed class InstanceStream(Socket socket, Stream transport, InstanceCo
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
-            // The runtime reads beside it, and disposes of a connection that the peer asks to close.
+            // Disposed of is what the runtime, which reads already, was asked by the peer to close; there is no more to tell of it.
             throw new UnusedConnectionException(e as IOException);
         }
     }

@@ -1,5 +1,5 @@
 namespace MeshClient.Transport;
 
-/// <summary>A connection ended before anything was sent on it but how it is to be used: whatever was to go over it has not left.</summary>
+/// <summary>A connection was closed before anything was sent on it but how it is to be used: whatever was to go over it has not left.</summary>
 internal sealed class UnusedConnectionException(Exception? innerException)
-    : IOException("The peer closed the connection, or asked for that, before a request was sent on it", innerException);
+    : IOException("The connection was closed before a request was sent on it.", innerException);

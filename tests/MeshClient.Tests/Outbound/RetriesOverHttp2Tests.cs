@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
@@ -128,6 +129,40 @@ public sealed class RetriesOverHttp2Tests
             () => env.Client().PostAsync("http://orders/", new StringContent("pay"), Token));
         Assert.Equal((MeshFailureReason.TransportFailed, 1), (failure.Reason, failure.Attempts));
         Assert.Equal(1, heads);
+    }
+
+    // What its own body throws has neither a code nor a cause, like what the runtime throws of a request that never left.
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("length")]
+    [InlineData("pages")]
+    [InlineData("pages, in the runtime's words")]
+    public async Task PostAsync_OwnBodyFailsUnderWay_IsNotSentAgain(string how)
+    {
+        await using var env = new MeshTestEnvironment();
+        var heads = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            Http2Peer.Start(env, (stream, frame) =>
+            {
+                Interlocked.Add(ref heads, frame.IsHeaders ? 1 : 0);
+                return Task.FromResult(true);
+            });
+        }
+
+        async IAsyncEnumerable<string> PagesAsync()
+        {
+            // More than is gathered before it is sent, less than the peer takes unasked.
+            yield return new string('x', 30_000);
+            await Eventually.HoldsAsync(() => heads > 0);
+            throw new HttpRequestException(how == "pages" ? "The next page could not be had." : "The server shut down the connection.");
+        }
+
+        using HttpContent content = how == "length"
+            ? new StringContent("x") { Headers = { ContentLength = 5 } }
+            : JsonContent.Create(PagesAsync());
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().PostAsync("http://orders/", content, Token));
+        Assert.Equal((MeshFailureReason.TransportFailed, 1), (failure.Reason, failure.Attempts));
+        await Eventually.HoldsAsync(() => heads == 1);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

@@ -18,7 +18,7 @@ public sealed class RepeatabilityTests
     private static readonly string[] Others = ["POST", "PATCH", "CONNECT", "MERGE"];
     private static readonly string[] Replayable = ["none", "bytes", "text", "form", "memory", "json"];
     private static readonly string[] Once = ["stream", "multipart", "custom"];
-    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls", "no connection", "unused"];
+    private static readonly string[] Unsent = ["no pool", "connect", "name", "tls", "not established", "shut down", "unused"];
     private static readonly string[] Refused = ["refused stream", "goaway above"];
     private static readonly string[] MaybeExecuted = ["reset", "ended", "timeout", "unknown", "stream error", "goaway below", "own body"];
 
@@ -67,11 +67,7 @@ public sealed class RepeatabilityTests
         foreach (var row in Table())
         {
             var (method, content, marking, failure, expected) = row.Data;
-            using var request = new HttpRequestMessage(new HttpMethod(method), "http://orders/")
-            {
-                Content = Content(content),
-                Version = failure is "no connection" or "own body" ? HttpVersion.Version20 : HttpVersion.Version11,
-            };
+            using var request = new HttpRequestMessage(new HttpMethod(method), "http://orders/") { Content = Content(content) };
             switch (marking)
             {
                 case "header":
@@ -88,7 +84,7 @@ public sealed class RepeatabilityTests
             var destination = service.GetDestination(new DestinationName(service.Service, null, SchemePreference.Http));
             var call = new OutboundCall(request, destination, 1, rejection: null, new CancellationToken(failure == "cancelled"));
             using var pool = new ConnectionPool(new SocketsHttpHandler(), null);
-            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : pool, BodyBegun = !Unsent.Contains(failure) };
+            var attempt = new OutboundAttempt(call, 1) { Pool = failure == "no pool" ? null : pool, BodyBegun = call.IsUpload && !Unsent.Contains(failure) };
             if (int.TryParse(failure, out var status))
             {
                 attempt.Response = new HttpResponseMessage((HttpStatusCode)status);
@@ -131,6 +127,10 @@ public sealed class RepeatabilityTests
         "stream error" => Protocol(2, wording: null),
         "goaway below" => Protocol(0, wording: null),
         "reset" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("reset", new SocketException())),
+        "not established" => new HttpRequestException(
+            "An HTTP/2 connection could not be established because the server did not complete the HTTP/2 handshake."),
+        "shut down" => new HttpRequestException("The server shut down the connection."),
+        "own body" => new HttpRequestException("Sent 1 request content bytes, but Content-Length promised 5."),
         "unused" => new HttpRequestException(HttpRequestError.Unknown, inner: new IOException("none", new UnusedConnectionException(null))),
         "ended" => new HttpRequestException(HttpRequestError.ResponseEnded),
         "timeout" or "cancelled" => new TaskCanceledException(),
