@@ -41,11 +41,29 @@ internal static class OverheadBenchmark
 
             if (IsWanted("hedging"))
             {
-                // Late enough that no call of this benchmark is ever made twice.
-                await using var hedging = await CreateAsync(stub, 3, options => options.Hedging = new() { Enabled = true, Delay = TimeSpan.FromSeconds(1) });
+                await using var hedging = await CreateAsync(stub, 3, Hedge);
                 Print.Rows(
                     "What a hedge adds that is not made, since the answer comes in time",
                     Measurement.Compare(few, Call("the same with hedging", hedging.Invoker(), stub, Https)));
+            }
+
+            if (IsWanted("options"))
+            {
+                await using var breaking = await CreateAsync(stub, 3, Break);
+                await using var limiting = await CreateAsync(stub, 3, Limit);
+                await using var everything = await CreateAsync(stub, 3, options =>
+                {
+                    Break(options);
+                    Limit(options);
+                    Hedge(options);
+                });
+                Print.Rows(
+                    "What is off unless asked for, with nothing to do",
+                    Measurement.Compare(
+                        few,
+                        Call("with the circuit breaker", breaking.Invoker(), stub, Https),
+                        Call("with adaptive limit, rate limit and throttling", limiting.Invoker(), stub, Https),
+                        Call("with all of these and hedging", everything.Invoker(), stub, Https)));
             }
 
             if (IsWanted("listeners"))
@@ -63,6 +81,21 @@ internal static class OverheadBenchmark
         return 0;
 
         bool IsWanted(string part) => parts.Length == 0 || parts.Contains(part);
+    }
+
+    // Late enough that no call of this benchmark is ever made twice.
+    private static void Hedge(MeshDestinationOptions options) =>
+        options.Hedging = new() { Enabled = true, Delay = TimeSpan.FromSeconds(1) };
+
+    private static void Break(MeshDestinationOptions options) => options.CircuitBreaker.Enabled = true;
+
+    private static void Limit(MeshDestinationOptions options)
+    {
+        options.Overload.Adaptive.Enabled = true;
+        options.Overload.Throttling.Enabled = true;
+        // The most that can be set; the variants have turns, so it is more than one of them makes.
+        options.Overload.RateLimit.PerSecond = 1_000_000;
+        options.Overload.RateLimit.Burst = 1_000_000;
     }
 
     private static async Task<BenchmarkMesh> CreateAsync(

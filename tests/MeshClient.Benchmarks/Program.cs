@@ -31,7 +31,7 @@ static int Help()
 
           dotnet run -c Release --project tests/MeshClient.Benchmarks -- COMMAND
 
-          overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [listeners] (default: all)
+          overhead    time and bytes a call gets added by the pipeline, no network: [calls] [hedging] [options] [listeners] (default: all)
           inbound     time and bytes a request gets added by the stages in front of an app, no network
           pick        time of one choice of an instance: [PeakEwma] [LeastRequest] ... (default: by every policy)
           evaluator   time of one decision whether a call may go on

@@ -90,6 +90,13 @@ internal sealed class OutboundCall
         set => Written.IsOutOfBudget = value;
     }
 
+    /// <summary>Whether it went through a circuit breaker that was not closed, which has judged it.</summary>
+    public bool IsBehindBreaker
+    {
+        get => _details?.IsBehindBreaker == true;
+        set => Written.IsBehindBreaker = value;
+    }
+
     /// <summary>What it takes along of the request it is made for, where it is an instance of the mesh; null: nothing.</summary>
     public ForwardableHeader[]? Forwarded
     {
@@ -203,6 +210,8 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
+
+        public bool IsBehindBreaker { get; set; }
 
         public OutboundAttempt? First { get; set; }
 

@@ -266,8 +266,9 @@ internal sealed class OutboundPipeline
     {
         call.Entered = _callStages.Length;
         var service = call.Destination.Service;
-        if (service.Breaker is { IsEngaged: true } breaker)
+        if (service.Breaker is { IsEngaged: true, IsClosed: false } breaker)
         {
+            call.IsBehindBreaker = true;
             return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
         }
 

@@ -14,9 +14,15 @@ namespace MeshClient.Resilience;
 /// an instance for a reason of its own, the circuit stays open. While the circuit is closed such calls count among the good
 /// ones, since Polly has no third way; what the app gives up on by itself is better limited by a timeout of the mesh.
 /// A gRPC call whose status comes in the trailers is judged when they are there; its answer is handed on at once all the same.
+/// While the circuit is closed, calls pass beside it, and Polly is told what came of them. A call goes through it when it is not:
+/// then it may be refused, or be the one that is let through.
 /// </remarks>
 internal sealed class CircuitBreaker
 {
+    // What Polly is told of a call that passed beside it, while the circuit was closed.
+    private static readonly Outcome<OutboundAttempt> Good = Polly.Outcome.FromResult<OutboundAttempt>(null!);
+    private static readonly Outcome<OutboundAttempt> Bad = Polly.Outcome.FromException<OutboundAttempt>(new InvalidOperationException("A call failed."));
+
     private readonly string _service;
     private readonly bool _isConfigured;
     private readonly CircuitBreakerManualControl _control = new();
@@ -24,6 +30,8 @@ internal sealed class CircuitBreaker
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
     private readonly Lock _isolating = new();
     private volatile bool _isIsolated;
+    // A moment behind, and without asking Polly, which takes a lock.
+    private volatile bool _wasClosed = true;
 
     /// <param name="service">Whose calls.</param>
     /// <param name="settings">When it opens by itself; null: never.</param>
@@ -72,6 +80,9 @@ internal sealed class CircuitBreaker
     /// <summary>Whether calls have to ask it. One that can neither open by itself nor was isolated has no say.</summary>
     public bool IsEngaged => _isConfigured || _isIsolated;
 
+    /// <summary>Whether a call passes beside it.</summary>
+    public bool IsClosed => _states.CircuitState == CircuitState.Closed;
+
     public MeshCircuitState State => _states.CircuitState switch
     {
         CircuitState.Open => MeshCircuitState.Open,
@@ -110,13 +121,46 @@ internal sealed class CircuitBreaker
         return new ValueTask<OutboundAttempt>(head.Task);
     }
 
+    /// <summary>Learns from what came of a call that passed beside it.</summary>
+    public void Learn(OutboundCall call)
+    {
+        if (!_isConfigured || call.Attempt is not { } last || !_wasClosed)
+        {
+            return;
+        }
+
+        // One that was given up between two attempts has no attempt that counts.
+        var attempt = call.Failure is not null && last.Failure is null ? null : last;
+        var isBad = !IsPointless(attempt, call.Cancellation) && IsFailure(attempt);
+        var context = ResilienceContextPool.Shared.Get(CancellationToken.None);
+        var telling = _pipeline.ExecuteOutcomeAsync(
+            static (_, isBad) => new ValueTask<Outcome<OutboundAttempt>>(isBad ? Bad : Good), context, isBad);
+        if (telling.IsCompletedSuccessfully)
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+        else
+        {
+            // It opens by this, and those who listen for that take their time.
+            _ = ReturnAsync(telling, context);
+        }
+    }
+
+    private static async Task ReturnAsync(ValueTask<Outcome<OutboundAttempt>> telling, ResilienceContext context)
+    {
+        await telling.ConfigureAwait(false);
+        ResilienceContextPool.Shared.Return(context);
+    }
+
     // By what is so now: Polly tells of a change as soon as the listeners are done with those before, and by then it may have been
     // isolated again.
     private void FollowState()
     {
         lock (_isolating)
         {
-            _isIsolated = _states.CircuitState == CircuitState.Isolated;
+            var state = _states.CircuitState;
+            _isIsolated = state == CircuitState.Isolated;
+            _wasClosed = state == CircuitState.Closed;
         }
     }
 
@@ -176,16 +220,31 @@ internal sealed class CircuitBreaker
 
     private bool IsFailure(Outcome<OutboundAttempt> outcome, ResilienceContext context)
     {
-        var isPointless = outcome.Result switch
+        if (ReferenceEquals(outcome.Exception, Bad.Exception))
         {
-            { AppFailure: not null } or { Failure: MeshCallException { Reason: MeshFailureReason.Unsupported } } => true,
-            { Failure: null } attempt => attempt.Outcome.Verdict == AttemptVerdict.NotTelling,
-            _ => context.CancellationToken.IsCancellationRequested,
-        };
-        return isPointless
+            return true;
+        }
+
+        if (outcome is { Result: null, Exception: null })
+        {
+            // That a call went well which passed while the circuit was closed must not close it, were it told so late.
+            return _states.CircuitState != CircuitState.Closed;
+        }
+
+        return IsPointless(outcome.Result, context.CancellationToken)
             ? _states.CircuitState == CircuitState.HalfOpen
-            : outcome.Result is not { Failure: null, Outcome.IsInstanceFailure: false };
+            : IsFailure(outcome.Result);
     }
+
+    // Null: it failed by an exception.
+    private static bool IsPointless(OutboundAttempt? attempt, CancellationToken cancellation) => attempt switch
+    {
+        { AppFailure: not null } or { Failure: MeshCallException { Reason: MeshFailureReason.Unsupported } } => true,
+        { Failure: null } => attempt.Outcome.Verdict == AttemptVerdict.NotTelling,
+        _ => cancellation.IsCancellationRequested,
+    };
+
+    private static bool IsFailure(OutboundAttempt? attempt) => attempt is not { Failure: null, Outcome.IsInstanceFailure: false };
 
     private MeshCallException Refused(BrokenCircuitException refusal) => new(
         MeshFailureReason.CircuitOpen,
@@ -208,7 +267,31 @@ internal sealed class CircuitBreaker
 }
 
 /// <summary>Where the circuit breaker stands among the stages; what it does is in <see cref="CircuitBreaker"/>.</summary>
-internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker", StagePhases.Ended)
+internal sealed class CircuitBreakerStage() : CallStage("CircuitBreaker", StagePhases.Responded | StagePhases.Ended)
 {
-    public override void Ended(OutboundCall call) => call.Ending?.TrySetResult();
+    public override void Responded(OutboundCall call)
+    {
+        if (!call.IsJudgedAtEnd)
+        {
+            Learn(call);
+        }
+    }
+
+    public override void Ended(OutboundCall call)
+    {
+        if (call.IsJudgedAtEnd)
+        {
+            Learn(call);
+        }
+
+        call.Ending?.TrySetResult();
+    }
+
+    private static void Learn(OutboundCall call)
+    {
+        if (call.Destination.Service.Breaker is { } breaker && !call.IsBehindBreaker)
+        {
+            breaker.Learn(call);
+        }
+    }
 }
