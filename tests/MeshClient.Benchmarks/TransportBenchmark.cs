@@ -20,8 +20,8 @@ internal static class TransportBenchmark
     private static readonly (Version Version, int Bytes, int Callers)[] Cells =
     [
         (HttpVersion.Version20, 128, 1), (HttpVersion.Version20, 128, 16), (HttpVersion.Version20, 128, 64), (HttpVersion.Version20, 128, 256),
-        (HttpVersion.Version20, 16384, 16), (HttpVersion.Version20, 16384, 64),
-        (HttpVersion.Version11, 128, 1), (HttpVersion.Version11, 128, 16), (HttpVersion.Version11, 128, 64),
+        (HttpVersion.Version20, 16384, 1), (HttpVersion.Version20, 16384, 16), (HttpVersion.Version20, 16384, 64), (HttpVersion.Version20, 16384, 256),
+        (HttpVersion.Version11, 128, 1), (HttpVersion.Version11, 128, 16), (HttpVersion.Version11, 128, 64), (HttpVersion.Version11, 128, 256),
     ];
 
     private const int MostCalls = 1_000_000;

@@ -90,6 +90,13 @@ internal sealed class OutboundCall
         set => Written.IsOutOfBudget = value;
     }
 
+    /// <summary>Whether the app was given a failure in place of an answer; one that comes after the answer is none.</summary>
+    public bool HasNoAnswer
+    {
+        get => _details?.HasNoAnswer == true;
+        set => Written.HasNoAnswer = value;
+    }
+
     /// <summary>Whether it went through a circuit breaker that was not closed, which has judged it.</summary>
     public bool IsBehindBreaker
     {
@@ -210,6 +217,8 @@ internal sealed class OutboundCall
         public long RespondedAt { get; set; }
 
         public bool IsOutOfBudget { get; set; }
+
+        public bool HasNoAnswer { get; set; }
 
         public bool IsBehindBreaker { get; set; }
 

@@ -341,6 +341,7 @@ internal sealed class OutboundPipeline
     private void Fail(OutboundCall call, Exception failure)
     {
         call.Failure = failure;
+        call.HasNoAnswer = true;
         // An answer that was to be replaced by another attempt's, which then was not made.
         call.Attempt?.Response?.Dispose();
         Respond(call, _time.GetTimestamp());

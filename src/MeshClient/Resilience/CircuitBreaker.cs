@@ -20,8 +20,8 @@ namespace MeshClient.Resilience;
 internal sealed class CircuitBreaker
 {
     // What Polly is told of a call that passed beside it, while the circuit was closed.
-    private static readonly Outcome<OutboundAttempt> Good = Polly.Outcome.FromResult<OutboundAttempt>(null!);
-    private static readonly Outcome<OutboundAttempt> Bad = Polly.Outcome.FromException<OutboundAttempt>(new InvalidOperationException("A call failed."));
+    private static readonly OutboundAttempt Good = new(null!, 1);
+    private static readonly OutboundAttempt Bad = new(null!, 1);
 
     private readonly string _service;
     private readonly bool _isConfigured;
@@ -30,8 +30,8 @@ internal sealed class CircuitBreaker
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
     private readonly Lock _isolating = new();
     private volatile bool _isIsolated;
-    // A moment behind, and without asking Polly, which takes a lock.
-    private volatile bool _wasClosed = true;
+    // As Polly says, which takes a lock for it. Later than it only in that it is closed again: what opens it follows at once.
+    private volatile bool _isClosed = true;
 
     /// <param name="service">Whose calls.</param>
     /// <param name="settings">When it opens by itself; null: never.</param>
@@ -81,7 +81,7 @@ internal sealed class CircuitBreaker
     public bool IsEngaged => _isConfigured || _isIsolated;
 
     /// <summary>Whether a call passes beside it.</summary>
-    public bool IsClosed => _states.CircuitState == CircuitState.Closed;
+    public bool IsClosed => _isClosed && !_isIsolated;
 
     public MeshCircuitState State => _states.CircuitState switch
     {
@@ -124,17 +124,23 @@ internal sealed class CircuitBreaker
     /// <summary>Learns from what came of a call that passed beside it.</summary>
     public void Learn(OutboundCall call)
     {
-        if (!_isConfigured || call.Attempt is not { } last || !_wasClosed)
+        if (!_isConfigured || call.Attempt is not { } last || !_isClosed)
         {
             return;
         }
 
-        // One that was given up between two attempts has no attempt that counts.
-        var attempt = call.Failure is not null && last.Failure is null ? null : last;
+        // One that failed between two attempts, as when it was given up, has no attempt that counts.
+        var attempt = call.HasNoAnswer && last.Failure is null ? null : last;
         var isBad = !IsPointless(attempt, call.Cancellation) && IsFailure(attempt);
         var context = ResilienceContextPool.Shared.Get(CancellationToken.None);
         var telling = _pipeline.ExecuteOutcomeAsync(
-            static (_, isBad) => new ValueTask<Outcome<OutboundAttempt>>(isBad ? Bad : Good), context, isBad);
+            static (_, isBad) => new ValueTask<Outcome<OutboundAttempt>>(Polly.Outcome.FromResult(isBad ? Bad : Good)), context, isBad);
+        if (isBad)
+        {
+            // Before those who listen have heard: the next call is to be refused.
+            FollowState();
+        }
+
         if (telling.IsCompletedSuccessfully)
         {
             ResilienceContextPool.Shared.Return(context);
@@ -148,8 +154,14 @@ internal sealed class CircuitBreaker
 
     private static async Task ReturnAsync(ValueTask<Outcome<OutboundAttempt>> telling, ResilienceContext context)
     {
-        await telling.ConfigureAwait(false);
-        ResilienceContextPool.Shared.Return(context);
+        try
+        {
+            await telling.ConfigureAwait(false);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
     }
 
     // By what is so now: Polly tells of a change as soon as the listeners are done with those before, and by then it may have been
@@ -160,7 +172,7 @@ internal sealed class CircuitBreaker
         {
             var state = _states.CircuitState;
             _isIsolated = state == CircuitState.Isolated;
-            _wasClosed = state == CircuitState.Closed;
+            _isClosed = state == CircuitState.Closed;
         }
     }
 
@@ -220,12 +232,12 @@ internal sealed class CircuitBreaker
 
     private bool IsFailure(Outcome<OutboundAttempt> outcome, ResilienceContext context)
     {
-        if (ReferenceEquals(outcome.Exception, Bad.Exception))
+        if (ReferenceEquals(outcome.Result, Bad))
         {
             return true;
         }
 
-        if (outcome is { Result: null, Exception: null })
+        if (ReferenceEquals(outcome.Result, Good))
         {
             // That a call went well which passed while the circuit was closed must not close it, were it told so late.
             return _states.CircuitState != CircuitState.Closed;

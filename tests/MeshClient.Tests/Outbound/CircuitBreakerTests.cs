@@ -318,6 +318,58 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_ClosedByHandWhileAListenerIsSlow_IsJudgedAtOnce()
+    {
+        await using var env = Make(new FakeTimeProvider());
+        using var release = new ManualResetEventSlim();
+        Breakers(env).StateChanged += (_, _) => release.Wait(Token);
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 500;
+            return Task.CompletedTask;
+        });
+        await OpenAsync();
+        var closing = Breakers(env).CloseAsync("orders", Token);
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+
+        await OpenAsync();
+
+        release.Set();
+        await closing.BoundedAsync();
+
+        async Task OpenAsync()
+        {
+            // Those that go through Polly while it tells of a change may wait for that.
+            var calls = Enumerable.Range(0, 10).Select(_ => env.Client().GetAsync("http://orders/", Token)).ToList();
+            await Eventually.HoldsAsync(() => Breakers(env).StateOf("orders") == MeshCircuitState.Open);
+            await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_GivenUpBetweenTwoAttempts_IsNoFailure()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time, options => (options.Defaults.CircuitBreaker.FailureRatio, options.Defaults.CircuitBreaker.MinimumThroughput) = (0.1, 2));
+        await env.StartAsync("orders", context =>
+        {
+            context.Response.StatusCode = 503;
+            context.Response.Headers.RetryAfter = "2";
+            return Task.CompletedTask;
+        });
+        for (var i = 0; i < 4; i++)
+        {
+            using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            var calling = env.Client().GetAsync("http://orders/", caller.Token);
+            await time.WaitForTimerAsync(TimeSpan.FromSeconds(2), cancellationToken: Token);
+            await caller.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => calling);
+        }
+
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_HedgesBehindTheBreaker_AreMadeAndJudgedAsOneCall()
     {
         await using var env = new MeshTestEnvironment(options =>
