@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace MeshClient.Tests.Health;
 
-/// <summary>Health checks over real connections.</summary>
+/// <summary>Health checks over real connections, and their timing by a clock that is moved by hand.</summary>
 public sealed class HealthProberTests
 {
     private static readonly TimeSpan OneTick = TimeSpan.FromTicks(1);
