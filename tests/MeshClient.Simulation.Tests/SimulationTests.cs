@@ -69,6 +69,66 @@ public sealed class SimulationTests
         Assert.True(outcome.Calls.Success() >= 0.999, $"{outcome.Calls.Success()}");
     }
 
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(2UL)]
+    [InlineData(3UL)]
+    public async Task Cold_PeakEwma_HasTheTailOfAWarmFleet(ulong seed)
+    {
+        var roundRobin = await ExperimentList.Cold.RunAsync(seed, Strategy.RoundRobin);
+        var peakEwma = await ExperimentList.Cold.RunAsync(seed, Strategy.PeakEwma);
+
+        // An instance that is warm has its 99th percentile at 80 ms.
+        Assert.InRange(peakEwma.Calls.Percentile(99).TotalMilliseconds, 70, 90);
+        Assert.True(roundRobin.Calls.Percentile(99) > 2.5 * peakEwma.Calls.Percentile(99), $"{roundRobin.Calls.Percentile(99)}");
+        Assert.True(roundRobin.Calls.Percentile(99.9) > 3 * peakEwma.Calls.Percentile(99.9), $"{peakEwma.Calls.Percentile(99.9)}");
+        Assert.True(peakEwma.Calls.Success() >= 0.9998, $"{peakEwma.Calls.Success()}");
+        Assert.True(roundRobin.Calls.Success() < 0.9998, $"{roundRobin.Calls.Success()}");
+    }
+
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(2UL)]
+    [InlineData(3UL)]
+    public async Task Cold_SlowStart_HalvesTheTailOfRoundRobin(ulong seed)
+    {
+        var without = await ExperimentList.Cold.RunAsync(seed, Strategy.RoundRobin);
+        var with = await ExperimentList.Cold.RunAsync(seed, Strategy.RoundRobinWithSlowStart);
+
+        Assert.True(with.Calls.Percentile(99) < 0.55 * without.Calls.Percentile(99), $"{with.Calls.Percentile(99)} and {without.Calls.Percentile(99)}");
+        Assert.True(with.Calls.Percentile(99.9) < 0.8 * without.Calls.Percentile(99.9), $"{with.Calls.Percentile(99.9)} and {without.Calls.Percentile(99.9)}");
+        Assert.True(with.Calls.Success() > without.Calls.Success(), $"{with.Calls.Success()} and {without.Calls.Success()}");
+        // A growing share for ten seconds is half of the full one: of an eleventh of 10 000 calls.
+        Assert.InRange(without.Arrived[0] - with.Arrived[0], 0.8 * 10_000 / 22, 1.2 * 10_000 / 22);
+    }
+
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(2UL)]
+    [InlineData(3UL)]
+    public async Task Flapping_PeakEwmaWithEjection_GivesItNextToNothingAndLosesNextToNothing(ulong seed)
+    {
+        var roundRobin = await ExperimentList.Flapping.RunAsync(seed, Strategy.RoundRobin);
+        var ejection = await ExperimentList.Flapping.RunAsync(seed, Strategy.PeakEwmaWithEjection);
+
+        // An eleventh of the calls go to it, and half of these fail.
+        Assert.InRange(ShareOfFirst(roundRobin), 0.99 / 11, 1.01 / 11);
+        Assert.InRange(1 - roundRobin.Calls.Success(), 0.9 / 22, 1.1 / 22);
+        // It is tried, but hardly.
+        Assert.InRange(ShareOfFirst(ejection), 1e-5, 0.005);
+        Assert.True(ejection.Calls.Success() >= 0.9998, $"{ejection.Calls.Success()}");
+    }
+
+    [Fact]
+    public async Task Flapping_AllDefaults_LosesNothing()
+    {
+        var outcome = await ExperimentList.Flapping.RunAsync(1, Strategy.Default);
+
+        Assert.Equal(1, outcome.Calls.Success());
+        // What it costs is a retry now and then.
+        Assert.InRange(outcome.AttemptsPerCall, 1, 1.001);
+    }
+
     [Fact]
     public async Task Overload_AdaptiveLimit_AnswersAsMuchAsTheFleetCan()
     {
@@ -110,4 +170,6 @@ public sealed class SimulationTests
         // Over a run of which the fault lasts less than a quarter.
         Assert.True(without.Attempts[2] > 1.4 * with.Attempts[2], $"{without.Attempts[2]} and {with.Attempts[2]}");
     }
+
+    private static double ShareOfFirst(Outcome outcome) => (double)outcome.Arrived[0] / outcome.Arrived.Sum();
 }

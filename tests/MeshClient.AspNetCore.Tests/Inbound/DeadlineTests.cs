@@ -2,8 +2,10 @@ using System.Net;
 using System.Net.Http.Headers;
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Inbound;
 
@@ -141,6 +143,44 @@ public sealed class DeadlineTests
         }
     }
 
+    [Theory]
+    [InlineData("mesh-timeout-ms", "5000", "4600")]
+    [InlineData("x-envoy-expected-rq-timeout-ms", "5000", "4600")]
+    [InlineData("grpc-timeout", "5S", "4600")]
+    [InlineData("mesh-timeout-ms", "soon", "")]
+    public async Task Request_CallMadeForIt_TellsTheNextServiceWhatIsLeftByThen(string header, string value, string told)
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var controlPlane = new InMemoryControlPlane();
+        controlPlane.Allow("web", "orders");
+        controlPlane.Allow("orders", "stock");
+        await using var stock = await InboundTestHost.StartAsync(
+            app => app.MapGet("/told", (HttpContext context) => context.Request.Headers["mesh-timeout-ms"].ToString()),
+            controlPlane: controlPlane,
+            settings: new() { ["Mesh:Service"] = "stock" });
+        await using var orders = await InboundTestHost.StartAsync(
+            app => app.MapPost("/order", async (IHttpClientFactory clients) =>
+            {
+                time.Advance(TimeSpan.FromMilliseconds(400));
+                // Wherever the request's work goes on.
+                return await Task.Run(() => clients.CreateClient().GetStringAsync("http://stock/told", Token), Token);
+            }),
+            build: builder => builder.Services.AddSingleton<TimeProvider>(time),
+            controlPlane: controlPlane);
+        using var client = orders.CallerFrom("web");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/order") { Content = new ByteArrayContent([]) };
+        if (header == "grpc-timeout")
+        {
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+        }
+
+        request.Headers.TryAddWithoutValidation(header, value);
+
+        using var response = await client.SendAsync(request, Token);
+
+        Assert.Equal((HttpStatusCode.OK, told), (response.StatusCode, await response.Content.ReadAsStringAsync(Token)));
+    }
+
     [Fact]
     public async Task Request_CallMadeForItRunsOutOfItsOwnTime_IsTheAppsFailure()
     {
@@ -226,7 +266,7 @@ public sealed class DeadlineTests
             settings["urls"] = "http://127.0.0.1:0";
         }
 
-        var controlPlane = new MeshClient.Testing.InMemoryControlPlane();
+        var controlPlane = new InMemoryControlPlane();
         controlPlane.Allow("web", "orders");
         var host = await InboundTestHost.StartAsync(
             map: app =>

@@ -17,6 +17,9 @@ internal sealed record InstanceBehaviour
     /// <summary>How many times the median its 99th percentile is.</summary>
     public double TailFactor { get; init; } = 4;
 
+    /// <summary>From when on the registry lists it; 0: before the first call.</summary>
+    public TimeSpan ListedFrom { get; init; }
+
     /// <summary>When it stands still, as in a garbage collection: what runs then ends later, by as much.</summary>
     public IReadOnlyList<(TimeSpan From, TimeSpan Length)> Pauses { get; init; } = [];
 

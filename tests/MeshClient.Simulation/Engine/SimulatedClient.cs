@@ -32,12 +32,17 @@ internal sealed class SimulatedClient : IAsyncDisposable
         _invoker = new HttpMessageInvoker(services.GetRequiredService<MeshHandlerFactory>().Create());
     }
 
-    /// <summary>Makes a client that knows its instances already.</summary>
+    /// <summary>Makes a client that knows the instances listed so far, and hears of the others when they come.</summary>
     public static async Task<SimulatedClient> CreateAsync(
         VirtualClock clock, ulong seed, IReadOnlyList<SimulatedInstance> instances, Action<MeshDestinationOptions> configure)
     {
         var controlPlane = new InMemoryControlPlane();
-        controlPlane.SetInstances(Service, [.. instances.Select((_, i) => Describe(i))]);
+        List(clock.Now);
+        foreach (var moment in instances.Select(instance => instance.ListedFrom).Where(moment => moment > clock.Now).Distinct())
+        {
+            clock.At(moment, () => List(moment));
+        }
+
         var services = new ServiceCollection();
         services.AddSingleton<TimeProvider>(clock);
         services.AddSingleton(new MeshRandom(seed));
@@ -60,6 +65,9 @@ internal sealed class SimulatedClient : IAsyncDisposable
         var client = new SimulatedClient(services.BuildServiceProvider());
         await client.WarmUpAsync();
         return client;
+
+        void List(TimeSpan moment) => controlPlane.SetInstances(
+            Service, [.. Enumerable.Range(0, instances.Count).Where(i => instances[i].ListedFrom <= moment).Select(Describe)]);
     }
 
     /// <summary>Makes one call.</summary>

@@ -11,6 +11,9 @@ internal sealed class SimulatedInstance(VirtualClock clock, Chance chance, Insta
     private readonly Queue<Job> _queue = new();
     private int _busy;
 
+    /// <summary>From when on the registry lists it.</summary>
+    public TimeSpan ListedFrom => behaviour.ListedFrom;
+
     /// <summary>How many attempts have arrived.</summary>
     public int Arrived { get; private set; }
 

@@ -50,15 +50,15 @@ internal static class ExperimentList
     public static readonly Experiment Cold = new()
     {
         Name = "cold",
-        Title = "One of eleven instances starts cold",
-        Story = "At second 5 an instance begins anew: its calls take twenty times as long at first, and a tenth of that less with every second, until its caches are warm.",
+        Title = "An eleventh instance comes, and is cold",
+        Story = "At second 5 an instance joins ten others: its calls take twenty times as long at first, and a tenth of that less with every second, until its caches are warm.",
         Trouble = (Seconds(5), Seconds(15)),
         Setting = seed => new Setting
         {
             Seed = seed,
-            Fleet = Fleet(11, Healthy with { Slowness = now => now < Seconds(5) ? 1 : Math.Max(1, 20 - (2 * (now - Seconds(5)).TotalSeconds)) }),
+            Fleet = Fleet(11, Healthy with { ListedFrom = Seconds(5), Slowness = now => Math.Max(1, 20 - (2 * (now - Seconds(5)).TotalSeconds)) }),
         },
-        Strategies = [.. Balancers, Strategy.PeakEwmaWithSlowStart],
+        Strategies = [.. Balancers, Strategy.RoundRobinWithSlowStart, Strategy.PeakEwmaWithSlowStart],
     };
 
     public static readonly Experiment FailingFast = new()

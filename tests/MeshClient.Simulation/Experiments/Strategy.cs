@@ -21,11 +21,11 @@ internal sealed record Strategy(string Name, Action<MeshDestinationOptions> Conf
         options.Hedging.Enabled = true;
     });
 
-    public static readonly Strategy PeakEwmaWithSlowStart = new("Peak-EWMA, slow start", options =>
-    {
-        Bare(options, BalancingPolicy.PeakEwma);
-        options.Balancing.SlowStart = TimeSpan.FromSeconds(10);
-    });
+    public static readonly Strategy RoundRobinWithSlowStart = new(
+        "round robin, slow start", options => WithSlowStart(options, BalancingPolicy.RoundRobin));
+
+    public static readonly Strategy PeakEwmaWithSlowStart = new(
+        "Peak-EWMA, slow start", options => WithSlowStart(options, BalancingPolicy.PeakEwma));
 
     public static readonly Strategy PeakEwmaWithAdaptiveLimit = new("Peak-EWMA, adaptive limit in the caller", options =>
     {
@@ -43,6 +43,12 @@ internal sealed record Strategy(string Name, Action<MeshDestinationOptions> Conf
     {
         Set(options, policy);
         options.Health.MaxEjectionPercent = 0;
+    }
+
+    private static void WithSlowStart(MeshDestinationOptions options, BalancingPolicy policy)
+    {
+        Bare(options, policy);
+        options.Balancing.SlowStart = TimeSpan.FromSeconds(10);
     }
 
     private static void Set(MeshDestinationOptions options, BalancingPolicy policy)

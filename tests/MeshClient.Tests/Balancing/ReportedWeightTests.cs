@@ -1,3 +1,4 @@
+using System.Globalization;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
 using MeshClient.Discovery;
@@ -101,6 +102,61 @@ public sealed class ReportedWeightTests
         Assert.All(share, picks => Assert.Equal(1000, picks, 5.0));
     }
 
+    // 450 calls a second from all clients. One of half the capacity has to get half of what each of the others gets; so has one that
+    // other work takes 30 % of, because all three are at 60 % then.
+    [Theory]
+    [InlineData(400, 200, 0)]
+    [InlineData(300, 300, 0.3)]
+    public void TryPick_ClientsThatDoNotSeeEachOther_EachAndAllShareByTheCapacity(double capacity, double capacityOfLast, double otherWork)
+    {
+        var (last, others) = (0.2, 0.4);
+        var servers = MakeServers(capacity, capacityOfLast, otherWork, reports: true);
+        var shares = CallFromAll(servers);
+        Assert.All(shares, share =>
+        {
+            Assert.All(share[..2], part => Assert.InRange(part, others * 0.92, others * 1.08));
+            Assert.InRange(share[2], last * 0.9, last * 1.1);
+        });
+        Assert.InRange(ShareOf(servers, 2), last * 0.95, last * 1.05);
+        Assert.All(servers, server => Assert.InRange(server.Utilization, servers[0].Utilization * 0.85, servers[0].Utilization * 1.15));
+    }
+
+    [Theory]
+    [InlineData(400, 200, 0)]
+    [InlineData(300, 300, 0.3)]
+    public void TryPick_TheSameClientsWithoutReports_EachAndAllShareEvenly(double capacity, double capacityOfLast, double otherWork)
+    {
+        var servers = MakeServers(capacity, capacityOfLast, otherWork, reports: false);
+        var shares = CallFromAll(servers);
+        Assert.All(shares, share => Assert.All(share, part => Assert.InRange(part, 0.33, 0.337)));
+        Assert.InRange(ShareOf(servers, 2), 0.33, 0.337);
+        Assert.True(servers[2].Utilization > servers[0].Utilization * 1.5, $"{servers[2].Utilization} and {servers[0].Utilization}");
+    }
+
+    // Three servers, and four clients of 250, 125, 50 and 25 calls a second, with nothing in common but the clock. Which part of each
+    // client's calls each server gets, over a minute, once the blackout is over and the shares have settled.
+    private double[][] CallFromAll(Server[] servers)
+    {
+        const int settledAt = 30_000;
+        const int end = 90_000;
+        var clients = ((int[])[4, 8, 20, 40]).Select((period, i) => new Client(period, _time, seed: 100 + (ulong)i)).ToArray();
+        for (var millisecond = 0; millisecond < end; millisecond++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+            foreach (var client in clients.Where(client => millisecond % client.Period == 0))
+            {
+                client.Call(servers, counts: millisecond >= settledAt);
+            }
+        }
+
+        return Array.ConvertAll(clients, client => Array.ConvertAll(client.Answered, answered => (double)answered / client.Answered.Sum()));
+    }
+
+    private Server[] MakeServers(double capacity, double capacityOfLast, double otherWork, bool reports) =>
+        [new(capacity, 0, reports, _time), new(capacity, 0, reports, _time), new(capacityOfLast, otherWork, reports, _time)];
+
+    private static double ShareOf(Server[] servers, int index) => (double)servers[index].Counted / servers.Sum(server => server.Counted);
+
     private int[] Count(InstancePicker picker, InstanceState[] instances)
     {
         var (share, random) = (new int[instances.Length], new MeshRandom(1));
@@ -119,6 +175,70 @@ public sealed class ReportedWeightTests
         _weight.Observe(new LoadReport(utilization, calls, errors), _time.GetTimestamp(), _time.TimestampFrequency);
 
     private double Weight() => _weight.At(Blackout, _time.GetTimestamp(), _time.TimestampFrequency);
+
+    // What one process knows: its own state of each instance, its own picker, its own chance.
+    private sealed class Client
+    {
+        private readonly TimeProvider _time;
+        private readonly MeshRandom _random;
+        private readonly InstanceState[] _instances;
+        private readonly InstancePicker _picker;
+
+        public Client(int period, TimeProvider time, ulong seed)
+        {
+            (Period, _time, _random) = (period, time, new MeshRandom(seed));
+            _instances = TestInstances.Make(3, time);
+            _picker = TestInstances.Balancer(time, new MeshBalancingOptions { Policy = BalancingPolicy.ReportedLoad }, random: _random)
+                .Build(_instances, new Dictionary<string, int>());
+        }
+
+        // Milliseconds from one call to the next.
+        public int Period { get; }
+
+        public int[] Answered { get; } = new int[3];
+
+        public void Call(Server[] servers, bool counts)
+        {
+            var now = _time.GetTimestamp();
+            var picked = Array.IndexOf(_instances, _picker.TryPick(new PickCall([], anyOut: false, _random, now)));
+            using var response = servers[picked].Answer(counts);
+            Answered[picked] += counts ? 1 : 0;
+            if (LoadReport.TryRead(response, out var report))
+            {
+                (_instances[picked].ReportedWeight ??= new ReportedWeight()).Observe(report, now, _time.TimestampFrequency);
+            }
+        }
+    }
+
+    // Tells what the last second was like, whoever called.
+    private sealed class Server(double capacity, double otherWork, bool reports, TimeProvider time)
+    {
+        private readonly Queue<long> _lastSecond = new();
+
+        public int Counted { get; private set; }
+
+        public double Utilization => (_lastSecond.Count / capacity) + otherWork;
+
+        public HttpResponseMessage Answer(bool counts)
+        {
+            var now = time.GetTimestamp();
+            _lastSecond.Enqueue(now);
+            while (_lastSecond.Peek() <= now - time.TimestampFrequency)
+            {
+                _lastSecond.Dequeue();
+            }
+
+            Counted += counts ? 1 : 0;
+            var response = new HttpResponseMessage();
+            if (reports)
+            {
+                response.Headers.Add("endpoint-load-metrics", string.Create(
+                    CultureInfo.InvariantCulture, $"cpu_utilization={Utilization}, rps_fractional={_lastSecond.Count}"));
+            }
+
+            return response;
+        }
+    }
 
     private sealed class Within(int distance) : IEqualityComparer<int>
     {

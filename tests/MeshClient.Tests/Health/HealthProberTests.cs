@@ -1,3 +1,4 @@
+using System.Net;
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
 using MeshClient.Discovery;
@@ -9,9 +10,11 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace MeshClient.Tests.Health;
 
-/// <summary>Health checks over real connections.</summary>
+/// <summary>Health checks over real connections, and their timing by a clock that is moved by hand.</summary>
 public sealed class HealthProberTests
 {
+    private static readonly TimeSpan OneTick = TimeSpan.FromTicks(1);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory(Timeout = Eventually.TestLimit)]
@@ -237,6 +240,71 @@ public sealed class HealthProberTests
         Assert.Equal(Admission.Probe, instance.Ejection.TryEnter(time.GetTimestamp()));
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(2, 2)]
+    [InlineData(3, 2)]
+    [InlineData(2, 3)]
+    public async Task Update_SomeInARow_DecideAndOneFewerDoesNot(int toGoOut, int toComeBack)
+    {
+        await using var checks = new ChecksByHand(probe =>
+        {
+            probe.UnhealthyThreshold = toGoOut;
+            probe.HealthyThreshold = toComeBack;
+        });
+        await checks.FirstAsync(HttpStatusCode.OK);
+        Assert.False(checks.IsOut);
+
+        // One that passes in between begins the row anew.
+        await FailAsync(toGoOut - 1, leavesOut: false);
+        await PassAsync(1, leavesOut: false);
+        await FailAsync(toGoOut - 1, leavesOut: false);
+        await FailAsync(1, leavesOut: true);
+        Assert.Equal(EjectionReason.HealthCheck, checks.Instance.Ejection.Reason);
+
+        await PassAsync(toComeBack - 1, leavesOut: true);
+        await FailAsync(1, leavesOut: true);
+        await PassAsync(toComeBack - 1, leavesOut: true);
+        await PassAsync(1, leavesOut: false);
+
+        Task FailAsync(int times, bool leavesOut) => CheckAsync(HttpStatusCode.ServiceUnavailable, times, leavesOut);
+
+        Task PassAsync(int times, bool leavesOut) => CheckAsync(HttpStatusCode.OK, times, leavesOut);
+
+        async Task CheckAsync(HttpStatusCode status, int times, bool leavesOut)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                await checks.NextAsync(status);
+                Assert.Equal(leavesOut, checks.IsOut);
+            }
+        }
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Update_Interval_IsKeptFromTheFirstCheckOn()
+    {
+        await using var checks = new ChecksByHand(probe => probe.Interval = TimeSpan.FromSeconds(7));
+        var justBefore = TimeSpan.FromSeconds(7) - OneTick;
+
+        // Only the first comes at a moment of chance.
+        var first = await checks.FirstDueInAsync();
+        Assert.InRange(first, OneTick, justBefore);
+        checks.Time.Advance(first - OneTick);
+        Assert.Equal(0, checks.Made);
+        checks.Time.Advance(OneTick);
+        await checks.EndedAsync();
+        for (var made = 1; made <= 5; made++)
+        {
+            Assert.Equal(made, checks.Made);
+            checks.Time.Advance(justBefore);
+            // Nothing has gone off: it is still to come.
+            Assert.Equal(OneTick, checks.Time.NextDueIn);
+            Assert.Equal(made, checks.Made);
+            checks.Time.Advance(OneTick);
+            await checks.EndedAsync();
+        }
+    }
+
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task InstanceRemovedAndClientDisposed_ChecksEnd()
     {
@@ -279,4 +347,82 @@ public sealed class HealthProberTests
         probe.HealthyThreshold = 2;
         more?.Invoke(probe);
     };
+
+    /// <summary>The checks of one instance that is called all the time, in the time of a clock that is moved by hand.</summary>
+    private sealed class ChecksByHand : IAsyncDisposable
+    {
+        private readonly TimeSpan _interval;
+        private readonly Readiness _readiness = new();
+        private readonly HealthProber _prober;
+
+        public ChecksByHand(Action<MeshProbeOptions> configure)
+        {
+            var options = new MeshHealthOptions { Probe = { Kind = ProbeKind.Http } };
+            configure(options.Probe);
+            var health = TestHealth.Make(Time, options: options);
+            health.Join(9);
+            _interval = health.Settings.Probe.Interval;
+            Instance = TestInstances.Make(
+                TestInstances.Describe(), Time, health, TestInstances.Transports(Time, new MeshRandom(1), _ => _readiness));
+            _prober = new HealthProber(health, Time.GetTimestamp, Time, telemetry: null);
+            _prober.Update(new HashSet<InstanceState> { Instance });
+        }
+
+        public FakeTimeProvider Time { get; } = new();
+
+        public InstanceState Instance { get; }
+
+        public bool IsOut => Instance.Ejection.IsOut;
+
+        /// <summary>How many checks have arrived.</summary>
+        public int Made => _readiness.Asked;
+
+        /// <summary>How long it is until the first check.</summary>
+        public async Task<TimeSpan> FirstDueInAsync()
+        {
+            await Time.WaitForTimersAsync(1, cancellationToken: Token);
+            return Time.NextDueIn!.Value;
+        }
+
+        public async Task FirstAsync(HttpStatusCode status)
+        {
+            _readiness.Status = status;
+            Time.Advance(await FirstDueInAsync());
+            await EndedAsync();
+        }
+
+        public async Task NextAsync(HttpStatusCode status)
+        {
+            _readiness.Status = status;
+            var before = Made;
+            Time.Advance(_interval);
+            await EndedAsync();
+            Assert.Equal(before + 1, Made);
+        }
+
+        /// <summary>Waits until a check that is due now has ended, which is when the next is an interval away.</summary>
+        public Task EndedAsync() => Time.WaitForTimerAsync(_interval, cancellationToken: Token);
+
+        public async ValueTask DisposeAsync()
+        {
+            await _prober.DisposeAsync();
+            Instance.Transport.Dispose();
+            _readiness.Dispose();
+        }
+    }
+
+    private sealed class Readiness : HttpMessageHandler
+    {
+        private int _asked;
+
+        public int Asked => Volatile.Read(ref _asked);
+
+        public HttpStatusCode Status { get; set; }
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _asked);
+            return Task.FromResult(new HttpResponseMessage(Status));
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Http.Headers;
 using MeshClient.Configuration;
@@ -229,28 +230,83 @@ public sealed class DeadlineForwardingTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task SendAsync_RetriesAndHedges_EachToldWhatIsLeftThen()
+    public async Task SendAsync_Retries_EachToldWhatIsLeftThen()
     {
-        await using var env = new MeshTestEnvironment(options =>
-        {
-            options.Defaults.Retry.BaseDelay = options.Defaults.Retry.MaxDelay = TimeSpan.FromMilliseconds(60);
-            options.Defaults.MaxRetries = 3;
-        });
-        var told = new List<int>();
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(
+            options =>
+            {
+                options.Defaults.Retry.BaseDelay = TimeSpan.Zero;
+                options.Defaults.MaxRetries = 3;
+            },
+            services: services => services.AddSingleton<TimeProvider>(time));
+        var told = new ConcurrentQueue<string>();
         for (var i = 0; i < 4; i++)
         {
-            await env.StartAsync("orders", async context =>
+            await env.StartAsync("orders", context =>
             {
-                told.Add(int.Parse(context.Request.Headers["mesh-timeout-ms"]!, CultureInfo.InvariantCulture));
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Token);
+                told.Enqueue(context.Request.Headers["mesh-timeout-ms"].ToString());
+                time.Advance(TimeSpan.FromMilliseconds(20));
                 context.Response.StatusCode = 503;
+                return Task.CompletedTask;
             });
         }
 
-        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(10));
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(10), time);
         using var response = await env.Client().GetAsync("http://orders/", Token);
-        Assert.Equal(4, told.Count);
-        Assert.All(told.Zip(told.Skip(1)), pair => Assert.InRange(pair.First - pair.Second, 19, 5000));
+        Assert.Equal(["10000", "9980", "9960", "9940"], told);
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task SendAsync_Hedges_EachToldWhatIsLeftThen()
+    {
+        var time = new FakeTimeProvider();
+        var delay = TimeSpan.FromMilliseconds(137);
+        await using var env = new MeshTestEnvironment(
+            options =>
+            {
+                options.Defaults.Hedging.Enabled = true;
+                (options.Defaults.Hedging.Delay, options.Defaults.Hedging.BudgetRatio, options.Defaults.Hedging.MaxHedges) = (delay, 1, 2);
+            },
+            services: services => services.AddSingleton<TimeProvider>(time));
+        var told = new ConcurrentQueue<string>();
+        for (var i = 0; i < 3; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                if (context.Request.Path != "/slow")
+                {
+                    return;
+                }
+
+                told.Enqueue(context.Request.Headers["mesh-timeout-ms"].ToString());
+                if (told.Count < 3)
+                {
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+                }
+
+                await context.Response.WriteAsync("third");
+            });
+        }
+
+        // The share of one call pays for one hedge.
+        await env.Client().GetStringAsync("http://orders/", Token);
+        // So that the timer of that call is no longer on.
+        time.Advance(TimeSpan.FromSeconds(1));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "http://orders/slow");
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(10), time);
+        var call = env.Client().SendAsync(request, Token);
+        for (var sent = 1; sent < 3; sent++)
+        {
+            await Eventually.HoldsAsync(() => told.Count == sent, $"{sent} attempts on their way");
+            await time.WaitForTimerAsync(delay, cancellationToken: Token);
+            time.Advance(delay);
+        }
+
+        using var response = await call.BoundedAsync();
+        Assert.Equal("third", await response.Content.ReadAsStringAsync(Token));
+        Assert.Equal(["10000", "9863", "9726"], told);
+        Assert.False(request.Headers.Contains("mesh-timeout-ms"));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]

@@ -1,17 +1,26 @@
 using System.Net;
+using System.Threading.Channels;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
+using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
+using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Outbound;
 
 /// <summary>A second attempt beside a slow first, over real connections.</summary>
 public sealed class HedgingTests
 {
+    // Like nothing else that anybody waits for.
+    private static readonly TimeSpan HedgeDelay = TimeSpan.FromMilliseconds(137);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -83,6 +92,115 @@ public sealed class HedgingTests
         var state = env.State("orders");
         var now = TimeProvider.System.GetTimestamp();
         Assert.Equal((99.2, 0.0), (Math.Round(state.RetryBudget.Balance(now), 6), state.Hedging!.Budget.Balance(now)));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(HttpProtocols.Http2, 1, 200, 2)]
+    [InlineData(HttpProtocols.Http1, 1, 200, 2)]
+    [InlineData(HttpProtocols.Http2, 2, 200, 1)]
+    [InlineData(HttpProtocols.Http1, 2, 200, 1)]
+    [InlineData(HttpProtocols.Http2, 1, 500, 1)]
+    [InlineData(HttpProtocols.Http1, 1, 500, 1)]
+    public async Task GetAsync_LosersAnswerHasBegun_ItsInstanceIsToldThatNobodyReadsIt(
+        HttpProtocols protocol, int firstToFail, int statusOfTheOther, int winner)
+    {
+        var time = new FakeTimeProvider();
+        using var meters = new MetricRecorder();
+        await using var env = MakeAt(time, options => options.Defaults.MaxRetries = 0, meters.Attach);
+        var loser = 3 - winner;
+        var requests = 0;
+        int[] ports = new int[3], aborted = new int[3];
+        TaskCompletionSource[] mayAnswer = [new(), new(), new()];
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync(
+                "orders",
+                async context =>
+                {
+                    var number = Interlocked.Increment(ref requests);
+                    ports[number] = context.Connection.LocalPort;
+                    context.RequestAborted.Register(() => Interlocked.Increment(ref aborted[number]));
+                    await mayAnswer[number].Task.WaitAsync(context.RequestAborted);
+                    context.Response.StatusCode = number == firstToFail ? 500 : statusOfTheOther;
+                    // More than the runtime would read, rather than close a connection of HTTP/1.1.
+                    context.Response.ContentLength = 64 * 1024 * 1024;
+                    await context.Response.WriteAsync($"{number}", context.RequestAborted);
+                    await context.Response.Body.FlushAsync(context.RequestAborted);
+                    await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+                },
+                protocol);
+        }
+
+        var call = env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
+        await Eventually.HoldsAsync(() => requests == 1, "the first attempt");
+        await HedgeAsync(time);
+        await Eventually.HoldsAsync(() => requests == 2, "the hedge");
+        mayAnswer[firstToFail].SetResult();
+        await Eventually.HoldsAsync(() => meters.Of("meshclient.attempt.duration").Count == 1, "the head of the first answer");
+        Assert.Equal((0, 0), (aborted[1], aborted[2]));
+        Assert.Equal((1, 1), (InFlight(1), InFlight(2)));
+        mayAnswer[3 - firstToFail].SetResult();
+        using (var response = await call.BoundedAsync())
+        {
+            Assert.Equal(winner == firstToFail ? 500 : statusOfTheOther, (int)response.StatusCode);
+            Assert.Equal((0, 1), (InFlight(loser), InFlight(winner)));
+            await Eventually.HoldsAsync(() => aborted[loser] == 1, "the loser's instance is told");
+            Assert.Equal(0, aborted[winner]);
+            await using var body = await response.Content.ReadAsStreamAsync(Token);
+            Assert.Equal('0' + winner, body.ReadByte());
+        }
+
+        Assert.Equal((0, 0, 0), (InFlight(loser), InFlight(winner), env.State("orders").InFlight));
+
+        int InFlight(int number) => env.Instance("orders", ports[number]).Load.InFlight;
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData("bad, before the other won")]
+    [InlineData("good, after it was cancelled")]
+    public async Task GetAsync_LosersAnswerComes_ItIsDisposedAndNotTheWinners(string answer)
+    {
+        const int Port = 1001;
+        var time = new FakeTimeProvider();
+        using var meters = new MetricRecorder();
+        var network = new DecidedNetwork();
+        await using var env = MakeAt(time, services: services =>
+        {
+            meters.Attach(services);
+            network.Attach(services);
+        });
+        env.List("orders", Port);
+        env.List("orders", Port + 1);
+        var call = env.Client().GetAsync("http://orders/", HttpCompletionOption.ResponseHeadersRead, Token);
+        var loser = await network.NextAsync();
+        var losersPort = InFlight(Port) == 1 ? Port : Port + 1;
+        await HedgeAsync(time);
+        var winner = await network.NextAsync();
+        Assert.Equal((1, 1), (InFlight(Port), InFlight(Port + 1)));
+        if (answer == "bad, before the other won")
+        {
+            loser.Answer(HttpStatusCode.InternalServerError);
+            await Eventually.HoldsAsync(() => meters.Of("meshclient.attempt.duration").Count == 1, "the loser's answer");
+            Assert.False(loser.IsDisposed);
+            winner.Answer(HttpStatusCode.OK);
+        }
+        else
+        {
+            winner.Answer(HttpStatusCode.OK);
+            await Eventually.HoldsAsync(() => loser.IsCancelled, "the loser is cancelled");
+            loser.Answer(HttpStatusCode.OK);
+        }
+
+        using (await call.BoundedAsync())
+        {
+            Assert.Equal((true, false), (loser.IsDisposed, winner.IsDisposed));
+            Assert.Equal((0, 1), (InFlight(losersPort), InFlight((2 * Port) + 1 - losersPort)));
+        }
+
+        Assert.True(winner.IsDisposed);
+        Assert.Equal((0, 0, 0), (InFlight(Port), InFlight(Port + 1), env.State("orders").InFlight));
+
+        int InFlight(int port) => env.Instance("orders", port).Load.InFlight;
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
@@ -377,6 +495,27 @@ public sealed class HedgingTests
             },
             services: services);
 
+    // On a clock that stands still, so that a hedge is made when the test says so.
+    private static MeshTestEnvironment MakeAt(
+        FakeTimeProvider time, Action<MeshOptions>? configure = null, Action<IServiceCollection>? services = null) =>
+        Make(
+            options =>
+            {
+                options.Defaults.Hedging.Delay = HedgeDelay;
+                configure?.Invoke(options);
+            },
+            collection =>
+            {
+                collection.AddSingleton<TimeProvider>(time);
+                services?.Invoke(collection);
+            });
+
+    private static async Task HedgeAsync(FakeTimeProvider time)
+    {
+        await time.WaitForTimerAsync(HedgeDelay, cancellationToken: Token);
+        time.Advance(HedgeDelay);
+    }
+
     // The first requests hang, to whichever instance they come.
     private static async Task<(List<HttpPeer> Peers, Seen Seen)> StartAsync(
         MeshTestEnvironment env, int hang, int count = 2, TimeSpan slow = default)
@@ -416,6 +555,58 @@ public sealed class HedgingTests
         }
 
         return (peers, seen);
+    }
+
+    /// <summary>In place of the network: requests that are answered when and as the test says, even after they were cancelled.</summary>
+    private sealed class DecidedNetwork : HttpMessageHandler
+    {
+        private readonly Channel<SentRequest> _sent = Channel.CreateUnbounded<SentRequest>();
+
+        public void Attach(IServiceCollection services) => services.AddSingleton(provider => new TransportFactory(
+            provider.GetRequiredService<MeshIdentity>(),
+            TimeSpan.Zero,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<MeshRandom>(),
+            NullLogger<TransportFactory>.Instance,
+            _ => this));
+
+        public Task<SentRequest> NextAsync() => _sent.Reader.ReadAsync(Token).AsTask().BoundedAsync();
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var sent = new SentRequest(request, cancellationToken);
+            _sent.Writer.TryWrite(sent);
+            return sent.Answering;
+        }
+    }
+
+    /// <summary>A request that is on its way, and the body of its answer.</summary>
+    private sealed class SentRequest(HttpRequestMessage request, CancellationToken cancellation) : HttpContent
+    {
+        private readonly TaskCompletionSource<HttpResponseMessage> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<HttpResponseMessage> Answering => _answer.Task;
+
+        public bool IsCancelled => cancellation.IsCancellationRequested;
+
+        public bool IsDisposed { get; private set; }
+
+        public void Answer(HttpStatusCode status) => _answer.SetResult(new HttpResponseMessage(status) { RequestMessage = request, Content = this });
+
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            stream.WriteAsync("answer"u8.ToArray(), CancellationToken.None).AsTask();
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            IsDisposed = true;
+            base.Dispose(disposing);
+        }
     }
 
     private sealed class FirstOfAll : IInstancePicker

@@ -249,6 +249,29 @@ public sealed class RetryPolicyTests
         Assert.Equal(1, requests());
     }
 
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(64 * 1024, false, 2)]
+    [InlineData(64 * 1024, true, 2)]
+    [InlineData((64 * 1024) + 1, false, 1)]
+    [InlineData((64 * 1024) + 1, true, 1)]
+    public async Task PutAsync_StreamAskedToBeKeptAndNoCapSet_IsKeptUpTo64KiB(int length, bool isLengthTold, int attempts)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Retry.ReplayStreams = true);
+        var lengths = new List<long>();
+        await StartTwoAsync(env, async (context, number) =>
+        {
+            var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body, Token);
+            lengths.Add(body.Length);
+            context.Response.StatusCode = number == 1 ? 503 : 200;
+        });
+        using var content = new StreamContent(new OnceStream(new byte[length]));
+        content.Headers.ContentLength = isLengthTold ? length : null;
+        using var response = await env.Client().PutAsync("http://orders/", content, Token);
+        Assert.Equal(attempts == 1 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(Enumerable.Repeat((long)length, attempts), lengths);
+    }
+
     private static Task<Func<int>> StartTwoAsync(MeshTestEnvironment env, Action<HttpContext, int> answer) =>
         StartTwoAsync(env, (context, number) =>
         {

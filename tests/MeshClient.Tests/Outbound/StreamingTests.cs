@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
+using System.Threading.Channels;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
@@ -74,6 +75,58 @@ public sealed class StreamingTests
         await pipe.Writer.CompleteAsync();
         using var response = await call.BoundedAsync();
         Assert.Equal("two", await response.Content.ReadAsStringAsync(Token));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [MemberData(nameof(Protocols))]
+    public async Task RequestBody_KeptForAReplay_EachPieceIsSentBeforeTheNextIsThere(string protocol)
+    {
+        await using var env = new MeshTestEnvironment(options => options.Defaults.Retry.ReplayStreams = true);
+        var server = await FailingOnce.StartAsync(env, protocol);
+        var pipe = new Pipe();
+        using var content = new PipeContent(pipe.Reader);
+        var call = env.Client().PutAsync("http://orders/", content, Token);
+        await Eventually.HoldsAsync(() => server.Requests == 1, "the head, before there is any body");
+        var text = "";
+        for (var i = 0; i < 20; i++)
+        {
+            var piece = $"{i:D4}";
+            text += piece;
+            await pipe.Writer.WriteAsync(Encoding.ASCII.GetBytes(piece), Token);
+            await Eventually.HoldsAsync(() => server.Received == text.Length, $"piece {i}");
+        }
+
+        await pipe.Writer.CompleteAsync();
+        using var response = await call.BoundedAsync();
+        Assert.Equal((HttpStatusCode.OK, 2), (response.StatusCode, server.Requests));
+        Assert.Equal(text, await response.Content.ReadAsStringAsync(Token));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [MemberData(nameof(Protocols))]
+    public async Task RequestBody_StreamKeptForAReplay_IsReadNoFurtherThanItIsSent(string protocol)
+    {
+        // More than the runtime gathers before it writes to the connection, and less than it reads at once.
+        const int Piece = 64 * 1024;
+        await using var env = new MeshTestEnvironment(options =>
+            (options.Defaults.Retry.ReplayStreams, options.Defaults.Retry.MaxReplayBytes) = (true, 8 * Piece));
+        var server = await FailingOnce.StartAsync(env, protocol);
+        var bytes = new byte[4 * Piece];
+        new Random(5).NextBytes(bytes);
+        await using var stream = new PiecesStream();
+        using var content = new StreamContent(stream);
+        var call = env.Client().PutAsync("http://orders/", content, Token);
+        for (var sent = 0; sent < bytes.Length; sent += Piece)
+        {
+            stream.Offer(bytes.AsMemory(sent, Piece));
+            // The last few bytes may wait for the next.
+            await Eventually.HoldsAsync(() => server.Received > sent, $"something of what begins at {sent}");
+        }
+
+        stream.End();
+        using var response = await call.BoundedAsync();
+        Assert.Equal((HttpStatusCode.OK, 2), (response.StatusCode, server.Requests));
+        Assert.Equal(bytes, await response.Content.ReadAsByteArrayAsync(Token));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -543,6 +596,78 @@ public sealed class StreamingTests
         {
             length = 0;
             return false;
+        }
+    }
+
+    /// <summary>Two instances that are asked once each: the first to be asked takes the body and fails, the other sends it back.</summary>
+    private sealed class FailingOnce
+    {
+        private int _requests;
+        private int _received;
+
+        public int Requests => Volatile.Read(ref _requests);
+
+        /// <summary>How much of the body has arrived at the first.</summary>
+        public int Received => Volatile.Read(ref _received);
+
+        public static async Task<FailingOnce> StartAsync(MeshTestEnvironment env, string protocol)
+        {
+            var server = new FailingOnce();
+            for (var i = 0; i < 2; i++)
+            {
+                await env.StartAsync("orders", server.AnswerAsync, Only(protocol));
+            }
+
+            return server;
+        }
+
+        private async Task AnswerAsync(HttpContext context)
+        {
+            if (Interlocked.Increment(ref _requests) > 1)
+            {
+                await context.Request.Body.CopyToAsync(context.Response.Body, context.RequestAborted);
+                return;
+            }
+
+            var buffer = new byte[4096];
+            while (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) is > 0 and var read)
+            {
+                Interlocked.Add(ref _received, read);
+            }
+
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        }
+    }
+
+    /// <summary>A body that hands out one piece at a time, as the app comes by it.</summary>
+    private sealed class PiecesStream : MemoryStream
+    {
+        private readonly Channel<ReadOnlyMemory<byte>> _pieces = Channel.CreateUnbounded<ReadOnlyMemory<byte>>();
+
+        public override bool CanSeek => false;
+
+        public void Offer(ReadOnlyMemory<byte> piece) => Assert.True(_pieces.Writer.TryWrite(piece));
+
+        public void End() => _pieces.Writer.Complete();
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (!await _pieces.Reader.WaitToReadAsync(cancellationToken) || !_pieces.Reader.TryRead(out var piece))
+            {
+                return 0;
+            }
+
+            piece.CopyTo(buffer);
+            return piece.Length;
+        }
+
+        public override async Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            var buffer = new byte[bufferSize];
+            while (await ReadAsync(buffer, cancellationToken) is > 0 and var read)
+            {
+                await destination.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            }
         }
     }
 

@@ -55,7 +55,8 @@ internal static class TestInstances
     public static InstanceState Make(ServiceInstance description, TimeProvider time, ServiceHealth health) =>
         Make(description, time, health, Transports(time, new MeshRandom(1)));
 
-    private static InstanceState Make(
+    /// <summary>One instance of a service there is, over connections of one's own.</summary>
+    public static InstanceState Make(
         ServiceInstance description, TimeProvider time, ServiceHealth health, TransportFactory factory) => new(
             description,
             description.Endpoints[0],
@@ -64,13 +65,17 @@ internal static class TestInstances
             vitals => new InstanceTransport(factory, description, description.Endpoints[0], MeshDefaults.ConnectTimeout, vitals));
 
     public static ServiceBalancer Balancer(
-        TimeProvider time, MeshBalancingOptions? options = null, CallerFleet? fleet = null, string? zone = null) => new(
+        TimeProvider time,
+        MeshBalancingOptions? options = null,
+        CallerFleet? fleet = null,
+        string? zone = null,
+        MeshRandom? random = null) => new(
             BalancingSettings.For(options, new MeshBalancingOptions()),
             null,
             fleet ?? Fleet(time),
             zone,
             time,
-            new MeshRandom(5));
+            random ?? new MeshRandom(5));
 
     /// <summary>The copies of an app of which nothing is known.</summary>
     public static CallerFleet Fleet(TimeProvider time, ServiceName? service = null, IInstanceSource? source = null)
