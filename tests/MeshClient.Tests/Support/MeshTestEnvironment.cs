@@ -45,6 +45,8 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
         {
             mesh.Service = Self;
             mesh.RotationSpread = TimeSpan.Zero;
+            // A handshake takes longer than by default while other tests use the processors.
+            mesh.Defaults.ConnectTimeout ??= TimeSpan.FromSeconds(10);
             options?.Invoke(mesh);
         });
         services?.Invoke(collection);
