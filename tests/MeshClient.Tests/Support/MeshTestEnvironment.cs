@@ -45,8 +45,8 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
         {
             mesh.Service = Self;
             mesh.RotationSpread = TimeSpan.Zero;
-            // A handshake takes longer than by default while other tests use the processors.
-            mesh.Defaults.ConnectTimeout ??= TimeSpan.FromSeconds(10);
+            // A handshake takes longer than by default while other tests use the processors; but less than an attempt may.
+            mesh.Defaults.ConnectTimeout ??= TimeSpan.FromSeconds(4);
             options?.Invoke(mesh);
         });
         services?.Invoke(collection);
