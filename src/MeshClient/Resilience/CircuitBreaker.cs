@@ -30,7 +30,8 @@ internal sealed class CircuitBreaker
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
     private readonly Lock _isolating = new();
     private volatile bool _isIsolated;
-    // As Polly says, which takes a lock for it. Later than it only in that it is closed again: what opens it follows at once.
+    // As Polly says, which takes a lock for it; a moment later where a call that passes beside it opens it, and when those who listen have
+    // heard of what was before where it is closed again, or opened by a call that went through Polly.
     private volatile bool _isClosed = true;
 
     /// <param name="service">Whose calls.</param>
@@ -135,20 +136,22 @@ internal sealed class CircuitBreaker
         var context = ResilienceContextPool.Shared.Get(CancellationToken.None);
         var telling = _pipeline.ExecuteOutcomeAsync(
             static (_, isBad) => new ValueTask<Outcome<OutboundAttempt>>(Polly.Outcome.FromResult(isBad ? Bad : Good)), context, isBad);
-        if (isBad)
-        {
-            // Before those who listen have heard: the next call is to be refused.
-            FollowState();
-        }
-
+        var isRefused = false;
         if (telling.IsCompletedSuccessfully)
         {
+            isRefused = telling.Result.Exception is not null;
             ResilienceContextPool.Shared.Return(context);
         }
         else
         {
             // It opens by this, and those who listen for that take their time.
             _ = ReturnAsync(telling, context);
+        }
+
+        if (isBad || isRefused)
+        {
+            // Before those who listen have heard: the next call is to be refused.
+            FollowState();
         }
     }
 

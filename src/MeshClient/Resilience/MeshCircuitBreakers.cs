@@ -27,8 +27,7 @@ public sealed partial class MeshCircuitBreakers
     }
 
     /// <summary>
-    /// A circuit breaker has changed its state. Raised once per change and in their order, on a thread of a call or of the pool; must not
-    /// block. What a listener throws is logged, and touches neither calls nor the other listeners.
+    /// A circuit breaker has changed its state. Raised once per change and in their order, on a thread of the pool; must not block. What a listener throws is logged, and touches neither calls nor the other listeners.
     /// </summary>
     public event EventHandler<MeshCircuitStateChangedEventArgs>? StateChanged;
 

@@ -138,6 +138,93 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task GetAsync_AnsweredWhenAProbeIsDue_IsNotTheProbe()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time, options => options.Defaults.AttemptTimeout = TimeSpan.FromSeconds(10));
+        var (early, requests, fails) = (new TaskCompletionSource(), 0, true);
+        await env.StartAsync("orders", async context =>
+        {
+            if (Interlocked.Increment(ref requests) == 1)
+            {
+                await early.Task.WaitAsync(context.RequestAborted);
+                return;
+            }
+
+            context.Response.StatusCode = fails ? 500 : 200;
+        });
+        var first = env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => requests == 1);
+        for (var i = 0; i < 10; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        early.SetResult();
+        using (await first)
+        {
+            fails = false;
+        }
+
+        using var probe = await env.Client().GetAsync("http://orders/", Token);
+        Assert.Equal(HttpStatusCode.OK, probe.StatusCode);
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Theory(Timeout = Eventually.TestLimit)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task GetAsync_ProbeIsHedgedOrRepeated_ItsLastAnswerCounts(bool isHedged)
+    {
+        var time = new FakeTimeProvider();
+        await using var env = Make(time, options =>
+        {
+            options.Defaults.CircuitBreaker.MinimumThroughput = 2;
+            var hedging = options.Defaults.Hedging;
+            (hedging.Enabled, hedging.Delay, hedging.BudgetRatio) = (isHedged, TimeSpan.FromMilliseconds(20), 1);
+        });
+        var requests = 0;
+        for (var i = 0; i < 2; i++)
+        {
+            await env.StartAsync("orders", async context =>
+            {
+                switch (Interlocked.Increment(ref requests))
+                {
+                    case 1 or 2:
+                        context.Response.StatusCode = 500;
+                        break;
+                    case 3 when isHedged:
+                        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+                        break;
+                    case 3:
+                        context.Response.StatusCode = 503;
+                        break;
+                    default:
+                        break;
+                }
+            });
+        }
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var failed = await env.Client().GetAsync("http://orders/", Token);
+        }
+
+        time.Advance(TimeSpan.FromSeconds(5));
+        var probe = env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() =>
+        {
+            // The hedge's delay, or what is waited before it is repeated.
+            time.Advance(TimeSpan.FromMilliseconds(Volatile.Read(ref requests) < 3 ? 0 : 5));
+            return probe.IsCompleted;
+        });
+        using var answer = await probe;
+        Assert.Equal((HttpStatusCode.OK, 4), (answer.StatusCode, requests));
+        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task GetAsync_ProbeGivenUpByItsCaller_ProvesNothing()
     {
         var time = new FakeTimeProvider();
@@ -307,7 +394,7 @@ public sealed class CircuitBreakerTests
             Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
         }
 
-        // No call waits for those who are told.
+        // None of these calls waits for those who are told.
         await Eventually.HoldsAsync(() => heard.Contains(MeshCircuitState.Open));
         await Breakers(env).IsolateAsync("orders", Token);
         await Breakers(env).CloseAsync("orders", Token);
@@ -328,14 +415,21 @@ public sealed class CircuitBreakerTests
             context.Response.StatusCode = 500;
             return Task.CompletedTask;
         });
-        await OpenAsync();
-        var closing = Breakers(env).CloseAsync("orders", Token);
-        Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
+        try
+        {
+            await OpenAsync();
+            var closing = Breakers(env).CloseAsync("orders", Token);
+            Assert.Equal(MeshCircuitState.Closed, Breakers(env).StateOf("orders"));
 
-        await OpenAsync();
+            await OpenAsync();
 
-        release.Set();
-        await closing.BoundedAsync();
+            release.Set();
+            await closing.BoundedAsync();
+        }
+        finally
+        {
+            release.Set();
+        }
 
         async Task OpenAsync()
         {
@@ -373,7 +467,7 @@ public sealed class CircuitBreakerTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
-    public async Task GetAsync_HedgesBehindTheBreaker_AreMadeAndJudgedAsOneCall()
+    public async Task GetAsync_HedgesWithABreaker_AreMadeAndJudgedAsOneCall()
     {
         await using var env = new MeshTestEnvironment(options =>
         {
