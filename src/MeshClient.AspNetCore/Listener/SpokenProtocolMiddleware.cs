@@ -1,5 +1,6 @@
 using System.Buffers;
 using MeshClient.AspNetCore.Connections;
+using MeshClient.Core;
 using MeshClient.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -18,8 +19,6 @@ namespace MeshClient.AspNetCore.Listener;
 /// </remarks>
 internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
 {
-    // Timers take some 49 days, and the server's word for no limit is longer.
-    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
 
     private static ReadOnlySpan<byte> Preface => "PRI"u8;
 
@@ -47,7 +46,8 @@ internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan
     private async ValueTask<bool?> SpeaksHttp2Async(ConnectionContext connection)
     {
         var closing = ClosingRequest.Of(connection);
-        using var timer = new CancellationTokenSource(limit < LongestTimer ? limit : Timeout.InfiniteTimeSpan, time);
+        // The server's word for no limit is longer than a timer takes.
+        using var timer = new CancellationTokenSource(limit < TimerLimits.Longest ? limit : Timeout.InfiniteTimeSpan, time);
         await using var hurry = closing.UnsafeRegister(
             static timer => ((CancellationTokenSource)timer!).CancelAfter(OpenedConnection.Farewell), timer).ConfigureAwait(false);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, connection.ConnectionClosed);

@@ -151,7 +151,7 @@ internal sealed class OutboundCall
     }
 
     /// <summary>Whether what came of the call is known only at its end: its answer's head is there, and is gRPC without a status.</summary>
-    public bool IsJudgedAtEnd => Failure is null && Attempt is { HeadVerdict: AttemptVerdict.Undecided };
+    public bool IsJudgedAtEnd => !HasNoAnswer && Attempt is { HeadVerdict: AttemptVerdict.Undecided };
 
     /// <summary>How far the call has come down the stages.</summary>
     public int Entered

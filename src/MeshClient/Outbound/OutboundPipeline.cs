@@ -19,6 +19,7 @@ internal sealed class OutboundPipeline
     private readonly AttemptStage[] _attemptStages;
     private readonly StageStep<CallStage>[] _callEnter;
     private readonly StageStep<CallStage>[] _callResponded;
+    private readonly StageStep<CallStage>[] _callJudged;
     private readonly StageStep<CallStage>[] _callEnded;
     private readonly StageStep<AttemptStage>[] _attemptEnter;
     private readonly StageStep<AttemptStage>[] _attemptResponded;
@@ -66,6 +67,7 @@ internal sealed class OutboundPipeline
 
         _callEnter = Steps(_callStages, stage => stage.Phases, StagePhases.Enter);
         _callResponded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Responded));
+        _callJudged = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Judged));
         _callEnded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Ended));
         _attemptEnter = Steps(_attemptStages, stage => stage.Phases, StagePhases.Enter);
         _attemptResponded = Back(Steps(_attemptStages, stage => stage.Phases, StagePhases.Responded));
@@ -266,7 +268,7 @@ internal sealed class OutboundPipeline
     {
         call.Entered = _callStages.Length;
         var service = call.Destination.Service;
-        if (service.Breaker is { IsEngaged: true, IsClosed: false } breaker)
+        if (service.Breaker is { IsClosed: false } breaker)
         {
             call.IsBehindBreaker = true;
             return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
@@ -456,6 +458,29 @@ internal sealed class OutboundPipeline
                 call.Failure ??= e;
             }
         }
+
+        if (!call.IsJudgedAtEnd)
+        {
+            Judge(call, now);
+        }
+    }
+
+    private void Judge(OutboundCall call, long now)
+    {
+        foreach (var (position, stage) in _callJudged)
+        {
+            try
+            {
+                if (position < call.Entered)
+                {
+                    stage.Judged(call, now);
+                }
+            }
+            catch (Exception)
+            {
+                // As with the end of an attempt.
+            }
+        }
     }
 
     private void End(OutboundCall call)
@@ -463,6 +488,11 @@ internal sealed class OutboundPipeline
         if (!call.TryEnd())
         {
             return;
+        }
+
+        if (call.IsJudgedAtEnd)
+        {
+            Judge(call, _time.GetTimestamp());
         }
 
         foreach (var (position, stage) in _callEnded)
@@ -476,7 +506,7 @@ internal sealed class OutboundPipeline
             }
             catch (Exception)
             {
-                // As with an attempt.
+                // As with the end of an attempt.
             }
         }
     }

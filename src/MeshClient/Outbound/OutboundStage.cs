@@ -29,14 +29,14 @@ internal enum StagePhases
     Enter = 1,
     Responded = 2,
     Ended = 4,
-    All = Enter | Responded | Ended,
+    Judged = 8,
 }
 
 /// <summary>
 /// A stage of the call scope. Stages are walked, not nested: each says what it does on the way in, when the outcome is known
 /// and when the answer's body has been read to the end, so that none costs an asynchronous frame of its own.
 /// </summary>
-internal abstract class CallStage(string name, StagePhases phases = StagePhases.All)
+internal abstract class CallStage(string name, StagePhases phases)
 {
     public StageDescriptor Descriptor { get; } = new(name, StageScope.Call);
 
@@ -51,6 +51,16 @@ internal abstract class CallStage(string name, StagePhases phases = StagePhases.
     {
     }
 
+    /// <summary>
+    /// What came of the call is known: with the head of the answer, or with its end where that is gRPC and the head tells no status.
+    /// Called once, after <see cref="Responded"/> and before <see cref="Ended"/>.
+    /// </summary>
+    /// <param name="call">The call.</param>
+    /// <param name="now">The present timestamp.</param>
+    public virtual void Judged(OutboundCall call, long now)
+    {
+    }
+
     /// <summary>The answer has been read to the end or disposed, or the call has failed. Called once, after <see cref="Responded"/>.</summary>
     public virtual void Ended(OutboundCall call)
     {
@@ -58,7 +68,7 @@ internal abstract class CallStage(string name, StagePhases phases = StagePhases.
 }
 
 /// <summary>A stage of the attempt or instance scope. See <see cref="CallStage"/>.</summary>
-internal abstract class AttemptStage(string name, StageScope scope, StagePhases phases = StagePhases.All)
+internal abstract class AttemptStage(string name, StageScope scope, StagePhases phases)
 {
     public StageDescriptor Descriptor { get; } = new(name, scope);
 

@@ -7,7 +7,8 @@ namespace MeshClient.Overload;
 /// Decides whether a call is made at all: by the rate of calls, by what the service lately refused, and by how many are in
 /// flight, in this order, so that a call that is refused anyway takes nobody's place.
 /// </summary>
-internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry) : CallStage("Admission")
+internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry) 
+    : CallStage("Admission", StagePhases.Enter | StagePhases.Judged | StagePhases.Ended)
 {
     public override ValueTask EnterAsync(OutboundCall call)
     {
@@ -30,30 +31,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         return overload.Limiter.TryEnter() ? ValueTask.CompletedTask : WaitAsync(call);
     }
 
-    public override void Responded(OutboundCall call)
-    {
-        if (!call.IsJudgedAtEnd)
-        {
-            Count(call, call.RespondedAt);
-        }
-    }
-
-    public override void Ended(OutboundCall call)
-    {
-        var overload = call.Destination.Service.Overload;
-        var inFlight = overload.Limiter.Leave();
-        if (call.IsJudgedAtEnd)
-        {
-            Count(call, time.GetTimestamp());
-        }
-
-        if (overload.IsAdaptive)
-        {
-            overload.Learn(call, inFlight, time.GetTimestamp());
-        }
-    }
-
-    private static void Count(OutboundCall call, long now)
+    public override void Judged(OutboundCall call, long now)
     {
         if (call.Destination.Service.Overload.Throttle is { } throttle && call.Attempt is { } attempt)
         {
@@ -66,6 +44,16 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
                     throttle.Accepted(now);
                     break;
             }
+        }
+    }
+
+    public override void Ended(OutboundCall call)
+    {
+        var overload = call.Destination.Service.Overload;
+        var inFlight = overload.Limiter.Leave();
+        if (overload.IsAdaptive)
+        {
+            overload.Learn(call, inFlight, time.GetTimestamp());
         }
     }
 

@@ -1,3 +1,4 @@
+using MeshClient.Core;
 using System.Net;
 using MeshClient.Dialing;
 using MeshClient.Outbound;
@@ -9,14 +10,12 @@ namespace MeshClient.Resilience;
 /// whichever is less. Streaming is not limited by these: time begins to count when the request has been sent, and ends with the head
 /// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use.
 /// </summary>
-internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
+internal sealed class AttemptTimeoutStage(TimeProvider time) 
+    : AttemptStage("AttemptTimeout", StageScope.Attempt, StagePhases.Enter | StagePhases.Responded | StagePhases.Ended)
 {
-    // Timers take some 49 days, and nobody waits as long.
-    private static readonly TimeSpan LongestTimer = TimeSpan.FromDays(40);
-
     private readonly TimerPool _timers = new(time);
     private readonly double _timestampsPerTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;
-    private readonly long _longest = (long)LongestTimer.TotalSeconds * time.TimestampFrequency;
+    private readonly long _longest = (long)TimerLimits.Longest.TotalSeconds * time.TimestampFrequency;
 
     public override void Enter(OutboundAttempt attempt)
     {
@@ -160,7 +159,7 @@ internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("Att
     private TimeSpan Left(long until, long now)
     {
         var left = time.GetElapsedTime(now, until);
-        return left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < LongestTimer ? left : LongestTimer;
+        return left <= TimeSpan.Zero ? TimeSpan.FromTicks(1) : left < TimerLimits.Longest ? left : TimerLimits.Longest;
     }
 
     private void GiveBack(OutboundAttempt attempt)

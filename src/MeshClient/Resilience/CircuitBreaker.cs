@@ -29,8 +29,7 @@ internal sealed class CircuitBreaker
     private readonly CircuitBreakerStateProvider _states = new();
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
     private readonly Lock _isolating = new();
-    private volatile bool _isIsolated;
-    // As Polly says, which takes a lock for it; a moment later where a call that passes beside it opens it, and when those who listen have
+    // As Polly says, which takes a lock for it; a moment sooner where it is isolated, so that no call slips by, and a moment later where a call that passes beside it opens it, and when those who listen have
     // heard of what was before where it is closed again, or opened by a call that went through Polly.
     private volatile bool _isClosed = true;
 
@@ -78,11 +77,11 @@ internal sealed class CircuitBreaker
 
     public string Service => _service;
 
-    /// <summary>Whether calls have to ask it. One that can neither open by itself nor was isolated has no say.</summary>
-    public bool IsEngaged => _isConfigured || _isIsolated;
+    /// <summary>Whether it has any say: it can open by itself, or was isolated.</summary>
+    public bool IsEngaged => _isConfigured || !_isClosed;
 
     /// <summary>Whether a call passes beside it.</summary>
-    public bool IsClosed => _isClosed && !_isIsolated;
+    public bool IsClosed => _isClosed;
 
     public MeshCircuitState State => _states.CircuitState switch
     {
@@ -97,12 +96,18 @@ internal sealed class CircuitBreaker
         Task isolating;
         lock (_isolating)
         {
-            // First, so that no call slips by between the two.
-            _isIsolated = true;
+            _isClosed = false;
             isolating = _control.IsolateAsync(cancellationToken);
         }
 
-        await isolating.ConfigureAwait(false);
+        try
+        {
+            await isolating.ConfigureAwait(false);
+        }
+        finally
+        {
+            FollowState();
+        }
     }
 
     public Task CloseAsync(CancellationToken cancellationToken) => _control.CloseAsync(cancellationToken);
@@ -173,9 +178,7 @@ internal sealed class CircuitBreaker
     {
         lock (_isolating)
         {
-            var state = _states.CircuitState;
-            _isIsolated = state == CircuitState.Isolated;
-            _isClosed = state == CircuitState.Closed;
+            _isClosed = _states.CircuitState == CircuitState.Closed;
         }
     }
 

@@ -12,7 +12,7 @@ namespace MeshClient.Telemetry;
 /// names the instance that answered. Further attempts have spans of their own beneath it
 /// (<see cref="AttemptTelemetryStage"/>), and what came of the first is then an event of this one.
 /// </remarks>
-internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telemetry")
+internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telemetry", StagePhases.Enter | StagePhases.Judged)
 {
     public override ValueTask EnterAsync(OutboundCall call)
     {
@@ -33,23 +33,7 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
         }
     }
 
-    public override void Responded(OutboundCall call)
-    {
-        if (!call.IsJudgedAtEnd)
-        {
-            Tell(call);
-        }
-    }
-
-    public override void Ended(OutboundCall call)
-    {
-        if (call.IsJudgedAtEnd)
-        {
-            Tell(call);
-        }
-    }
-
-    private void Tell(OutboundCall call)
+    public override void Judged(OutboundCall call, long now)
     {
         if (call.Activity is null && !telemetry.CallDuration.Enabled)
         {

@@ -73,8 +73,8 @@ internal static class CheckDecoder
     /// <summary>Consul acts on no less than this.</summary>
     private static readonly TimeSpan MinDeregisterAfter = TimeSpan.FromMinutes(1);
 
-    /// <summary>Timers go no further than 49 days.</summary>
-    private static readonly TimeSpan MaxInterval = TimeSpan.FromDays(40);
+    /// <summary>No interval is longer than a timer can be set for.</summary>
+    private static readonly TimeSpan MaxInterval = TimerLimits.Longest;
 
     /// <summary>No probe runs longer, whatever is asked for: nobody waits that long for an answer.</summary>
     private static readonly TimeSpan MaxTimeout = TimeSpan.FromHours(1);
