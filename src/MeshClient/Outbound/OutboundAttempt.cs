@@ -242,6 +242,21 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
         TakeTimer()?.Spend();
     }
 
+    /// <summary>Makes it as new, for another call.</summary>
+    /// <returns>False: it cannot, since what few attempts need was made for it, or it was one of several.</returns>
+    public bool TryReset()
+    {
+        if (_details is not null || _timer is not null || Call.IsHedged)
+        {
+            return false;
+        }
+
+        (Instance, Pool, OriginalUri, Response) = (null!, null, null, null);
+        (Admission, StartedAt, RespondedAt, _entered) = (default, 0, 0, 0);
+        (EndsWithCall, Outcome, HeadVerdict, HasEnded) = (false, default, default, false);
+        return true;
+    }
+
     /// <summary>Judges by the head of the answer, or the failure.</summary>
     public void JudgeHead(TimeProvider time)
     {

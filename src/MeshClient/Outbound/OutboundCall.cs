@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Forwarding;
 
@@ -10,6 +12,7 @@ namespace MeshClient.Outbound;
 internal sealed class OutboundCall
 {
     private AsyncTaskMethodBuilder<HttpResponseMessage> _promise;
+    private OutboundAttempt? _own;
     private Details? _details;
     private short _attempts;
     private byte _entered;
@@ -17,18 +20,8 @@ internal sealed class OutboundCall
     private bool _hasEnded;
 
     public OutboundCall(
-        HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation)
-    {
-        Request = request;
-        Destination = destination;
-        Cancellation = cancellation;
-        StartedAt = startedAt;
-        IsUpload = UploadContent.IsUpload(request.Content);
-        if (rejection is not null)
-        {
-            Written.Rejection = rejection;
-        }
-    }
+        HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation) =>
+        Begin(request, destination, startedAt, rejection, cancellation);
 
     private enum Marking : byte
     {
@@ -38,14 +31,14 @@ internal sealed class OutboundCall
         BelievedOfInstances,
     }
 
-    public HttpRequestMessage Request { get; }
+    public HttpRequestMessage Request { get; private set; }
 
-    public Destination Destination { get; }
+    public Destination Destination { get; private set; }
 
     /// <summary>What the app cancels with.</summary>
-    public CancellationToken Cancellation { get; }
+    public CancellationToken Cancellation { get; private set; }
 
-    public long StartedAt { get; }
+    public long StartedAt { get; private set; }
 
     /// <summary>The timestamp from which the first attempt may be made: later than the start for a call that had to wait for others.</summary>
     public long ReadyAt
@@ -58,7 +51,7 @@ internal sealed class OutboundCall
     public MeshCallException? Rejection => _details?.Rejection;
 
     /// <summary>Whether sending the body may take long, so that the call's own time limit counts from its end.</summary>
-    public bool IsUpload { get; }
+    public bool IsUpload { get; private set; }
 
     /// <summary>The timestamp at which the call's time is over.</summary>
     public long DeadlineAt { get; set; } = long.MaxValue;
@@ -184,10 +177,52 @@ internal sealed class OutboundCall
     /// <summary>The answer, for the app.</summary>
     public Task<HttpResponseMessage> Task => _promise.Task;
 
+    /// <summary>Whether the answer is the app's by the short way, so that nobody but its body knows of the call.</summary>
+    public bool IsHandedOver { get; private set; }
+
     /// <summary>Completed when the call ends; null: nobody waits for that.</summary>
     public TaskCompletionSource? Ending => _details?.Ending;
 
     private Details Written => _details ??= new Details();
+
+    /// <summary>Takes in what is called.</summary>
+    [MemberNotNull(nameof(Request), nameof(Destination))]
+    public void Begin(
+        HttpRequestMessage request, Destination destination, long startedAt, MeshCallException? rejection, CancellationToken cancellation)
+    {
+        Request = request;
+        Destination = destination;
+        Cancellation = cancellation;
+        StartedAt = startedAt;
+        IsUpload = UploadContent.IsUpload(request.Content);
+        if (rejection is not null)
+        {
+            Written.Rejection = rejection;
+        }
+    }
+
+    /// <summary>Begins its first attempt.</summary>
+    public OutboundAttempt BeginFirst()
+    {
+        Attempts = 1;
+        return _own ??= new OutboundAttempt(this, 1);
+    }
+
+    /// <summary>Makes it as new, so that it can be another call. It has ended, and nobody else knows of it.</summary>
+    /// <returns>False: it cannot, since what few calls need was made for it, or something may still know of it.</returns>
+    public bool TryReset()
+    {
+        // A body that is uploaded, a connection and a fallback know their call, and go by their own time.
+        if (_details is not null || IsUpload || Request is DialRequest || Destination.Service.Settings.Fallback is not null || _own?.TryReset() != true)
+        {
+            return false;
+        }
+
+        (Request, Destination, Cancellation, Activity, Attempt) = (null!, null!, default, null, null);
+        (_promise, _attempts, _entered, _marking, _hasEnded) = (default, 0, 0, Marking.Unknown, false);
+        (DeadlineAt, HasResponded, IsHandedOver) = (long.MaxValue, false, false);
+        return true;
+    }
 
     /// <summary>From here on each instance that gets it has to say that it may be executed twice.</summary>
     public void BelieveInstances() => _marking = Marking.BelievedOfInstances;
@@ -199,6 +234,14 @@ internal sealed class OutboundCall
 
     /// <summary>Gives the app its answer. The app goes on from here.</summary>
     public void Complete(HttpResponseMessage response) => _promise.SetResult(response);
+
+    /// <summary>Leaves the call to the body of its answer.</summary>
+    /// <returns>What gives the app the answer, when the call may be another one already.</returns>
+    public AsyncTaskMethodBuilder<HttpResponseMessage> HandOver()
+    {
+        IsHandedOver = true;
+        return _promise;
+    }
 
     /// <summary>Tells the app that there is none.</summary>
     public void Complete(Exception failure) => _promise.SetException(failure);

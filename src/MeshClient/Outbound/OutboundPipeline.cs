@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using MeshClient.Balancing;
 using MeshClient.Dialing;
@@ -15,6 +16,9 @@ namespace MeshClient.Outbound;
 /// <summary>The way of one call: its stages in order, and the walk through them.</summary>
 internal sealed class OutboundPipeline
 {
+    // What has ended is used again, since the objects of a call are half of what it allocates.
+    private const int MaxKept = 256;
+
     private readonly CallStage[] _callStages;
     private readonly AttemptStage[] _attemptStages;
     private readonly StageStep<CallStage>[] _callEnter;
@@ -25,6 +29,7 @@ internal sealed class OutboundPipeline
     private readonly StageStep<AttemptStage>[] _attemptResponded;
     private readonly StageStep<AttemptStage>[] _attemptEnded;
     private readonly PlainContinuation.Pool _continuations;
+    private readonly Spares<OutboundCall> _calls = new(MaxKept);
     private readonly FallbackStage _fallback;
     private readonly RetryStage _retry;
     private readonly HedgeStage _hedge;
@@ -99,9 +104,16 @@ internal sealed class OutboundPipeline
         MeshCallException? rejection,
         CancellationToken cancellationToken)
     {
-        var call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
+        if (_calls.TryTake() is { } call)
+        {
+            call.Begin(request, destination, startedAt, rejection, cancellationToken);
+        }
+        else
+        {
+            call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
+        }
+
         var sending = Send(call);
-        TelemetryStage.Leave(call);
         return destination.Service.Settings.Fallback is { } fallback && request is not DialRequest ? _fallback.ApplyAsync(fallback, call, sending) : sending;
     }
 
@@ -115,7 +127,7 @@ internal sealed class OutboundPipeline
             Finish(attempt);
             if (attempt.Failure is null && !_retry.IsWanted(attempt))
             {
-                call.Complete(Answer(attempt));
+                HandOver(call, Answer(attempt), attempt.HasEnded);
                 return;
             }
 
@@ -142,9 +154,14 @@ internal sealed class OutboundPipeline
         attempt.BodyFailure = failure;
         End(attempt);
         // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
-        if (ReferenceEquals(attempt.Call.Attempt, attempt) && attempt.Call.HasResponded)
+        var call = attempt.Call;
+        if (ReferenceEquals(call.Attempt, attempt) && call.HasResponded)
         {
-            End(attempt.Call);
+            End(call);
+            if (call.IsHandedOver)
+            {
+                Keep(call);
+            }
         }
     }
 
@@ -220,6 +237,13 @@ internal sealed class OutboundPipeline
         }
     }
 
+    // The call itself may be another one by the time its sending returns.
+    private static Task<HttpResponseMessage> Left(Activity? activity, Task<HttpResponseMessage> sending)
+    {
+        TelemetryStage.Leave(activity);
+        return sending;
+    }
+
     // Goes as far as it can without waiting, which for nearly every call is up to the answer itself.
     private Task<HttpResponseMessage> Send(OutboundCall call)
     {
@@ -232,7 +256,7 @@ internal sealed class OutboundPipeline
                 var entering = stage.EnterAsync(call);
                 if (!entering.IsCompletedSuccessfully)
                 {
-                    return EnterAndSendAsync(call, i, entering);
+                    return Left(call.Activity, EnterAndSendAsync(call, i, entering));
                 }
             }
 
@@ -240,7 +264,7 @@ internal sealed class OutboundPipeline
         }
         catch (Exception e)
         {
-            return FailAsync(call, e);
+            return Left(call.Activity, FailAsync(call, e));
         }
     }
 
@@ -271,7 +295,7 @@ internal sealed class OutboundPipeline
         if (service.Breaker is { IsClosed: false } breaker)
         {
             call.IsBehindBreaker = true;
-            return ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false);
+            return Left(call.Activity, ConcludeAsync(call, breaker.ExecuteAsync(call, _attemptsAsync), isFirst: false));
         }
 
         RetryStage.Count(call);
@@ -281,16 +305,16 @@ internal sealed class OutboundPipeline
             HedgeStage.Count(call);
         }
 
-        var attempt = new OutboundAttempt(call, ++call.Attempts);
+        var attempt = call.BeginFirst();
         var sending = Begin(attempt);
         if (sending is not { IsCompleted: false })
         {
-            return ConcludeAsync(call, FinishAsync(attempt, sending), isFirst: true);
+            return Left(call.Activity, ConcludeAsync(call, FinishAsync(attempt, sending), isFirst: true));
         }
 
         // Before anybody can answer: the promise is made when it is first asked for.
         var task = call.Task;
-        TelemetryStage.Leave(call);
+        TelemetryStage.Leave(call.Activity);
         if (!isHedged || !_hedge.TryAwait(attempt, sending))
         {
             _continuations.Await(attempt, sending);
@@ -338,6 +362,26 @@ internal sealed class OutboundPipeline
         }
 
         return response;
+    }
+
+    private void HandOver(OutboundCall call, HttpResponseMessage response, bool hasEnded)
+    {
+        // Before the app has the answer: then its body may end at any moment, and the app may make its next call on this thread.
+        var promise = call.HandOver();
+        if (hasEnded)
+        {
+            Keep(call);
+        }
+
+        promise.SetResult(response);
+    }
+
+    private void Keep(OutboundCall call)
+    {
+        if (call.TryReset())
+        {
+            _calls.TryKeep(call);
+        }
     }
 
     private void Fail(OutboundCall call, Exception failure)

@@ -11,9 +11,10 @@ internal sealed class TrackedContent : HttpContent
 {
     private readonly HttpContent _inner;
     private readonly OutboundPipeline _pipeline;
-    private readonly OutboundAttempt _attempt;
-    private ReadLimit? _limit;
-    private bool _ended;
+    // Null: reading is not limited.
+    private readonly ReadLimit? _limit;
+    // Null: it has ended, and the attempt may be another call's.
+    private OutboundAttempt? _attempt;
     private bool _givenUp;
     private bool _isOpened;
     private bool _hasBegun;
@@ -23,11 +24,12 @@ internal sealed class TrackedContent : HttpContent
         _inner = inner;
         _pipeline = pipeline;
         _attempt = attempt;
+        _limit = attempt.IsBodyLimited ? new ReadLimit(attempt) : null;
         AnswerHeaders.HandOver(inner, this);
     }
 
     /// <summary>Whether reading is limited by the ambient deadline.</summary>
-    public bool IsLimited => _attempt.IsBodyLimited;
+    public bool IsLimited => _limit is not null;
 
     /// <summary>Whether there can be anything to wait for after the head of an answer.</summary>
     public static bool MayHaveBody(HttpResponseMessage response) =>
@@ -41,18 +43,18 @@ internal sealed class TrackedContent : HttpContent
     /// <summary>A read has to wait. Since when, matters for the first byte only, and only to a deadline.</summary>
     public void Wait()
     {
-        if (!_hasBegun && _attempt.IsBodyLimited)
+        if (!_hasBegun && _limit is { Attempt: var attempt })
         {
-            _attempt.WaitingSince = _pipeline.Time.GetTimestamp();
+            attempt.WaitingSince = _pipeline.Time.GetTimestamp();
         }
     }
 
     /// <summary>It waits no more, though it has taken nothing.</summary>
     public void StopWaiting()
     {
-        if (_attempt.IsBodyLimited)
+        if (_limit is { Attempt: var attempt })
         {
-            _attempt.WaitingSince = 0;
+            attempt.WaitingSince = 0;
         }
     }
 
@@ -63,37 +65,16 @@ internal sealed class TrackedContent : HttpContent
     public void End(Exception? failure)
     {
         // Looked at first, since nearly every answer is read to the end and disposed afterwards.
-        if (!Volatile.Read(ref _ended) && !Interlocked.Exchange(ref _ended, true))
+        if (Volatile.Read(ref _attempt) is not null && Interlocked.Exchange(ref _attempt, null) is { } attempt)
         {
             // Before the timer it is linked to serves another attempt.
             _limit?.Dispose();
-            _pipeline.BodyEnded(_attempt, Volatile.Read(ref _givenUp) ? null : failure);
+            _pipeline.BodyEnded(attempt, Volatile.Read(ref _givenUp) ? null : failure);
         }
     }
 
     /// <summary>What a read is to be cancelled by: its reader, and the deadline the answer is limited by, if there is one.</summary>
-    public CancellationToken Limit(CancellationToken reader)
-    {
-        // The timer is gone when the body has come to its end.
-        if (_attempt is not { IsBodyLimited: true, Timer: { } timer })
-        {
-            return reader;
-        }
-
-        if (!reader.CanBeCanceled)
-        {
-            return timer.Token;
-        }
-
-        // Mostly each read has the same token.
-        if (_limit?.Reader != reader)
-        {
-            _limit?.Dispose();
-            _limit = new ReadLimit(timer.Token, reader);
-        }
-
-        return _limit.Token;
-    }
+    public CancellationToken Limit(CancellationToken reader) => _limit is null ? reader : _limit.For(reader);
 
     /// <summary>A read has failed.</summary>
     /// <param name="failure">Why.</param>
@@ -101,24 +82,25 @@ internal sealed class TrackedContent : HttpContent
     /// <exception cref="MeshCallException">Because the deadline has passed.</exception>
     public void Fail(Exception failure, CancellationToken reader)
     {
-        var stall = _hasBegun ? null : StalledAnswer.Of(_attempt, this, failure, _pipeline.Time);
+        var limited = _limit?.Attempt;
+        var stall = _hasBegun || limited is null ? null : StalledAnswer.Of(limited, this, failure, _pipeline.Time);
         if (reader.IsCancellationRequested)
         {
             // A reader that gives up is not the instance's failure. Where there is a deadline it is no success either, because the
             // reader's token and the deadline mostly go off together.
-            End(stall ?? (_attempt.IsBodyLimited && failure is OperationCanceledException ? failure : null));
+            End(stall ?? (limited is not null && failure is OperationCanceledException ? failure : null));
             return;
         }
 
         // Unless it is the app that has cancelled what it is still sending; but it may have cancelled what it had sent, and then the
         // deadline came. Asked first, since the timer goes with the end.
         var isLate = failure is OperationCanceledException
-            && _attempt is { IsBodyLimited: true, Timer.IsCancellationRequested: true, Call: var call }
+            && limited is { Timer.IsCancellationRequested: true, Call: var call }
             && (!call.Cancellation.IsCancellationRequested || _pipeline.Time.GetTimestamp() >= call.AmbientDeadlineAt);
         End(stall ?? failure);
         if (isLate)
         {
-            throw CallFailure.Unread(_attempt, failure);
+            throw CallFailure.Unread(limited!, failure);
         }
     }
 
@@ -248,15 +230,39 @@ internal sealed class TrackedContent : HttpContent
     private static bool IsEmpty(HttpContentHeaders headers) =>
         headers.NonValidated.TryGetValues("Content-Length", out var values) ? values.ToString() == "0" : headers.ContentLength == 0;
 
-    // Apart, because few answers are read under a deadline and by a reader that has a token.
-    private sealed class ReadLimit(CancellationToken deadline, CancellationToken reader) : IDisposable
+    // Apart, because few answers are read under a deadline.
+    private sealed class ReadLimit(OutboundAttempt attempt) : IDisposable
     {
-        private readonly CancellationTokenSource _either = CancellationTokenSource.CreateLinkedTokenSource(deadline, reader);
+        private CancellationTokenSource? _either;
+        private CancellationToken _reader;
 
-        public CancellationToken Reader => reader;
+        public OutboundAttempt Attempt => attempt;
 
-        public CancellationToken Token => _either.Token;
+        // By the deadline, and by a reader that has a token.
+        public CancellationToken For(CancellationToken reader)
+        {
+            // The timer is gone when the body has come to its end.
+            if (attempt.Timer is not { } timer)
+            {
+                return reader;
+            }
 
-        public void Dispose() => _either.Dispose();
+            if (!reader.CanBeCanceled)
+            {
+                return timer.Token;
+            }
+
+            // Mostly each read has the same token.
+            if (_either is null || _reader != reader)
+            {
+                _either?.Dispose();
+                _either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, reader);
+                _reader = reader;
+            }
+
+            return _either.Token;
+        }
+
+        public void Dispose() => _either?.Dispose();
     }
 }

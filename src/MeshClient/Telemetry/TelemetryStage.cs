@@ -25,9 +25,10 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
     }
 
     /// <summary>What the app does from now on is not part of the call.</summary>
-    public static void Leave(OutboundCall call)
+    /// <param name="activity">The call's span; null: it has none.</param>
+    public static void Leave(Activity? activity)
     {
-        if (call.Activity is { } activity)
+        if (activity is not null)
         {
             Activity.Current = activity.Parent;
         }
