@@ -253,7 +253,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
 
         (Instance, Pool, OriginalUri, Response) = (null!, null, null, null);
         (Admission, StartedAt, RespondedAt, _entered) = (default, 0, 0, 0);
-        (EndsWithCall, Outcome, HeadVerdict, HasEnded) = (false, default, default, false);
+        (EndsWithCall, Outcome, HeadVerdict, IsSuperseded, HasEnded) = (false, default, default, false, false);
         return true;
     }
 
