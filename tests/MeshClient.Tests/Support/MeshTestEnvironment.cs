@@ -110,16 +110,22 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
         return peer;
     }
 
+    /// <summary>Sets the health of an instance of a service that has been called, and waits until the caller has taken it in.</summary>
+    public async Task SetHealthAsync(string service, InstanceId instance, InstanceHealth health)
+    {
+        ControlPlane.SetHealth(instance, health);
+        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Single(one => one.Id == instance).Health == health);
+    }
+
     /// <summary>Lets all instances of a service leave in order: critical first, then gone, so that nobody holds on to them.</summary>
     public async Task LoseAllInstancesAsync(string service)
     {
-        var name = Core.Naming.ServiceName.Parse(service);
-        foreach (var instance in ControlPlane.Instances(name).Instances)
+        var name = ServiceName.Parse(service);
+        foreach (var instance in ControlPlane.Instances(name).Instances.Select(one => one.Id).ToList())
         {
-            ControlPlane.SetHealth(instance.Id, Core.Discovery.InstanceHealth.Critical);
+            await SetHealthAsync(service, instance, InstanceHealth.Critical);
         }
 
-        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.All(one => one.Health == Core.Discovery.InstanceHealth.Critical));
         ControlPlane.SetInstances(name);
         await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Count == 0);
     }
