@@ -334,17 +334,24 @@ public sealed class DeadlineForwardingTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_AmbientEndsBeforeTheAttempt_IsTheDeadlineNotTheCallerNorTheAttempt()
     {
-        await using var env = new MeshTestEnvironment();
-        await env.StartAsync("orders", context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted));
-        using (MeshDeadline.Begin(TimeSpan.FromMilliseconds(400)))
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
+        var peer = await env.StartAsync("orders", context => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted));
+        using (MeshDeadline.Begin(TimeSpan.FromSeconds(3), time))
         {
-            var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+            var late = env.Client().GetAsync("http://orders/", Token);
+            await Eventually.HoldsAsync(() => peer.Requests == 1);
+            time.Advance(TimeSpan.FromSeconds(3));
+            var failure = await Assert.ThrowsAsync<MeshCallException>(() => late.BoundedAsync());
             Assert.Equal((MeshFailureReason.DeadlineExceeded, "Deadline", 1), (failure.Reason, failure.Stage, failure.Attempts));
         }
 
-        using var caller = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
-        using var far = MeshDeadline.Begin(TimeSpan.FromSeconds(60));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => env.Client().GetAsync("http://orders/", caller.Token));
+        using var caller = new CancellationTokenSource();
+        using var far = MeshDeadline.Begin(TimeSpan.FromSeconds(60), time);
+        var given = env.Client().GetAsync("http://orders/", caller.Token);
+        await Eventually.HoldsAsync(() => peer.Requests == 2);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => given.BoundedAsync());
     }
 
     private static async Task<Dictionary<string, string>> StartAsync(MeshTestEnvironment env)

@@ -1,4 +1,5 @@
 using System.Net;
+using MeshClient.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Tests.Support;
@@ -42,14 +43,20 @@ public sealed class LeakTests
             }
         });
         await env.Client().GetStringAsync("http://orders/", Token).ContinueWith(_ => { }, TaskScheduler.Default);
-        var outcomes = new int[3];
+        var outcomes = new int[Enum.GetValues<Outcome>().Length];
         var next = 0;
         await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Task.Run(async () =>
         {
             for (var i = Interlocked.Increment(ref next); i <= 1000; i = Interlocked.Increment(ref next))
             {
-                using var deadline = hasEverythingOn ? MeshDeadline.Begin(TimeSpan.FromSeconds(i % 4 == 0 ? 0.2 : 10)) : null;
-                Interlocked.Increment(ref outcomes[(int)await CallAsync(env, i, readToEnd: i % 4 == 0 && hasEverythingOn)]);
+                Outcome outcome;
+                while ((outcome = await CallAsync(env, i, hasEverythingOn)) == Outcome.Shed)
+                {
+                    // How many come back at once, for the others that are slow, is up to the machine: each is made until it is let in.
+                    await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Token);
+                }
+
+                Interlocked.Increment(ref outcomes[(int)outcome]);
             }
         })));
 
@@ -58,13 +65,10 @@ public sealed class LeakTests
         Assert.InRange(outcomes[(int)Outcome.Cancelled], 1, 300);
         await Eventually.HoldsAsync(() => env.State("orders").InFlight == 0, $"no call in flight, but {env.State("orders").InFlight}");
         foreach (var instance in env.State("orders").GetDestination(
-            new MeshClient.Discovery.DestinationName(Core.Naming.ServiceName.Parse("orders"), null, MeshClient.Discovery.SchemePreference.Http)).Callable.ToArray())
+            new DestinationName(Core.Naming.ServiceName.Parse("orders"), null, SchemePreference.Http)).Callable.ToArray())
         {
-            Assert.Equal(0, instance.Load.InFlight);
-            // One for us, one for the owner.
-            var pool = instance.Transport.Acquire();
-            Assert.Equal(2, pool.Users);
-            pool.Release();
+            // An attempt that another has overtaken may end after its call.
+            await Eventually.HoldsAsync(() => instance.Load.InFlight == 0 && CountUsers(instance) == 0);
         }
     }
 
@@ -73,6 +77,21 @@ public sealed class LeakTests
         Ok,
         Failed,
         Cancelled,
+        Shed,
+    }
+
+    private static int CountUsers(InstanceState instance)
+    {
+        var pool = instance.Transport.Acquire();
+        try
+        {
+            // Without us and the owner.
+            return pool.Users - 2;
+        }
+        finally
+        {
+            pool.Release();
+        }
     }
 
     private static async Task ServeAsync(HttpContext context)
@@ -106,8 +125,10 @@ public sealed class LeakTests
         }
     }
 
-    private static async Task<Outcome> CallAsync(MeshTestEnvironment env, int number, bool readToEnd)
+    private static async Task<Outcome> CallAsync(MeshTestEnvironment env, int number, bool hasDeadline)
     {
+        using var deadline = hasDeadline ? MeshDeadline.Begin(TimeSpan.FromSeconds(number % 4 == 0 ? 0.2 : 10)) : null;
+        var readToEnd = hasDeadline && number % 4 == 0;
         using var caller = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var client = env.Client();
         try
@@ -168,13 +189,7 @@ public sealed class LeakTests
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            if (e is MeshCallException { Reason: MeshFailureReason.Overloaded })
-            {
-                // Shed calls come back at once: without a pause they would be all of the thousand.
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Token);
-            }
-
-            return Outcome.Failed;
+            return e is MeshCallException { Reason: MeshFailureReason.Overloaded } ? Outcome.Shed : Outcome.Failed;
         }
     }
 }

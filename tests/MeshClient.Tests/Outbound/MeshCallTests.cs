@@ -101,14 +101,16 @@ public sealed class MeshCallTests
         services.AddSingleton<Core.ControlPlane.ITrustBundleSource>(plane);
         services.Configure<MeshOptions>(options => options.Service = "web");
         services.AddHttpClient("inside").AddMeshHandler().AddMeshHandler();
-        services.AddHttpClient("outside");
+        var outside = new OutsideHandler();
+        services.AddHttpClient("outside").ConfigurePrimaryHttpMessageHandler(() => outside);
         await using var provider = services.BuildServiceProvider();
         await using var peer = await HttpPeer.StartAsync(EchoAsync, PeerTls.For(plane.Authority, "orders"));
         plane.AddInstance(Orders, "127.0.0.1", peer.Port);
         var factory = provider.GetRequiredService<IHttpClientFactory>();
 
         Assert.Equal("HTTP/2 https orders /", await factory.CreateClient("inside").GetStringAsync("http://orders/", Token));
-        await Assert.ThrowsAsync<HttpRequestException>(() => factory.CreateClient("outside").GetStringAsync("http://orders/", Token));
+        Assert.Equal("outside", await factory.CreateClient("outside").GetStringAsync("http://orders/", Token));
+        Assert.Equal(1, peer.Requests);
         var handlers = provider.GetRequiredService<IHttpMessageHandlerFactory>();
         Assert.Equal(1, CountMeshHandlers(handlers.CreateHandler("inside")));
         Assert.Equal(0, CountMeshHandlers(handlers.CreateHandler("outside")));
@@ -325,6 +327,12 @@ public sealed class MeshCallTests
     internal sealed class TypedClient(HttpClient client)
     {
         public Task<string> GetAsync(CancellationToken cancellationToken) => client.GetStringAsync("typed", cancellationToken);
+    }
+
+    private sealed class OutsideHandler : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromResult(new HttpResponseMessage { Content = new StringContent("outside") });
     }
 
     private sealed class Counting(Action count) : DelegatingHandler

@@ -2,6 +2,7 @@ using MeshClient.Configuration;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
 using MeshClient.Outbound;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -151,11 +152,15 @@ public sealed class OutsideTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_BadAddressInServicesSection_NamesTheKey()
     {
+        var time = new FakeTimeProvider();
         await using var env = new MeshTestEnvironment(
-            options => options.DiscoveryTimeout = TimeSpan.FromMilliseconds(200),
-            new Dictionary<string, string?> { ["Services:orders:http:0"] = "ftp://host:1" },
+            configuration: new Dictionary<string, string?> { ["Services:orders:http:0"] = "ftp://host:1" },
+            services: services => services.AddSingleton<TimeProvider>(time),
             withControlPlane: false);
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetStringAsync("http://orders/", Token));
+        var call = env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.State("orders").DiscoveryFailure is not null);
+        time.Advance(MeshDefaults.DiscoveryTimeout);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal(MeshFailureReason.DiscoveryFailed, failure.Reason);
         Assert.Contains("Services:orders:http:0", failure.Message, StringComparison.Ordinal);
     }
@@ -163,11 +168,16 @@ public sealed class OutsideTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_RegistryNeverUp_FailsAfterTheDiscoveryTimeoutAndSaysWhy()
     {
-        await using var env = new MeshTestEnvironment(options => options.DiscoveryTimeout = TimeSpan.FromMilliseconds(300));
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(
+            options => options.DiscoveryTimeout = TimeSpan.FromSeconds(3), services: services => services.AddSingleton<TimeProvider>(time));
         env.ControlPlane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "connection refused by 127.0.0.1:8500"));
-        var started = TimeProvider.System.GetTimestamp();
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetStringAsync("http://orders/", Token));
-        Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.FromMilliseconds(290), TimeSpan.FromSeconds(5));
+        var call = env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.State("orders").DiscoveryFailure is not null);
+        time.Advance(TimeSpan.FromSeconds(3) - TimeSpan.FromTicks(1));
+        Assert.False(call.IsCompleted);
+        time.Advance(TimeSpan.FromTicks(1));
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal((MeshFailureReason.DiscoveryFailed, "Discovery", "orders", 0), (failure.Reason, failure.Stage, failure.Service, failure.Attempts));
         Assert.Contains("Mesh:DiscoveryTimeout", failure.Message, StringComparison.Ordinal);
         Assert.Contains("connection refused by 127.0.0.1:8500", failure.Message, StringComparison.Ordinal);
@@ -177,11 +187,15 @@ public sealed class OutsideTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_RegistryThatHangs_IsNeverTakenForAnUnknownService()
     {
-        await using var env = new MeshTestEnvironment(options => options.DiscoveryTimeout = TimeSpan.FromMilliseconds(100));
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
         var inner = new Inner();
         using var client = new HttpClient(env.Handlers.Create(inner));
         env.ControlPlane.Stall();
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => client.GetStringAsync("http://orders/", Token));
+        var call = client.GetStringAsync("http://orders/", Token);
+        await env.ControlPlane.WaitForParkedCallsAsync(1, cancellationToken: Token);
+        time.Advance(MeshDefaults.DiscoveryTimeout);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal(MeshFailureReason.DiscoveryFailed, failure.Reason);
         Assert.Null(inner.Request);
         await env.StartAsync("orders", context => context.Response.WriteAsync("mesh"));
@@ -248,11 +262,21 @@ public sealed class OutsideTests
     [InlineData(ControlPlaneFailure.Forbidden, "no CA for you")]
     public async Task SendAsync_NoCertificateIssued_TellsWhy(ControlPlaneFailure kind, string expected)
     {
-        await using var env = new MeshTestEnvironment(
-            options => options.DiscoveryTimeout = TimeSpan.FromMilliseconds(300),
-            services: services => services.AddSingleton<ILeafCertificateSource>(new NoLeaves(kind)));
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services =>
+        {
+            services.AddSingleton<TimeProvider>(time);
+            services.AddSingleton<ILeafCertificateSource>(new NoLeaves(kind));
+        });
         await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetStringAsync("http://orders/", Token));
+        var call = env.Client().GetStringAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => env.Identity.LastFailure is not null);
+        if (kind == ControlPlaneFailure.Unavailable)
+        {
+            time.Advance(MeshDefaults.DiscoveryTimeout);
+        }
+
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal(MeshFailureReason.NoIdentity, failure.Reason);
         Assert.Contains(expected, failure.Message, StringComparison.Ordinal);
         Assert.Contains("no CA for you", failure.Message, StringComparison.Ordinal);
@@ -261,11 +285,14 @@ public sealed class OutsideTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task Sweep_ServiceNotCalledForAWhile_IsWatchedNoMoreAndComesBackWithACall()
     {
-        await using var env = new MeshTestEnvironment(options => options.WatchIdleTimeout = TimeSpan.FromSeconds(1));
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
         await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
         await env.Client().GetStringAsync("http://orders/", Token);
+        time.Advance(MeshDefaults.WatchIdleTimeout / 2);
         Assert.Single(env.Destinations.Services);
-        await Eventually.HoldsAsync(() => !env.Destinations.Services.Any(), "the service to be forgotten");
+        time.Advance(MeshDefaults.WatchIdleTimeout);
+        Assert.Empty(env.Destinations.Services);
         Assert.Equal("x", await env.Client().GetStringAsync("http://orders/", Token));
     }
 

@@ -4,13 +4,16 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
+using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
+using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -196,7 +199,7 @@ public sealed class StreamingTests
     [MemberData(nameof(Protocols))]
     public async Task Expect100Continue_ServerRefusesEarly_BodyIsNotSent(string protocol)
     {
-        await using var env = new MeshTestEnvironment();
+        await using var env = new MeshTestEnvironment(services: WaitForContinue);
         await env.StartAsync(
             "orders",
             async context =>
@@ -544,15 +547,33 @@ public sealed class StreamingTests
         Assert.NotNull(quotaForTwo);
     }
 
+    // By default the runtime waits a second for the server's word, and then sends all the same: not enough on a busy machine.
+    private static void WaitForContinue(IServiceCollection services) => services.AddSingleton(provider => new TransportFactory(
+        provider.GetRequiredService<MeshIdentity>(),
+        TimeSpan.Zero,
+        provider.GetRequiredService<TimeProvider>(),
+        provider.GetRequiredService<MeshRandom>(),
+        provider.GetRequiredService<ILogger<TransportFactory>>(),
+        connector => new SocketsHttpHandler
+        {
+            ConnectCallback = connector.ConnectAsync,
+            UseProxy = false,
+            Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
+        }));
+
     private static HttpProtocols Only(string protocol) => protocol == "HTTP/2" ? HttpProtocols.Http2 : HttpProtocols.Http1;
 
-    private static RawPeer StartBreakingBody(MeshTestEnvironment env) => env.StartRaw("orders", async (stream, _, token) =>
-    {
-        if (await RawPeer.ReadHeadAsync(stream, token) is not null)
+    // In order, so that the half that was sent is sure to be seen.
+    private static RawPeer StartBreakingBody(MeshTestEnvironment env) => env.StartRaw(
+        "orders",
+        async (stream, _, token) =>
         {
-            await RawPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", token);
-        }
-    });
+            if (await RawPeer.ReadHeadAsync(stream, token) is not null)
+            {
+                await RawPeer.WriteAsync(stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", token);
+            }
+        },
+        end: PeerEnd.Orderly);
 
     private sealed class WatchedContent(string text) : HttpContent
     {

@@ -1,25 +1,35 @@
+using MeshClient.Configuration;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
 /// <summary>Attempt timeout, call deadline and the caller's own cancellation are told apart.</summary>
 public sealed class TimeLimitTests
 {
+    private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly FakeTimeProvider _time = new();
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_InstanceThatNeverAnswers_IsAnAttemptTimeoutThatNamesTheSetting()
     {
-        await using var env = new MeshTestEnvironment(options =>
-        {
-            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150);
-            options.Defaults.MaxRetries = 1;
-        });
+        await using var env = Make(options => options.Defaults.MaxRetries = 1);
         var (silent, seen) = StartSilent(env);
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
+        var call = env.Client().GetAsync("http://orders/", Token);
+        await Eventually.HoldsAsync(() => seen() == 1);
+        _time.Advance(AttemptTimeout);
+        await Eventually.HoldsAsync(() => seen() == 2);
+        _time.Advance(AttemptTimeout - TimeSpan.FromTicks(1));
+        Assert.False(call.IsCompleted);
+        _time.Advance(TimeSpan.FromTicks(1));
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal((MeshFailureReason.AttemptTimeout, "AttemptTimeout", "orders", 2), (failure.Reason, failure.Stage, failure.Service, failure.Attempts));
         Assert.Equal($"orders-127.0.0.1-{silent.Port}", failure.Instance);
         Assert.Contains("AttemptTimeout", failure.Message, StringComparison.Ordinal);
@@ -33,22 +43,21 @@ public sealed class TimeLimitTests
     [InlineData("2.0")]
     public async Task SendAsync_UploadThatTakesLongerThanAllLimits_IsNotCut(string version)
     {
-        var limit = TimeSpan.FromMilliseconds(300);
-        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = options.Defaults.CallTimeout = limit);
+        await using var env = Make(options => options.Defaults.CallTimeout = AttemptTimeout);
         await env.StartAsync("orders", async context =>
         {
             using var reader = new StreamReader(context.Request.Body);
             await context.Response.WriteAsync(await reader.ReadToEndAsync(context.RequestAborted));
         });
         await env.Client().GetAsync("http://orders/", Token);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/")
-        {
-            Version = Version.Parse(version),
-            Content = new SlowContent(limit * 3),
-        };
-        var content = request.Content;
+        var content = new SlowContent();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Version = Version.Parse(version), Content = content };
 
-        using var response = await env.Client().SendAsync(request, Token);
+        var call = env.Client().SendAsync(request, Token);
+        await content.Begun.BoundedAsync();
+        _time.Advance(AttemptTimeout * 3);
+        content.End();
+        using var response = await call.BoundedAsync();
 
         Assert.Equal("begin-end", await response.Content.ReadAsStringAsync(Token));
         Assert.Same(content, request.Content);
@@ -59,7 +68,9 @@ public sealed class TimeLimitTests
     {
         await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150));
         StartSilent(env);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Content = new SlowContent(TimeSpan.Zero) };
+        var content = new SlowContent();
+        content.End();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/") { Content = content };
 
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().SendAsync(request, Token));
 
@@ -69,26 +80,36 @@ public sealed class TimeLimitTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_OneInstanceNeverAnswers_TheOtherHealsTheCall()
     {
-        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(200));
-        StartSilent(env);
+        await using var env = Make();
+        var (_, seen) = StartSilent(env);
         var good = await env.StartAsync("orders", context => context.Response.WriteAsync("x"));
-        for (var i = 0; i < 10; i++)
+        var calls = 0;
+        for (; calls < 10 || seen() == 0; calls++)
         {
-            Assert.Equal("x", await env.Client().GetStringAsync("http://orders/", Token));
+            var before = seen();
+            var call = env.Client().GetStringAsync("http://orders/", Token);
+            await Eventually.HoldsAsync(() => call.IsCompleted || seen() > before);
+            if (seen() > before)
+            {
+                _time.Advance(AttemptTimeout);
+            }
+
+            Assert.Equal("x", await call.BoundedAsync());
         }
 
-        // More when a busy machine let it miss the time as well.
-        Assert.InRange(good.Requests, 10, 20);
+        Assert.Equal(calls, good.Requests);
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task PostAsync_InstanceThatNeverAnswers_IsNotRepeated()
     {
-        await using var env = new MeshTestEnvironment(options => options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(150));
+        await using var env = Make();
         var (_, first) = StartSilent(env);
         var (_, second) = StartSilent(env);
-        var failure = await Assert.ThrowsAsync<MeshCallException>(
-            () => env.Client().PostAsync("http://orders/", new StringContent("x"), Token));
+        var call = env.Client().PostAsync("http://orders/", new StringContent("x"), Token);
+        await Eventually.HoldsAsync(() => first() + second() == 1);
+        _time.Advance(AttemptTimeout);
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
         Assert.Equal((MeshFailureReason.AttemptTimeout, 1), (failure.Reason, failure.Attempts));
         Assert.Equal(1, first() + second());
     }
@@ -131,20 +152,22 @@ public sealed class TimeLimitTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_AttemptsUseUpTheCallsTime_EndsWithTheDeadline()
     {
-        await using var env = new MeshTestEnvironment(options =>
+        await using var env = Make(options => (options.Defaults.CallTimeout, options.Defaults.MaxRetries) = (AttemptTimeout * 2.5, 10));
+        var (_, first) = StartSilent(env);
+        var (_, second) = StartSilent(env);
+        var call = env.Client().GetAsync("http://orders/", Token);
+        for (var attempt = 1; attempt <= 2; attempt++)
         {
-            options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(250);
-            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(100);
-            options.Defaults.MaxRetries = 10;
-        });
-        StartSilent(env);
-        StartSilent(env);
-        var started = TimeProvider.System.GetTimestamp();
-        var failure = await Assert.ThrowsAsync<MeshCallException>(() => env.Client().GetAsync("http://orders/", Token));
-        var took = TimeProvider.System.GetElapsedTime(started);
-        Assert.InRange(took, TimeSpan.FromMilliseconds(150), TimeSpan.FromSeconds(5));
-        Assert.Contains(failure.Reason, (MeshFailureReason[])[MeshFailureReason.DeadlineExceeded, MeshFailureReason.AttemptTimeout]);
-        Assert.InRange(failure.Attempts, 2, 4);
+            await Eventually.HoldsAsync(() => first() + second() == attempt);
+            _time.Advance(AttemptTimeout);
+        }
+
+        await Eventually.HoldsAsync(() => first() + second() == 3);
+        _time.Advance((AttemptTimeout / 2) - TimeSpan.FromTicks(1));
+        Assert.False(call.IsCompleted);
+        _time.Advance(TimeSpan.FromTicks(1));
+        var failure = await Assert.ThrowsAsync<MeshCallException>(() => call.BoundedAsync());
+        Assert.Equal((MeshFailureReason.DeadlineExceeded, 3), (failure.Reason, failure.Attempts));
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
@@ -212,14 +235,9 @@ public sealed class TimeLimitTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task SendAsync_BodyThatTakesLongerThanAllLimits_IsNotCut()
     {
-        await using var env = new MeshTestEnvironment(options =>
-        {
-            options.Defaults.CallTimeout = TimeSpan.FromMilliseconds(400);
-            options.Defaults.AttemptTimeout = TimeSpan.FromMilliseconds(400);
-        });
-        var started = TimeProvider.System.GetTimestamp();
+        await using var env = Make(options => options.Defaults.CallTimeout = AttemptTimeout);
         await using var held = await HeldCall.StartAsync(env);
-        await Eventually.HoldsAsync(() => TimeProvider.System.GetElapsedTime(started) > TimeSpan.FromMilliseconds(700));
+        _time.Advance(AttemptTimeout * 3);
         Assert.Equal("a", await held.EndAsync());
     }
 
@@ -236,6 +254,16 @@ public sealed class TimeLimitTests
         Assert.Contains($"127.0.0.1:{mute.Port}", failure.Message, StringComparison.Ordinal);
     }
 
+    // Time passes when the test says so, and not while a call gets to its instance.
+    private MeshTestEnvironment Make(Action<MeshOptions>? configure = null) => new(
+        options =>
+        {
+            options.Defaults.AttemptTimeout = AttemptTimeout;
+            options.Defaults.Retry.BaseDelay = TimeSpan.Zero;
+            configure?.Invoke(options);
+        },
+        services: services => services.AddSingleton<TimeProvider>(_time));
+
     private static (RawPeer Peer, Func<int> Seen) StartSilent(MeshTestEnvironment env)
     {
         var seen = 0;
@@ -249,13 +277,22 @@ public sealed class TimeLimitTests
         return (peer, () => Volatile.Read(ref seen));
     }
 
-    private sealed class SlowContent(TimeSpan pause) : HttpContent
+    /// <summary>A body whose end comes when the test says so.</summary>
+    private sealed class SlowContent : HttpContent
     {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Begun => _begun.Task;
+
+        public void End() => _end.TrySetResult();
+
         protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
         {
             await stream.WriteAsync("begin-"u8.ToArray(), Token);
             await stream.FlushAsync(Token);
-            await Task.Delay(pause, TimeProvider.System, Token);
+            _begun.TrySetResult();
+            await _end.Task.WaitAsync(Token);
             await stream.WriteAsync("end"u8.ToArray(), Token);
         }
 

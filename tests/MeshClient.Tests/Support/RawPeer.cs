@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -22,6 +23,9 @@ internal enum PeerEnd
 /// <summary>A server that does to its connections what a test says, HTTP or not.</summary>
 internal sealed class RawPeer : IAsyncDisposable
 {
+    // For as long as the process lives: a port or two for each test that asks.
+    private static readonly ConcurrentBag<Socket> Held = [];
+
     private readonly LoopbackListener _listener;
     private readonly Func<Stream, int, CancellationToken, Task> _serve;
     private readonly PeerTls? _tls;
@@ -53,12 +57,13 @@ internal sealed class RawPeer : IAsyncDisposable
     public static Task StayAsync(CancellationToken cancellationToken) =>
         Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
 
-    /// <summary>A port nobody listens on.</summary>
+    /// <summary>A port nobody listens on, nor will: it is held, for the system gives a port that was let go to whoever asks next.</summary>
     public static int ClosedPort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        var holder = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        holder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Held.Add(holder);
+        return ((IPEndPoint)holder.LocalEndPoint!).Port;
     }
 
     /// <summary>Reads a request's head, to the empty line. Null: the connection ended first.</summary>
