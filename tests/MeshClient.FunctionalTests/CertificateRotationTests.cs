@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Net.WebSockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
+using MeshClient.Configuration;
 using MeshClient.Outbound;
 using MeshClient.Server;
 using Microsoft.AspNetCore.Builder;
@@ -148,6 +149,7 @@ public sealed class CertificateRotationTests
             ["Mesh:Identity:SigningRequests"] = "Always",
             ["Mesh:Identity:KeyType"] = "EcdsaP384",
             ["Mesh:RotationSpread"] = "00:00:00.300",
+            ["Mesh:Defaults:ConnectTimeout"] = "00:00:10",
         });
         builder.Services.AddMeshClient();
         return builder.Build();
@@ -178,6 +180,29 @@ public sealed class CertificateRotationTests
 
     private static async Task StreamAsync(HttpClient client, int[] made, int index, Func<bool> goesOn)
     {
+        while (goesOn())
+        {
+            await StreamOnceAsync(client, made, index, WhileGood(goesOn));
+        }
+    }
+
+    private static async Task TalkAsync(HttpMessageInvoker invoker, int[] made, int index, Func<bool> goesOn)
+    {
+        while (goesOn())
+        {
+            await TalkOnceAsync(invoker, made, index, WhileGood(goesOn));
+        }
+    }
+
+    // Through a rotation or two, but not for longer than the grace a connection has after its certificates have ended.
+    private static Func<bool> WhileGood(Func<bool> goesOn)
+    {
+        var since = TimeProvider.System.GetTimestamp();
+        return () => goesOn() && TimeProvider.System.GetElapsedTime(since) < MeshDefaults.ExpiryGrace / 2;
+    }
+
+    private static async Task StreamOnceAsync(HttpClient client, int[] made, int index, Func<bool> goesOn)
+    {
         using var response = await client.GetAsync("https://orders/stream", HttpCompletionOption.ResponseHeadersRead, Cancellation);
         await using var body = await response.Content.ReadAsStreamAsync(Cancellation);
         var buffer = new byte[1];
@@ -189,7 +214,7 @@ public sealed class CertificateRotationTests
         }
     }
 
-    private static async Task TalkAsync(HttpMessageInvoker invoker, int[] made, int index, Func<bool> goesOn)
+    private static async Task TalkOnceAsync(HttpMessageInvoker invoker, int[] made, int index, Func<bool> goesOn)
     {
         using var socket = new ClientWebSocket();
         await socket.ConnectAsync(new Uri("wss://orders/talk"), invoker, Cancellation);

@@ -79,6 +79,8 @@ internal sealed class MeshHosts : IAsyncDisposable
             ["Mesh:Service"] = Web,
             ["Mesh:ControlPlane:Address"] = ControlPlane.ToString(),
             ["Mesh:RotationSpread"] = "00:00:00.200",
+            // A handshake takes longer than by default while other tests use the processors.
+            ["Mesh:Defaults:ConnectTimeout"] = "00:00:10",
         });
         builder.Configuration.AddInMemoryCollection(settings);
         builder.Services.AddMeshClient();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using MeshClient.TestSupport;
 
 namespace MeshClient.Tool.Tests;
 
@@ -45,10 +46,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Run_NobodyListens_EndsWithUnreachableAndNamesTheAddress()
     {
-        using var taken = new TcpListener(IPAddress.Loopback, 0);
-        taken.Start();
-        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        taken.Stop();
+        var port = FreePorts.Find(1)[0];
 
         var run = await ToolRun.StartAsync("services", "--address", $"127.0.0.1:{port}");
 

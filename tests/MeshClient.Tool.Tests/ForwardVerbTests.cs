@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using MeshClient.TestSupport;
 using MeshClient.Tool.CommandLine;
 
 namespace MeshClient.Tool.Tests;
@@ -20,7 +21,7 @@ public sealed class ForwardVerbTests(RunningMeshServer registry) : IClassFixture
         using var program = new TcpListener(IPAddress.Loopback, 0);
         program.Start();
         var serving = ServeAsync(program);
-        var local = FreePort();
+        var local = FreePorts.Find(1)[0];
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var expose = RunAsync(stop.Token, "expose", "echo", "--target", Name(program), "--listen", "127.0.0.1:0", "--address", registry.Address.ToString());
         var forward = RunAsync(stop.Token, "forward", "echo", "--as", "shell", "--listen", $"127.0.0.1:{local}", "--address", registry.Address.ToString());
@@ -59,13 +60,6 @@ public sealed class ForwardVerbTests(RunningMeshServer registry) : IClassFixture
 
     private static string Name(TcpListener listener) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}");
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private static async Task<string> AskAsync(int port)
     {
         try
@@ -91,12 +85,24 @@ public sealed class ForwardVerbTests(RunningMeshServer registry) : IClassFixture
             while (true)
             {
                 using var client = await listener.AcceptTcpClientAsync(Token);
-                await client.GetStream().CopyToAsync(client.GetStream(), Token);
+                await EchoAsync(client);
             }
         }
-        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
         {
             // It is over.
+        }
+    }
+
+    private static async Task EchoAsync(TcpClient client)
+    {
+        try
+        {
+            await client.GetStream().CopyToAsync(client.GetStream(), Token);
+        }
+        catch (IOException)
+        {
+            // This one is over. The next may do better.
         }
     }
 }

@@ -30,7 +30,7 @@ public sealed class HandshakeAttackTests
     [InlineData("\u0016\u0003\u0001\0\u0004\u0001\0\0\0")]
     public async Task Connect_WithAnythingButTls_IsAnsweredByNoHttp(string bytes)
     {
-        await using var service = await AttackedService.StartAsync(inbound: options => options.HandshakeTimeout = TimeSpan.FromSeconds(2));
+        await using var service = await AttackedService.StartAsync(inbound: options => options.HandshakeTimeout = TimeSpan.FromSeconds(4));
         await using (var stream = await service.ConnectAsync())
         {
             await stream.WriteAsync(Encoding.Latin1.GetBytes(bytes), Token);

@@ -31,7 +31,14 @@ public sealed class HeldResourcesTests
         {
             foreach (var stream in slow.Where((_, i) => i % 3 != 0))
             {
-                await stream.WriteAsync(hello.AsMemory(at, 1), Token);
+                try
+                {
+                    await stream.WriteAsync(hello.AsMemory(at, 1), Token);
+                }
+                catch (IOException)
+                {
+                    // Its time was over already: the calls take long on a busy machine.
+                }
             }
 
             var since = TimeProvider.System.GetTimestamp();

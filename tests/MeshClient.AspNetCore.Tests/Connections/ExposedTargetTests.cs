@@ -52,11 +52,11 @@ public sealed class ExposedTargetTests
     [Fact(Timeout = Limit)]
     public async Task Target_IsGoneAndBack_TheInstanceIsOutOfUseMeanwhile()
     {
-        var program = Program(GreetAsync);
-        await using var host = await StartAsync(program.Port);
+        var port = FreePorts.Find(1)[0];
+        var program = Program(GreetAsync, port);
+        await using var host = await StartAsync(port);
         await Eventually.HoldsAsync(() => Health(host) == InstanceHealth.Passing);
 
-        var port = program.Port;
         await program.DisposeAsync();
         // The connection that finds nobody there has the program looked at at once.
         try
@@ -81,12 +81,7 @@ public sealed class ExposedTargetTests
     [Fact(Timeout = Limit)]
     public async Task Target_IsNotThereAtStart_TheInstanceIsRegisteredOnlyWhenItIs()
     {
-        int port;
-        await using (var nobody = Program(HangUpAsync))
-        {
-            port = nobody.Port;
-        }
-
+        var port = FreePorts.Find(1)[0];
         await using var host = await StartAsync(port);
         Assert.Empty(host.ControlPlane.Registrations);
 
@@ -148,7 +143,12 @@ public sealed class ExposedTargetTests
 
     private static async Task<InboundTestHost> StartAsync(int port, Action<MeshExposeOptions>? configure = null)
     {
-        var host = await InboundTestHost.StartAsync(build: builder => builder.Services.AddMeshExpose($"127.0.0.1:{port}", configure));
+        var host = await InboundTestHost.StartAsync(build: builder => builder.Services.AddMeshExpose($"127.0.0.1:{port}", options =>
+        {
+            // Whether the program is there is seen at once: none of these is about one that does not answer.
+            options.ConnectTimeout = Eventually.Bound;
+            configure?.Invoke(options);
+        }));
         host.ControlPlane.Allow("web", "orders");
         await Eventually.HoldsAsync(() =>
             host.Services.GetRequiredService<InboundIntentions>().InForce?.Evaluator.EvaluateConnection("web").IsAllowed == true);

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Core.Discovery;
+using MeshClient.Core.Naming;
 using MeshClient.Resilience;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
@@ -15,8 +17,8 @@ public sealed class DeadlineTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData("mesh-timeout-ms", "5000", 5000)]
-    [InlineData("x-envoy-expected-rq-timeout-ms", "4000", 4000)]
+    [InlineData("mesh-timeout-ms", "50000", 50_000)]
+    [InlineData("x-envoy-expected-rq-timeout-ms", "40000", 40_000)]
     [InlineData("grpc-timeout", "3S", null)]
     [InlineData("mesh-timeout-ms", "soon", null)]
     public async Task Request_WithDeadline_IsAmbientInTheApp(string header, string value, int? milliseconds)
@@ -55,13 +57,13 @@ public sealed class DeadlineTests
         using var client = host.CallerFrom("web");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/left") { Content = new ByteArrayContent([]) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
-        request.Headers.TryAddWithoutValidation("mesh-timeout-ms", "9000");
-        request.Headers.TryAddWithoutValidation("x-envoy-expected-rq-timeout-ms", "8000");
-        request.Headers.TryAddWithoutValidation("grpc-timeout", "7S");
+        request.Headers.TryAddWithoutValidation("mesh-timeout-ms", "90000");
+        request.Headers.TryAddWithoutValidation("x-envoy-expected-rq-timeout-ms", "80000");
+        request.Headers.TryAddWithoutValidation("grpc-timeout", "70S");
 
         using var response = await client.SendAsync(request, Token);
 
-        AssertLeft(7000, await response.Content.ReadAsStringAsync(Token));
+        AssertLeft(70_000, await response.Content.ReadAsStringAsync(Token));
     }
 
     [Theory]
@@ -158,6 +160,8 @@ public sealed class DeadlineTests
             app => app.MapGet("/told", (HttpContext context) => context.Request.Headers["mesh-timeout-ms"].ToString()),
             controlPlane: controlPlane,
             settings: new() { ["Mesh:Service"] = "stock" });
+        await controlPlane.WaitForAsync(
+            plane => plane.Instances(ServiceName.Parse("stock")).Instances is [{ Health: InstanceHealth.Passing }], cancellationToken: Token);
         await using var orders = await InboundTestHost.StartAsync(
             app => app.MapPost("/order", async (IHttpClientFactory clients) =>
             {

@@ -161,7 +161,8 @@ public sealed class EnforcementTests
         await using var host = await InboundTestHost.StartAsync(
             controlPlane: plane,
             inbound: options => options.StartTimeout = TimeSpan.FromMilliseconds(500),
-            build: builder => Replace<IIntentionSource>(builder, intentions));
+            build: builder => Replace<IIntentionSource>(builder, intentions),
+            hasIdentity: true);
         using var client = host.CallerFrom("web");
 
         using (var denied = await client.GetAsync("/hello", TestContext.Current.CancellationToken))

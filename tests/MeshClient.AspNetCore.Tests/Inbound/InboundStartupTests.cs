@@ -1,6 +1,8 @@
 using MeshClient.AspNetCore.Tests.Support;
 using MeshClient.Core.ControlPlane;
+using MeshClient.Identity;
 using MeshClient.Testing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.AspNetCore.Tests.Inbound;
 
@@ -22,8 +24,16 @@ public sealed class InboundStartupTests
         using var plane = new InMemoryControlPlane();
         plane.FailWith(new ControlPlaneException(ControlPlaneFailure.Unreachable, "connection refused"));
 
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => InboundTestHost.StartAsync(
-            controlPlane: plane, inbound: options => options.StartTimeout = TimeSpan.FromMilliseconds(400)));
+        await using var host = InboundTestHost.Create(controlPlane: plane, inbound: options => options.StartTimeout = TimeSpan.FromMilliseconds(400));
+        // The time is short: the control plane has been asked, and has failed, before it begins.
+        var identity = host.Services.GetRequiredService<MeshIdentity>();
+        using var asking = new CancellationTokenSource();
+        var asked = identity.GetAsync(asking.Token).AsTask();
+        await Eventually.HoldsAsync(() => identity.LastFailure is not null);
+
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => host.App.StartAsync(TestContext.Current.CancellationToken).Bounded());
+        await asking.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
 
         Assert.Contains("'orders'", error.Message, StringComparison.Ordinal);
         Assert.Contains("within 00:00:00.4", error.Message, StringComparison.Ordinal);

@@ -91,7 +91,8 @@ public sealed class ShadowModeTests
             {
                 builder.WebHost.UseUrls("http://127.0.0.1:0");
                 Microsoft.Extensions.DependencyInjection.ServiceCollectionServiceExtensions.AddSingleton<IIntentionSource>(builder.Services, held);
-            });
+            },
+            hasIdentity: true);
         using var web = host.CallerFrom("web");
         using var outsider = new HttpClient { BaseAddress = host.PlainAddresses.Single() };
 

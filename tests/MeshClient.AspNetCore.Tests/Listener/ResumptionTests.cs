@@ -5,6 +5,7 @@ using System.Security.Authentication;
 using System.Text;
 using MeshClient.AspNetCore.Peers;
 using MeshClient.AspNetCore.Tests.Support;
+using MeshClient.Configuration;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Intentions;
 using MeshClient.Testing;
@@ -69,13 +70,18 @@ public sealed class ResumptionTests : IDisposable
     [MemberData(nameof(Versions))]
     public async Task Connect_CertificateEndedSince_IsRefusedThoughTheSessionIsResumed(SslProtocols version)
     {
-        await using var host = await StartAsync(new Dictionary<string, string?> { ["Mesh:Identity:ClockAllowance"] = "00:00:00" });
-        using var leaf = _callers.Issue(LeafBlueprint.For(_callers.IdOf(InboundTestHost.Web)) with { ValidUntil = TimeSpan.FromSeconds(4) });
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await using var host = await StartAsync(time);
+        // It ends by the machine's clock, which the runtime goes by, in a moment, and is let pass until the listener's clock has moved on.
+        using var leaf = _callers.Issue(LeafBlueprint.For(_callers.IdOf(InboundTestHost.Web)) with { ValidUntil = TimeSpan.FromSeconds(1) });
         var context = MeshCaller.ContextOf(leaf);
         await using var held = await CallAndHoldAsync(host, context, version);
         Assert.Equal((true, "web"), await CallAsync(host, context, version));
 
         await Eventually.HoldsAsync(() => TimeProvider.System.GetUtcNow() > leaf.Certificate.NotAfter.ToUniversalTime().AddSeconds(1));
+        Assert.Equal((true, "web"), await CallAsync(host, context, version));
+        // Less than the grace for the connection that is held.
+        time.Advance(MeshDefaults.ClockAllowance + TimeSpan.FromSeconds(5));
 
         await AssertRefusedAsync(host, context, version);
         await Eventually.HoldsAsync(() => host.Logs.Of(103).Any(line => line.Text.Contains("has ended", StringComparison.Ordinal)));
@@ -174,16 +180,15 @@ public sealed class ResumptionTests : IDisposable
         return options;
     }
 
-    private async Task<InboundTestHost> StartAsync(Dictionary<string, string?>? settings = null)
+    private async Task<InboundTestHost> StartAsync(TimeProvider? time = null)
     {
         var plane = new InMemoryControlPlane();
         plane.SetDefaultAction(IntentionAction.Allow);
         _bundles.Set(plane.Authority, _callers);
         return await InboundTestHost.StartAsync(
             map: app => app.MapGet("/who", (HttpContext context) => Results.Text(context.Features.Get<IMeshPeerFeature>()!.Service.Value)),
-            build: builder => builder.Services.AddSingleton<ITrustBundleSource>(_bundles),
-            controlPlane: plane,
-            settings: settings);
+            build: builder => builder.Services.AddSingleton<ITrustBundleSource>(_bundles).AddSingleton(time ?? TimeProvider.System),
+            controlPlane: plane);
     }
 
     private async Task TrustAsync(InboundTestHost host, params TestCertificateAuthority[] authorities)

@@ -84,6 +84,7 @@ public sealed class MeshRegistrationTests
 
         Assert.Equal("hello", await client.GetStringAsync("/hello", TestContext.Current.CancellationToken));
         Assert.Equal(RegistrationState.Pending, host.Registration.State);
+        await Eventually.HoldsAsync(() => host.Logs.Of(162).Any());
         registrar.Mend();
 
         await Eventually.HoldsAsync(() => host.Registration.State == RegistrationState.Registered);
@@ -151,7 +152,7 @@ public sealed class MeshRegistrationTests
         var plane = new InMemoryControlPlane();
         plane.SetDefaultAction(IntentionAction.Allow);
         await using var host = await InboundTestHost.StartAsync(
-            controlPlane: plane, registration: options => options.DrainDelay = TimeSpan.FromSeconds(2));
+            controlPlane: plane, registration: options => options.DrainDelay = TimeSpan.FromSeconds(4));
         await plane.WaitForAsync(one => one.Registrations.Count == 1, cancellationToken: TestContext.Current.CancellationToken);
         var served = 0;
 

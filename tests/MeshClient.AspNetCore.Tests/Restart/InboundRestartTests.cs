@@ -69,7 +69,8 @@ public sealed class InboundRestartTests : IDisposable
                 options.DefaultAction = IntentionAction.Allow;
             },
             controlPlane: Away(authority),
-            settings: Settings());
+            settings: Settings(),
+            hasIdentity: true);
 
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(host, "web"));
         Assert.Single(host.Logs.Of(106));
@@ -106,7 +107,7 @@ public sealed class InboundRestartTests : IDisposable
         await RunOnceAsync(authority, plane => plane.Allow("web", "orders"), withKey: false, build: Protect);
         Assert.Equal(-1, File.ReadAllBytes(StatePath).AsSpan().IndexOf("Intentions"u8));
         var starting = InboundTestHost.StartAsync(
-            inbound: options => options.StartTimeout = TimeSpan.FromSeconds(1),
+            inbound: options => options.StartTimeout = sameKeys ? options.StartTimeout : TimeSpan.FromSeconds(1),
             controlPlane: Away(authority),
             settings: Settings(withKey: false),
             build: builder => Protect(builder.Services));
@@ -146,7 +147,8 @@ public sealed class InboundRestartTests : IDisposable
             inbound: options => options.StartTimeout = TimeSpan.FromSeconds(1),
             controlPlane: plane,
             settings: Settings(withKey),
-            build: builder => build?.Invoke(builder.Services));
+            build: builder => build?.Invoke(builder.Services),
+            hasIdentity: true);
         await host.StopAsync();
     }
 

@@ -4,6 +4,7 @@ using MeshClient.AspNetCore.Listener;
 using MeshClient.AspNetCore.Registration;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Naming;
+using MeshClient.Identity;
 using MeshClient.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -52,6 +53,14 @@ internal sealed class InboundTestHost : IAsyncDisposable
         [.. _app.Urls.Select(url => new Uri(url.Replace("[::]", "127.0.0.1", StringComparison.Ordinal))).Where(url => url.Port != MeshPort)];
 
     /// <summary>Builds and starts it. Without a word from the test every call is denied by default.</summary>
+    /// <param name="map">What it serves; null: <c>/hello</c>.</param>
+    /// <param name="inbound">Settings.</param>
+    /// <param name="registration">Settings.</param>
+    /// <param name="build">What else it is made of.</param>
+    /// <param name="controlPlane">Its control plane; null: one of its own.</param>
+    /// <param name="settings">Its configuration.</param>
+    /// <param name="environment">Where it runs.</param>
+    /// <param name="hasIdentity">Whether it has its identity before it is started, so that the time its start may take is there for the rest alone.</param>
     public static async Task<InboundTestHost> StartAsync(
         Action<WebApplication>? map = null,
         Action<MeshInboundOptions>? inbound = null,
@@ -59,11 +68,17 @@ internal sealed class InboundTestHost : IAsyncDisposable
         Action<WebApplicationBuilder>? build = null,
         InMemoryControlPlane? controlPlane = null,
         Dictionary<string, string?>? settings = null,
-        string environment = "Production")
+        string environment = "Production",
+        bool hasIdentity = false)
     {
         var host = Create(map, inbound, registration, build, controlPlane, settings, environment);
         try
         {
+            if (hasIdentity)
+            {
+                await host.Services.GetRequiredService<MeshIdentity>().GetAsync(TestContext.Current.CancellationToken).AsTask().Bounded();
+            }
+
             await host._app.StartAsync(TestContext.Current.CancellationToken).Bounded();
             return host;
         }
@@ -90,6 +105,8 @@ internal sealed class InboundTestHost : IAsyncDisposable
         {
             ["Mesh:Service"] = Orders.Value,
             ["Mesh:Inbound:Address"] = "127.0.0.1:0",
+            // A handshake takes longer than by default while other tests use the processors.
+            ["Mesh:Defaults:ConnectTimeout"] = "00:00:10",
         });
         if (settings is not null)
         {

@@ -358,7 +358,7 @@ public abstract partial class ControlPlaneContract
                 }
 
                 index = watched.Index;
-                if (i == Services - 1 && watched.Value.Instances[0].Endpoints[0].Port == 8081)
+                if (i == Services - 1 && watched.Value.Instances.Any(instance => instance.Endpoints[0].Port == 8081))
                 {
                     changed.TrySetResult();
                 }

@@ -84,7 +84,7 @@ public abstract partial class StoreContract
                 await PutAsync(key + "2", "x");
                 await PutAsync(key, "2");
             },
-            "1s");
+            "2s");
         Assert.True(waited);
         Assert.Equal(index, answer.Index);
 
@@ -100,7 +100,7 @@ public abstract partial class StoreContract
         var key = $"/v1/kv/{Prefix}/absent";
         await PutAsync($"/v1/kv/{Prefix}/first", "x");
         var index = (await GetAsync(key)).Index!.Value;
-        var (answer, _) = await WatchAsync(key, index, () => PutAsync($"/v1/kv/{Prefix}/other", "x"), "1s");
+        var (answer, _) = await WatchAsync(key, index, () => PutAsync($"/v1/kv/{Prefix}/other", "x"), "2s");
         Assert.Equal(404, answer.Status);
         Assert.Equal(Differing(KnownDifferences.AbsentKeyIsWatchedAlone, true, false), answer.Index > index);
         index = answer.Index!.Value;
@@ -117,7 +117,7 @@ public abstract partial class StoreContract
         var path = $"/v1/kv/{Prefix}/p/?{how}";
         await PutAsync($"/v1/kv/{Prefix}/p/1", "x");
         var index = (await GetAsync(path)).Index!.Value;
-        var (answer, waited) = await WatchAsync(path, index, () => PutAsync($"/v1/kv/{Prefix}/q/1", "x"), "1s");
+        var (answer, waited) = await WatchAsync(path, index, () => PutAsync($"/v1/kv/{Prefix}/q/1", "x"), "2s");
         Assert.True(waited);
         Assert.Equal(index, answer.Index);
         (answer, waited) = await WatchAsync(path, index, () => PutAsync($"/v1/kv/{Prefix}/p/2", "x"));

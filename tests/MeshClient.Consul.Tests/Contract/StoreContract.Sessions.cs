@@ -70,7 +70,7 @@ public abstract partial class StoreContract
     public async Task Locks_GoThroughTheirStatesAlike()
     {
         var key = $"/v1/kv/{Prefix}/lock";
-        var one = await CreateSessionAsync("""{"LockDelay":"1s"}""");
+        var one = await CreateSessionAsync("""{"LockDelay":"3s"}""");
         var two = await CreateSessionAsync(null);
         Assert.Equal((200, "true"), Plain(await PutAsync($"{key}?acquire={one}", "1")));
         Assert.Equal((1, one), await LockAsync(key));

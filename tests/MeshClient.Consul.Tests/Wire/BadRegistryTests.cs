@@ -1,11 +1,11 @@
 using System.Net;
-using System.Net.Sockets;
 using MeshClient.Consul.Tests.Fakes;
 using MeshClient.Consul.Wire;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Core.Registration;
+using MeshClient.TestSupport;
 using Microsoft.AspNetCore.Http;
 
 namespace MeshClient.Consul.Tests.Wire;
@@ -198,10 +198,7 @@ public sealed class BadRegistryTests
     [Fact]
     public async Task Read_NobodyListens_IsUnreachable()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var address = new Uri($"http://{listener.LocalEndpoint}");
-        listener.Stop();
+        var address = new Uri($"http://127.0.0.1:{FreePorts.Find(1)[0]}");
         using var plane = new ConsulControlPlane(new ConsulOptions { Address = address }, TimeProvider.System);
 
         var e = await Assert.ThrowsAsync<ControlPlaneException>(() => plane.ReadInstancesAsync(Orders, 0, Cancellation));

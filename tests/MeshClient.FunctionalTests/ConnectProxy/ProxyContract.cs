@@ -120,9 +120,9 @@ public abstract class ProxyContract
                 await client.GetStream().ReadExactlyAsync(answer, MeshHosts.Cancellation);
                 return true;
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or SocketException)
             {
-                // The proxy does not know the instance or the intention yet.
+                // The proxy does not listen yet, or does not know the instance or the intention.
                 return false;
             }
         });

@@ -104,6 +104,7 @@ internal sealed class DatabaseMesh : IAsyncDisposable
     {
         ["Mesh:Service"] = service,
         ["Mesh:ControlPlane:Address"] = _registry.Address!.ToString(),
+        ["Mesh:Defaults:ConnectTimeout"] = "00:00:10",
         // As long as one failed connection keeps others away.
         ["Mesh:Defaults:Health:BaseEjection"] = "00:00:01.500",
     });

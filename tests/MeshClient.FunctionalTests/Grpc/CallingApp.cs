@@ -31,6 +31,8 @@ internal sealed class CallingApp : IAsyncDisposable
         services.AddMeshClient(mesh =>
         {
             mesh.Service = "web";
+            // Long for what has just begun to run and is not to be called in vain.
+            (mesh.Defaults.ConnectTimeout, mesh.Defaults.AttemptTimeout) = (TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(15));
             configure?.Invoke(mesh);
         });
         _services = services.BuildServiceProvider();

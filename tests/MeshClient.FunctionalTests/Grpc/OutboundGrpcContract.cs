@@ -97,6 +97,7 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
         call.Complete();
         Assert.Equal(0, (await call.EndAsync()).Code);
         Assert.Equal(0, app.ActiveCalls);
+        await app.Peer.HearAsync("call PingPong");
         Assert.Equal("call PingPong", Assert.Single(app.Peer.Lines, line => line.StartsWith("call", StringComparison.Ordinal)));
     }
 
@@ -109,6 +110,12 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
             mesh.Defaults.AttemptTimeout = limit;
             mesh.Defaults.CallTimeout = limit;
             mesh.Defaults.MaxRetries = 0;
+        });
+        // The first call connects as well, and may not have that done in time.
+        await MeshHosts.WaitUntilAsync(async () =>
+        {
+            using var first = GrpcCall.Of(app.Client, "Unary", "connect");
+            return await Record.ExceptionAsync(first.ReceiveAsync) is null;
         });
         using var call = new GrpcCall(app.Client, "PingPong");
         var start = TimeProvider.System.GetTimestamp();
@@ -155,7 +162,7 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
     public async Task Deadline_TheCallersPasses_ThePeerEndsTheCall()
     {
         await using var app = await CallingApp.StartAsync(runtime);
-        using var call = GrpcCall.Of(app.Client, "Hang", "42", timeout: "300m");
+        using var call = GrpcCall.Of(app.Client, "Hang", "42", timeout: "1S");
 
         var status = await call.EndAsync();
 
@@ -195,7 +202,7 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
             await app.Peer.HearAsync("call Unary");
         }
 
-        using var deadline = MeshDeadline.Begin(TimeSpan.FromMilliseconds(500));
+        using var deadline = MeshDeadline.Begin(TimeSpan.FromSeconds(2));
         using var call = GrpcCall.Of(app.Client, "Hang", "42");
 
         var failure = await Record.ExceptionAsync(() => call.EndAsync());
@@ -227,7 +234,10 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
 
         Assert.Equal(code, (await call.EndAsync()).Code);
         Assert.Equal(retries, app.Retries);
-        Assert.Equal(retries + 1, app.Peers.Sum(peer => peer.Lines.Count(line => line == "call FailFirst")));
+        // What the peers say may come later than what they answer.
+        int Heard() => app.Peers.Sum(peer => peer.Lines.Count(line => line == "call FailFirst"));
+        await MeshHosts.WaitUntilAsync(() => Task.FromResult(Heard() > retries));
+        Assert.Equal(retries + 1, Heard());
         Assert.True(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds >= leastMilliseconds);
         Assert.Equal(0, app.ActiveCalls);
     }
@@ -299,8 +309,9 @@ public abstract class OutboundGrpcContract(PeerRuntime runtime)
         using var next = GrpcCall.Of(app.Client, "Unary", "hello");
         Assert.Equal("hello", await next.ReceiveAsync());
         Assert.Equal(0, (await next.EndAsync()).Code);
-        string[][] calls = [.. app.Peers.Select(peer => peer.Lines.Where(line => line.StartsWith("call", StringComparison.Ordinal)).ToArray())];
-        Assert.Equivalent(new string[][] { ["call Die"], ["call Unary"] }, calls, strict: true);
+        string[][] Calls() => [.. app.Peers.Select(peer => peer.Lines.Where(line => line.StartsWith("call", StringComparison.Ordinal)).ToArray())];
+        await MeshHosts.WaitUntilAsync(() => Task.FromResult(Calls().Sum(calls => calls.Length) >= 2));
+        Assert.Equivalent(new string[][] { ["call Die"], ["call Unary"] }, Calls(), strict: true);
         Assert.Equal(0, app.ActiveCalls);
     }
 }

@@ -7,7 +7,7 @@ namespace MeshClient.FunctionalTests.Grpc;
 /// </summary>
 internal sealed class PeerProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(15);
     private readonly Process _process;
     private readonly Lock _lock = new();
     private readonly List<string> _lines = [];

@@ -74,6 +74,8 @@ internal sealed class ServingApp : IAsyncDisposable
             var program = runtime.Program("client");
             await app._app.StartAsync(Waiting.Cancellation).Bounded();
             await app.ControlPlane.WaitForAsync(plane => plane.Registrations.Count == 1, cancellationToken: Waiting.Cancellation);
+            // And waits to hear of changes.
+            await app.ControlPlane.WaitForAsync(plane => plane.IntentionReads(ServiceName.Parse("orders")) >= 2, cancellationToken: Waiting.Cancellation);
             var endpoint = Assert.Single(Assert.Single(app.ControlPlane.Registrations).Endpoints);
             foreach (var argument in (string[])[
                 $"{endpoint.Port}",

@@ -163,6 +163,8 @@ internal sealed class RotatingMesh : IAsyncDisposable
         ["Mesh:Service"] = service,
         ["Mesh:ControlPlane:Address"] = _server.Address!.ToString(),
         ["Mesh:RotationSpread"] = (_leafInterval / 2).ToString(),
+        // A handshake takes longer than by default while a run uses the processors, and none that is given up is allowed for.
+        ["Mesh:Defaults:ConnectTimeout"] = "00:00:10",
     };
 
     private static async Task StreamAsync(HttpContext context, int lines)

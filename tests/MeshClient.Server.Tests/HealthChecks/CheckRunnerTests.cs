@@ -27,7 +27,7 @@ public sealed class CheckRunnerTests
             return Task.CompletedTask;
         });
         await using var server = await TestServer.StartAsync();
-        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s"}""");
+        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","Timeout":"1h"}""");
         Assert.Equal(CheckStatus.Critical, StatusOf(server));
         server.Time.Advance(TimeSpan.FromSeconds(10));
         await TestServer.UntilAsync(() => StatusOf(server) == CheckStatus.Passing);
@@ -51,7 +51,7 @@ public sealed class CheckRunnerTests
             return Task.CompletedTask;
         });
         await using var server = await TestServer.StartAsync();
-        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","Status":"passing","FailuresBeforeCritical":3}""");
+        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","Timeout":"1h","Status":"passing","FailuresBeforeCritical":3}""");
         Volatile.Write(ref code, 500);
         await AdvanceUntilAsync(server, () => Volatile.Read(ref hits) == 2);
         Assert.Equal(CheckStatus.Passing, StatusOf(server));
@@ -70,7 +70,7 @@ public sealed class CheckRunnerTests
             await server.RegisterAsync("hangs", $"h{i}", $$"""{"HTTP":"http://{{hanging.Address}}/","Interval":"10s","Timeout":"1h","Status":"warning"}""");
         }
 
-        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{good.Address}}/","Interval":"10s"}""");
+        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{good.Address}}/","Interval":"10s","Timeout":"1h"}""");
         await AdvanceUntilAsync(server, () => StatusOf(server) == CheckStatus.Passing);
         Assert.Equal(CheckStatus.Warning, StatusOf(server, "service:h0"));
         for (var i = 0; i < 50; i++)
@@ -147,7 +147,7 @@ public sealed class CheckRunnerTests
     {
         await using var target = await ProbeTarget.StartAsync(ProberTests.AnswerServingAsync, HttpProtocols.Http2);
         await using var server = await TestServer.StartAsync();
-        await server.RegisterAsync("web", check: "null", more: $$""","Checks":[{"CheckID":"t","TCP":"{{target.Address}}","Interval":"5s"},{"CheckID":"g","GRPC":"{{target.Address}}","Interval":"5s"}]""");
+        await server.RegisterAsync("web", check: "null", more: $$""","Checks":[{"CheckID":"t","TCP":"{{target.Address}}","Interval":"5s","Timeout":"1h"},{"CheckID":"g","GRPC":"{{target.Address}}","Interval":"5s","Timeout":"1h"}]""");
         await AdvanceUntilAsync(server, () => StatusOf(server, "t") == CheckStatus.Passing && StatusOf(server, "g") == CheckStatus.Passing);
         var checks = (await server.GetAsync("/v1/agent/checks")).Json;
         Assert.Equal(("tcp", "grpc"), (checks.GetProperty("t").GetProperty("Type").GetString(), checks.GetProperty("g").GetProperty("Type").GetString()));
@@ -167,8 +167,8 @@ public sealed class CheckRunnerTests
     {
         await using var target = await ProbeTarget.StartAsync(http => http.Response.WriteAsync(new string('x', 9000)));
         await using var server = await TestServer.StartAsync();
-        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","OutputMaxSize":50}""");
-        await server.RegisterAsync("long", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","OutputMaxSize":9000}""");
+        await server.RegisterAsync("web", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","Timeout":"1h","OutputMaxSize":50}""");
+        await server.RegisterAsync("long", check: $$"""{"HTTP":"http://{{target.Address}}/","Interval":"10s","Timeout":"1h","OutputMaxSize":9000}""");
         await AdvanceUntilAsync(server, () => StatusOf(server) == CheckStatus.Passing && StatusOf(server, "service:long") == CheckStatus.Passing);
         Assert.Equal(50, server.State.Catalog.FindCheck("service:web", out _)!.Output.Length);
         Assert.Equal(4096, server.State.Catalog.FindCheck("service:long", out _)!.Output.Length);
@@ -209,7 +209,7 @@ public sealed class CheckRunnerTests
 
     private static string OutputOf(TestServer server, string checkId) => server.State.Catalog.FindCheck(checkId, out _)!.Output;
 
-    // A probe is under way in real time while the server's clock stands still: the clock is moved on only bit by bit.
+    // A probe is under way in real time while the server's clock is moved on bit by bit: those that are to come back have an hour for it.
     private static async Task AdvanceUntilAsync(TestServer server, Func<bool> condition)
     {
         var end = Environment.TickCount64 + (long)TestServer.Limit.TotalMilliseconds;

@@ -13,7 +13,7 @@ internal sealed class TestServer : IAsyncDisposable
 {
     public const string ManagementToken = "7d6ee4a2-1c7a-4ab1-8f35-2b6a0f9bb0c1";
 
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly MeshServer _server;
 

@@ -246,7 +246,9 @@ public sealed class DialedConnectionTests
     public async Task BothDirections_EndingAtRandomMoments_LoseAndDoubleNothing(SslProtocols protocol)
     {
         const int Connections = 24;
-        await using var env = new MeshTestEnvironment();
+        // All are busy at once, and each is to be had at the first attempt.
+        await using var env = new MeshTestEnvironment(options =>
+            options.Defaults.ConnectTimeout = options.Defaults.AttemptTimeout = options.Defaults.CallTimeout = TimeSpan.FromSeconds(30));
         var tls = PeerTls.For(env.Authority, Postgres);
         var peer = env.Own(RawPeer.Start(
             async (stream, number, token) =>

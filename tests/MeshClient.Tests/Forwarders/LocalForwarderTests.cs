@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using MeshClient.Configuration;
 using MeshClient.Forwarders;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -52,6 +53,8 @@ public sealed class LocalForwarderTests
             await Assert.ThrowsAsync<SocketException>(() => client.ReceiveAsync(new byte[1], Token).AsTask().BoundedAsync());
         }
 
+        // Written when the program has been told.
+        await Eventually.HoldsAsync(() => forwarder.OpenOf(Postgres) == 0);
         var line = Assert.Single(env.Logs.Lines, line => line.Event.Id == 61);
         Assert.Equal(LogLevel.Warning, line.Level);
         Assert.Contains("'postgres' failed", line.Text, StringComparison.Ordinal);
@@ -82,7 +85,8 @@ public sealed class LocalForwarderTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task StopAsync_WithAConnectionOpen_TakesNoMoreAndBreaksItOffInTheEnd()
     {
-        await using var env = Environment();
+        // With a clock that stands still: it would break it off by itself after two seconds.
+        await using var env = Environment(services: services => services.AddSingleton<TimeProvider>(new FakeTimeProvider()));
         env.StartRaw(Postgres, async (stream, _, token) =>
         {
             await stream.WriteAsync("1"u8.ToArray(), token);
@@ -139,8 +143,12 @@ public sealed class LocalForwarderTests
         Assert.True(env.Services.GetRequiredService<IOptions<MeshOptions>>().Value.Forwards["postgres"].AllowRemote);
     }
 
-    private static MeshTestEnvironment Environment(Action<MeshForwarderOptions>? configure = null) =>
-        new(services: services => services.AddMeshForwarder(Postgres, "127.0.0.1:0", configure));
+    private static MeshTestEnvironment Environment(Action<MeshForwarderOptions>? configure = null, Action<IServiceCollection>? services = null) =>
+        new(services: collection =>
+        {
+            collection.AddMeshForwarder(Postgres, "127.0.0.1:0", configure);
+            services?.Invoke(collection);
+        });
 
     private static async Task<ForwarderHostedService> StartAsync(MeshTestEnvironment env)
     {

@@ -97,10 +97,11 @@ public sealed class CertificateFilesTests : IDisposable
         }
 
         _time.Advance(Interval);
+        // It has looked.
+        await Eventually.HoldsAsync(() => _time.ActiveTimers == 1);
         Assert.False(next.IsCompleted);
         await File.WriteAllTextAsync(CertificateFile, ChainOf(second), Token);
         await File.WriteAllTextAsync(KeyFile, KeyOf(second), Token);
-        await Eventually.HoldsAsync(() => _time.ActiveTimers == 1);
         _time.Advance(Interval);
         Assert.Equal(second, (await next.BoundedAsync()).Value);
     }

@@ -146,6 +146,8 @@ public sealed class RestartCallTests : IDisposable
             options.StateFile.Path = _fixture.Path;
             options.StateFile.Key = StateFileFixture.Key;
             options.StateFile.IncludeCertificate = includeCertificate;
+            // A silent control plane is waited for twice, for the instances and then for the certificate; without one there is no use in it.
+            options.DiscoveryTimeout = TimeSpan.FromSeconds(includeCertificate ? 30 : 5);
         },
         services: services =>
         {

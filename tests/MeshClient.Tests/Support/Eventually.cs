@@ -6,7 +6,7 @@ internal static class Eventually
     /// <summary>The bound of a test that uses sockets, in milliseconds.</summary>
     public const int TestLimit = 60_000;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
 
     /// <summary>Waits until something holds.</summary>

@@ -114,8 +114,12 @@ internal sealed class MeshTestEnvironment : IAsyncDisposable
     public async Task SetHealthAsync(string service, InstanceId instance, InstanceHealth health)
     {
         ControlPlane.SetHealth(instance, health);
-        await Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Single(one => one.Id == instance).Health == health);
+        await TakenInAsync(service);
     }
+
+    /// <summary>Waits until the caller goes by what is listed of a service that has been called. Of all it keeps, the snapshot is changed last.</summary>
+    public Task TakenInAsync(string service) =>
+        Eventually.HoldsAsync(() => State(service).Snapshot!.Instances.Equals(ControlPlane.Instances(ServiceName.Parse(service)).Instances));
 
     /// <summary>Lets all instances of a service leave in order: critical first, then gone, so that nobody holds on to them.</summary>
     public async Task LoseAllInstancesAsync(string service)

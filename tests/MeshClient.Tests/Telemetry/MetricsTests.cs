@@ -3,7 +3,9 @@ using MeshClient.Balancing;
 using MeshClient.Core.ControlPlane;
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
+using MeshClient.TestSupport;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Telemetry;
 
@@ -199,14 +201,18 @@ public sealed class MetricsTests
     public async Task Observed_WhileACallIsHeldOpen_TellWhatIs()
     {
         using var meters = new MetricRecorder();
-        await using var env = new MeshTestEnvironment(services: meters.Attach);
+        await using var env = new MeshTestEnvironment(services: services =>
+        {
+            // What a call has paid into the budget lapses after a while.
+            services.AddSingleton<TimeProvider>(new StillClock());
+            meters.Attach(services);
+        });
         Assert.NotNull(env.Handlers);
         Assert.Empty(meters.Observe("meshclient.identity.expires_in"));
         await using var held = await HeldCall.StartAsync(env);
         env.List("orders", RawPeer.ClosedPort());
         await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Count == 2);
-        env.ControlPlane.SetHealth(env.State("orders").Snapshot!.Instances[0].Id, Core.Discovery.InstanceHealth.Critical);
-        await Eventually.HoldsAsync(() => env.State("orders").Snapshot!.Instances.Any(one => one.Health == Core.Discovery.InstanceHealth.Critical));
+        await env.SetHealthAsync("orders", env.State("orders").Snapshot!.Instances[0].Id, Core.Discovery.InstanceHealth.Critical);
 
         var active = Assert.Single(meters.Observe("meshclient.calls.active"));
         Assert.Equal((1.0, "meshclient.service=orders", "{call}"), (active.Value, Tags(active), active.Unit));

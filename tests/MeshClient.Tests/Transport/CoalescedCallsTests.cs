@@ -38,7 +38,7 @@ public sealed class CoalescedCallsTests
             {
                 await EchoAsync(env, (caller * 1000) + i);
             }
-        }))).BoundedAsync();
+        })));
         Assert.Equal((1 + (Callers * Calls), 1), (peer.Requests, peer.Connections));
     }
 
@@ -86,7 +86,7 @@ public sealed class CoalescedCallsTests
                 var number = (caller * 1000) + i;
                 await (caller % 4 == 0 ? CancelAsync(env, number) : EchoAsync(env, number));
             }
-        }))).BoundedAsync();
+        })));
         // The word of it has arrived for each, on the connection that carries the others.
         await Eventually.HoldsAsync(() => Volatile.Read(ref _aborted) == Callers / 4 * Calls);
         Assert.Equal((1 + (Callers * Calls), 1), (peer.Requests, peer.Connections));

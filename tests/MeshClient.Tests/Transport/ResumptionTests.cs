@@ -48,12 +48,14 @@ public sealed class ResumptionTests : IDisposable
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task Connect_CertificateEndedSince_IsRefused()
     {
-        var (env, _) = await StartAsync(LeafBlueprint.For(_servers.IdOf(Orders)) with { ValidUntil = TimeSpan.FromSeconds(4) });
+        var (env, peer) = await StartAsync(LeafBlueprint.For(_servers.IdOf(Orders)));
         await using var disposing = env;
-        await ConnectAsync(env);
+        // Issued when all else is there: the next two connections have to be made before it ends.
+        using var leaf = _servers.Issue(LeafBlueprint.For(_servers.IdOf(Orders)) with { ValidUntil = TimeSpan.FromSeconds(5) });
+        peer.Tls!.Renew(leaf.ToLeaf());
+        Assert.False(await ConnectAsync(env));
         Assert.True(await ConnectAsync(env));
-        var end = TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(5);
-        await Eventually.HoldsAsync(() => TimeProvider.System.GetUtcNow() > end);
+        await Eventually.HoldsAsync(() => TimeProvider.System.GetUtcNow() > leaf.Certificate.NotAfter.ToUniversalTime() + TimeSpan.FromSeconds(1));
         var refusal = await Assert.ThrowsAsync<PeerIdentityException>(() => ConnectAsync(env));
         Assert.Contains("has ended", refusal.Message, StringComparison.Ordinal);
     }

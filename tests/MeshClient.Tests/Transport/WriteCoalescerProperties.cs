@@ -102,7 +102,7 @@ public sealed class WriteCoalescerProperties
             }
 
             await coalescer.FlushAsync();
-        }, TestContext.Current.CancellationToken).BoundedAsync();
+        }, TestContext.Current.CancellationToken).WaitAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal((0, 0), (overlaps, changes));
         Assert.Equal(given, arrived);

@@ -81,7 +81,7 @@ def ping_pong(requests, context):
     for message in requests:
         yield b"pong " + message
     # The caller has sent all, or has cancelled: of that the requests end first, and the call a moment later.
-    finished["by_handler"] = not ended.wait(0.2)
+    finished["by_handler"] = not ended.wait(1)
     trailers(context)
 
 
