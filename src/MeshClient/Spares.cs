@@ -35,7 +35,8 @@ internal sealed class Spares<T>(int most)
         // Before a new one is made: it may lie where another processor, or this thread on another, has left it.
         for (var i = 0; i < ProcessorStripe.Count; i++)
         {
-            if (Interlocked.Exchange(ref At(i), null) is { } left)
+            // Looked at first, since to write takes the line from the processor whose it is.
+            if (Volatile.Read(ref At(i)) is not null && Interlocked.Exchange(ref At(i), null) is { } left)
             {
                 return left;
             }

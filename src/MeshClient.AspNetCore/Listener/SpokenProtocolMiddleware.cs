@@ -19,7 +19,6 @@ namespace MeshClient.AspNetCore.Listener;
 /// </remarks>
 internal sealed class SpokenProtocolMiddleware(ConnectionDelegate next, TimeSpan limit, TimeProvider time)
 {
-
     private static ReadOnlySpan<byte> Preface => "PRI"u8;
 
     public async Task OnConnectionAsync(ConnectionContext connection)

@@ -13,7 +13,7 @@ namespace MeshClient.Balancing;
 /// When an instance comes back all this is forgotten: see <see cref="EjectionState"/>, which hears of an answer after this. So the
 /// latency of the probe is no measure, and its connection had to be made first.
 /// </summary>
-internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance, StagePhases.Enter | StagePhases.Responded | StagePhases.Ended)
+internal sealed class LoadStage(TimeProvider time) : AttemptStage("Load", StageScope.Instance)
 {
     public override void Enter(OutboundAttempt attempt)
     {

@@ -5,7 +5,7 @@ namespace MeshClient.Outbound;
 
 /// <summary>
 /// Gives the headers of an answer's content to the content that stands in for it. <see cref="HttpContent"/> lets nobody choose its headers, and
-/// a copy takes 150 bytes per answer, a sixteenth of all that a call allocates, and with them more pauses of the garbage collector. So where
+/// a copy takes 150 bytes per answer, and with them come more pauses of the garbage collector. So where
 /// <see cref="HttpContent"/> has the private field <c>_headers</c>, as in .NET 10, and the length is told, both have the same; else they are copied.
 /// </summary>
 internal static class AnswerHeaders

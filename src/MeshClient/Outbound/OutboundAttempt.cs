@@ -267,6 +267,7 @@ internal sealed class OutboundAttempt(OutboundCall call, int number)
     /// <summary>Judges again by the end of the answer.</summary>
     public void JudgeEnd(TimeProvider time) => Outcome = OutcomeClassifier.AtEnd(this, time);
 
+    // An attempt that has these is not used again: the reader of an answer that is limited by a deadline goes on holding it.
     private sealed class Details
     {
         public long SentAt { get; set; }

@@ -8,11 +8,16 @@ using MeshClient.Forwarding;
 namespace MeshClient.Outbound;
 
 /// <summary>One call an app made, from its start until its answer has been read to the end. Everything all attempts share.</summary>
-/// <remarks>One per call, so what few calls need is apart, in an object that is made when it is first written to.</remarks>
+/// <remarks>
+/// Every call needs one, so what few calls need is apart, in an object that is made when it is first written to; and it serves another call
+/// when it has come to its end by the short way. For that nobody may know of it any more: whoever goes on holding a call, or its attempt,
+/// when it has ended has to see to it that <see cref="TryReset"/> refuses.
+/// </remarks>
 internal sealed class OutboundCall
 {
     private AsyncTaskMethodBuilder<HttpResponseMessage> _promise;
     private OutboundAttempt? _own;
+    private int _letGo;
     private Details? _details;
     private short _attempts;
     private byte _entered;
@@ -177,8 +182,8 @@ internal sealed class OutboundCall
     /// <summary>The answer, for the app.</summary>
     public Task<HttpResponseMessage> Task => _promise.Task;
 
-    /// <summary>Whether the answer is the app's by the short way, so that nobody but its body knows of the call.</summary>
-    public bool IsHandedOver { get; private set; }
+    /// <summary>What gives the app its answer, also when the call is another one already.</summary>
+    public AsyncTaskMethodBuilder<HttpResponseMessage> Promise => _promise;
 
     /// <summary>Completed when the call ends; null: nobody waits for that.</summary>
     public TaskCompletionSource? Ending => _details?.Ending;
@@ -213,14 +218,19 @@ internal sealed class OutboundCall
     public bool TryReset()
     {
         // A body that is uploaded, a connection and a fallback know their call, and go by their own time.
-        if (_details is not null || IsUpload || Request is DialRequest || Destination.Service.Settings.Fallback is not null || _own?.TryReset() != true)
+        if (_details is not null
+            || _attempts > 1
+            || IsUpload
+            || Request is DialRequest
+            || Destination.Service.Settings.Fallback is not null
+            || _own?.TryReset() != true)
         {
             return false;
         }
 
         (Request, Destination, Cancellation, Activity, Attempt) = (null!, null!, default, null, null);
         (_promise, _attempts, _entered, _marking, _hasEnded) = (default, 0, 0, Marking.Unknown, false);
-        (DeadlineAt, HasResponded, IsHandedOver) = (long.MaxValue, false, false);
+        (DeadlineAt, HasResponded, _letGo) = (long.MaxValue, false, 0);
         return true;
     }
 
@@ -235,13 +245,12 @@ internal sealed class OutboundCall
     /// <summary>Gives the app its answer. The app goes on from here.</summary>
     public void Complete(HttpResponseMessage response) => _promise.SetResult(response);
 
-    /// <summary>Leaves the call to the body of its answer.</summary>
-    /// <returns>What gives the app the answer, when the call may be another one already.</returns>
-    public AsyncTaskMethodBuilder<HttpResponseMessage> HandOver()
-    {
-        IsHandedOver = true;
-        return _promise;
-    }
+    /// <summary>
+    /// Lets go of it. Two have it on the short way, who may be done in either order: the pipeline until the app is given the answer, and the
+    /// answer's body until it has ended.
+    /// </summary>
+    /// <returns>Whether it was the second, so that nobody has it any more.</returns>
+    public bool LetGo() => Interlocked.Increment(ref _letGo) == 2;
 
     /// <summary>Tells the app that there is none.</summary>
     public void Complete(Exception failure) => _promise.SetException(failure);
@@ -249,6 +258,7 @@ internal sealed class OutboundCall
     /// <summary>True the first time only: a call ends once, whoever sees its end first.</summary>
     public bool TryEnd() => !Interlocked.Exchange(ref _hasEnded, true);
 
+    // A call that has these is not used again: some of them are for those who go on holding it.
     private sealed class Details
     {
         public long ReadyAt { get; set; }

@@ -16,7 +16,7 @@ namespace MeshClient.Outbound;
 /// <summary>The way of one call: its stages in order, and the walk through them.</summary>
 internal sealed class OutboundPipeline
 {
-    // What has ended is used again, since the objects of a call are half of what it allocates.
+    // Calls that have ended serve again, since they and their attempts are most of what the pipeline would allocate.
     private const int MaxKept = 256;
 
     private readonly CallStage[] _callStages;
@@ -127,7 +127,7 @@ internal sealed class OutboundPipeline
             Finish(attempt);
             if (attempt.Failure is null && !_retry.IsWanted(attempt))
             {
-                HandOver(call, Answer(attempt), attempt.HasEnded);
+                HandOver(call, Answer(attempt));
                 return;
             }
 
@@ -158,10 +158,7 @@ internal sealed class OutboundPipeline
         if (ReferenceEquals(call.Attempt, attempt) && call.HasResponded)
         {
             End(call);
-            if (call.IsHandedOver)
-            {
-                Keep(call);
-            }
+            LetGo(call);
         }
     }
 
@@ -237,7 +234,7 @@ internal sealed class OutboundPipeline
         }
     }
 
-    // The call itself may be another one by the time its sending returns.
+    // A call that waits may have ended by now, and be another one.
     private static Task<HttpResponseMessage> Left(Activity? activity, Task<HttpResponseMessage> sending)
     {
         TelemetryStage.Leave(activity);
@@ -364,21 +361,17 @@ internal sealed class OutboundPipeline
         return response;
     }
 
-    private void HandOver(OutboundCall call, HttpResponseMessage response, bool hasEnded)
+    private void HandOver(OutboundCall call, HttpResponseMessage response)
     {
-        // Before the app has the answer: then its body may end at any moment, and the app may make its next call on this thread.
-        var promise = call.HandOver();
-        if (hasEnded)
-        {
-            Keep(call);
-        }
-
+        // Let go of first, since the app may make its next call on this thread as soon as it has the answer.
+        var promise = call.Promise;
+        LetGo(call);
         promise.SetResult(response);
     }
 
-    private void Keep(OutboundCall call)
+    private void LetGo(OutboundCall call)
     {
-        if (call.TryReset())
+        if (call.LetGo() && call.TryReset())
         {
             _calls.TryKeep(call);
         }
@@ -427,6 +420,7 @@ internal sealed class OutboundPipeline
         else
         {
             End(attempt);
+            attempt.Call.LetGo();
         }
     }
 

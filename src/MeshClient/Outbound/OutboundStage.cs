@@ -28,14 +28,16 @@ internal enum StagePhases
     None = 0,
     Enter = 1,
     Responded = 2,
-    Ended = 4,
-    Judged = 8,
+    Judged = 4,
+    Ended = 8,
+    AllOfAttempts = Enter | Responded | Ended,
 }
 
 /// <summary>
 /// A stage of the call scope. Stages are walked, not nested: each says what it does on the way in, when the outcome is known
 /// and when the answer's body has been read to the end, so that none costs an asynchronous frame of its own.
 /// </summary>
+/// <remarks>When a call has ended, its objects may serve another: a stage holds on to neither call nor attempt.</remarks>
 internal abstract class CallStage(string name, StagePhases phases)
 {
     public StageDescriptor Descriptor { get; } = new(name, StageScope.Call);
@@ -68,7 +70,7 @@ internal abstract class CallStage(string name, StagePhases phases)
 }
 
 /// <summary>A stage of the attempt or instance scope. See <see cref="CallStage"/>.</summary>
-internal abstract class AttemptStage(string name, StageScope scope, StagePhases phases)
+internal abstract class AttemptStage(string name, StageScope scope, StagePhases phases = StagePhases.AllOfAttempts)
 {
     public StageDescriptor Descriptor { get; } = new(name, scope);
 

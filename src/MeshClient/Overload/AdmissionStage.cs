@@ -7,7 +7,7 @@ namespace MeshClient.Overload;
 /// Decides whether a call is made at all: by the rate of calls, by what the service lately refused, and by how many are in
 /// flight, in this order, so that a call that is refused anyway takes nobody's place.
 /// </summary>
-internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry) 
+internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedTelemetry telemetry)
     : CallStage("Admission", StagePhases.Enter | StagePhases.Judged | StagePhases.Ended)
 {
     public override ValueTask EnterAsync(OutboundCall call)

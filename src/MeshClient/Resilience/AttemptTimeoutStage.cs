@@ -1,5 +1,5 @@
-using MeshClient.Core;
 using System.Net;
+using MeshClient.Core;
 using MeshClient.Dialing;
 using MeshClient.Outbound;
 
@@ -10,8 +10,7 @@ namespace MeshClient.Resilience;
 /// whichever is less. Streaming is not limited by these: time begins to count when the request has been sent, and ends with the head
 /// of the answer. From there on only the ambient deadline counts, of which an answer that nobody waits for any more is no use.
 /// </summary>
-internal sealed class AttemptTimeoutStage(TimeProvider time) 
-    : AttemptStage("AttemptTimeout", StageScope.Attempt, StagePhases.Enter | StagePhases.Responded | StagePhases.Ended)
+internal sealed class AttemptTimeoutStage(TimeProvider time) : AttemptStage("AttemptTimeout", StageScope.Attempt)
 {
     private readonly TimerPool _timers = new(time);
     private readonly double _timestampsPerTick = (double)time.TimestampFrequency / TimeSpan.TicksPerSecond;

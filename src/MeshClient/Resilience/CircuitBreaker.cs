@@ -29,8 +29,9 @@ internal sealed class CircuitBreaker
     private readonly CircuitBreakerStateProvider _states = new();
     private readonly ResiliencePipeline<OutboundAttempt> _pipeline;
     private readonly Lock _isolating = new();
-    // As Polly says, which takes a lock for it; a moment sooner where it is isolated, so that no call slips by, and a moment later where a call that passes beside it opens it, and when those who listen have
-    // heard of what was before where it is closed again, or opened by a call that went through Polly.
+    // As Polly says, which takes a lock for it. A moment sooner where it is isolated, so that no call slips by; a moment later where a call
+    // that passes beside it opens it, and when those who listen have heard of what was before where it is closed again, or opened by a
+    // call that went through Polly.
     private volatile bool _isClosed = true;
 
     /// <param name="service">Whose calls.</param>
@@ -100,14 +101,7 @@ internal sealed class CircuitBreaker
             isolating = _control.IsolateAsync(cancellationToken);
         }
 
-        try
-        {
-            await isolating.ConfigureAwait(false);
-        }
-        finally
-        {
-            FollowState();
-        }
+        await isolating.ConfigureAwait(false);
     }
 
     public Task CloseAsync(CancellationToken cancellationToken) => _control.CloseAsync(cancellationToken);

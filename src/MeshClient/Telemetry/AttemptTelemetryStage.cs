@@ -8,7 +8,7 @@ namespace MeshClient.Telemetry;
 /// One figure per attempt, naming the instance, and one span per attempt after the first, whose span is the call's. Told when
 /// <see cref="TelemetryStage"/> tells of a call.
 /// </summary>
-internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptStage("AttemptTelemetry", StageScope.Attempt, StagePhases.Enter | StagePhases.Responded | StagePhases.Ended)
+internal sealed class AttemptTelemetryStage(MeshTelemetry telemetry) : AttemptStage("AttemptTelemetry", StageScope.Attempt)
 {
     public override void Enter(OutboundAttempt attempt)
     {

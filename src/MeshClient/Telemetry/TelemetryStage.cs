@@ -28,9 +28,18 @@ internal sealed class TelemetryStage(MeshTelemetry telemetry) : CallStage("Telem
     /// <param name="activity">The call's span; null: it has none.</param>
     public static void Leave(Activity? activity)
     {
-        if (activity is not null)
+        if (activity is null)
+        {
+            return;
+        }
+
+        try
         {
             Activity.Current = activity.Parent;
+        }
+        catch (Exception)
+        {
+            // Whoever listens to changes of the current span and throws takes the answer from nobody: the call is on its way.
         }
     }
 

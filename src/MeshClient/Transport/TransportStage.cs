@@ -24,7 +24,7 @@ namespace MeshClient.Transport;
 /// a body again by itself when a used HTTP/1.1 connection ends before the answer, whatever its method. What instances say of their
 /// endpoints does not count for that: no call that goes well is to ask for it.
 /// </remarks>
-internal sealed class TransportStage() : AttemptStage("Transport", StageScope.Instance, StagePhases.Enter | StagePhases.Responded | StagePhases.Ended)
+internal sealed class TransportStage() : AttemptStage("Transport", StageScope.Instance)
 {
     private static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
 

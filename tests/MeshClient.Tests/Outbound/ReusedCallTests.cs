@@ -3,6 +3,7 @@ using System.Net;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using MeshClient.Configuration;
+using MeshClient.Dialing;
 using MeshClient.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
@@ -15,7 +16,7 @@ namespace MeshClient.Tests.Outbound;
 /// <summary>The objects of a call serve other calls after it, and nobody can tell.</summary>
 public sealed class ReusedCallTests
 {
-    // What a call is not used again for; each is set in a test of its own.
+    // What a call is not used again for; see the test of that.
     private static readonly string[] Refused = ["_details", "_own", "_timer", "<IsHedged>k__BackingField", "<IsUpload>k__BackingField"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -29,13 +30,14 @@ public sealed class ReusedCallTests
         using var cancellation = new CancellationTokenSource();
         var call = new OutboundCall(request, destination, 5, rejection: null, cancellation.Token);
         var attempt = call.BeginFirst();
-        var ofCall = Fields(call).Where(field => !Refused.Contains(field.Name) && field.Name is not ("<Request>k__BackingField" or "<Destination>k__BackingField"));
-        foreach (var (thing, field) in ofCall.Select(field => ((object)call, field)).Concat(Fields(attempt).Where(field => !field.IsInitOnly && !Refused.Contains(field.Name)).Select(field => ((object)attempt, field))))
-        {
-            field.SetValue(thing, Anything(field.FieldType));
-        }
-
+        SetAll(call, but: ["<Request>k__BackingField", "<Destination>k__BackingField", "_attempts"]);
+        SetAll(attempt, but: []);
         Assert.True(call.TryReset());
+        // Nothing of the app's is kept alive meanwhile.
+        Assert.All(
+            Fields(call).Concat(Fields(attempt)).Where(field => !field.FieldType.IsValueType && field.Name != "_own" && field.FieldType != typeof(OutboundCall)),
+            field => Assert.Null(field.GetValue(field.DeclaringType == typeof(OutboundCall) ? call : attempt)));
+        Assert.Equal(CancellationToken.None, call.Cancellation);
         using var next = new HttpRequestMessage(HttpMethod.Get, "http://orders/next");
         call.Begin(next, destination, 6, rejection: null, CancellationToken.None);
         var fresh = new OutboundCall(next, destination, 6, rejection: null, CancellationToken.None);
@@ -54,6 +56,9 @@ public sealed class ReusedCallTests
     [InlineData("deadline", false)]
     [InlineData("no attempt", false)]
     [InlineData("fallback", false)]
+    [InlineData("several attempts", false)]
+    [InlineData("time limit", false)]
+    [InlineData("connection", false)]
     public async Task TryReset_SomethingMayStillKnowOfIt_Refuses(string what, bool expected)
     {
         await using var env = new MeshTestEnvironment(options =>
@@ -64,17 +69,21 @@ public sealed class ReusedCallTests
             }
         });
         var destination = await DestinationAsync(env);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "http://orders/")
-        {
-            Content = what == "upload" ? new StreamContent(new OnceStream([1])) : new ByteArrayContent([1]),
-        };
+        using var request = what == "connection"
+            ? new DialRequest("http://orders/", null!, TimeProvider.System)
+            : new HttpRequestMessage(HttpMethod.Post, "http://orders/")
+            {
+                Content = what == "upload" ? new StreamContent(new OnceStream([1])) : new ByteArrayContent([1]),
+            };
         var call = new OutboundCall(request, destination, 5, rejection: null, CancellationToken.None);
         if (what != "no attempt")
         {
             var attempt = call.BeginFirst();
             attempt.BodyFailure = what == "body failed" ? new IOException() : null;
+            attempt.Timer = what == "time limit" ? new AttemptTimer(TimeProvider.System) : null;
         }
 
+        call.Attempts += what == "several attempts" ? 1 : 0;
         call.IsHedged = what == "hedged";
         call.Failure = what == "failed" ? new IOException() : null;
         if (what == "deadline")
@@ -106,6 +115,11 @@ public sealed class ReusedCallTests
         }
 
         Assert.Equal(0, env.State("orders").InFlight);
+        var pipeline = env.Services.GetRequiredService<OutboundPipeline>();
+        var kept = (Spares<OutboundCall>)Fields(pipeline).Single(field => field.FieldType == typeof(Spares<OutboundCall>)).GetValue(pipeline)!;
+        Assert.NotNull(kept.TryTake());
+        // Two calls, one after the other, though the first was still held when the second was made.
+        Assert.Null(kept.TryTake());
     }
 
     [Theory(Timeout = Eventually.TestLimit)]
@@ -232,8 +246,27 @@ public sealed class ReusedCallTests
 
     private static FieldInfo[] Fields(object of) => of.GetType().GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
 
+    private static void SetAll(object of, string[] but)
+    {
+        var changing = Fields(of).Where(field => (of is ValueType || !field.IsInitOnly) && !field.FieldType.IsAbstract && field.FieldType != typeof(OutboundCall));
+        foreach (var field in changing.Where(field => !Refused.Contains(field.Name) && !but.Contains(field.Name)))
+        {
+            field.SetValue(of, Anything(field.FieldType));
+        }
+    }
+
     private static object Anything(Type type)
     {
+        if (type == typeof(CancellationToken))
+        {
+            return new CancellationToken(canceled: true);
+        }
+
+        if (type == typeof(string))
+        {
+            return "before";
+        }
+
         if (type == typeof(AsyncTaskMethodBuilder<HttpResponseMessage>))
         {
             var promise = default(AsyncTaskMethodBuilder<HttpResponseMessage>);
@@ -251,8 +284,22 @@ public sealed class ReusedCallTests
             return Enum.ToObject(type, 1);
         }
 
-        return type.IsPrimitive
-            ? Convert.ChangeType(3, type, CultureInfo.InvariantCulture)
-            : type == typeof(Uri) ? new Uri("http://before/") : RuntimeHelpers.GetUninitializedObject(type);
+        if (type.IsPrimitive)
+        {
+            return Convert.ChangeType(3, type, CultureInfo.InvariantCulture);
+        }
+
+        if (Nullable.GetUnderlyingType(type) is { } underlying)
+        {
+            return Anything(underlying);
+        }
+
+        var thing = RuntimeHelpers.GetUninitializedObject(type);
+        if (type.IsValueType)
+        {
+            SetAll(thing, but: []);
+        }
+
+        return thing;
     }
 }
