@@ -5,8 +5,10 @@ using MeshClient.Core.Discovery;
 using MeshClient.Core.Naming;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
+using MeshClient.Testing;
 using MeshClient.Tests.Support;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -155,7 +157,9 @@ public sealed class IdempotencyMetadataTests
     [Fact(Timeout = Eventually.TestLimit)]
     public async Task PostAsync_AnOlderVersionComesDuringTheBackOff_DoesNotGetTheCall()
     {
-        await using var env = new MeshTestEnvironment();
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.CallTimeout = TimeSpan.FromMinutes(1), services: services => services.AddSingleton<TimeProvider>(time));
         var served = 0;
         for (var i = 0; i < 2; i++)
         {
@@ -171,8 +175,14 @@ public sealed class IdempotencyMetadataTests
 
         SayAll(env, Marked, Marked);
         var calling = env.Client().PostAsync("http://orders/orders/7/cancel", null, Token);
-        await Eventually.HoldsAsync(() => Volatile.Read(ref served) == 1 && env.State("orders").RetryBudget.Balance(TimeProvider.System.GetTimestamp()) < 100);
+        await Eventually.HoldsAsync(() => Volatile.Read(ref served) == 1 && env.State("orders").RetryBudget.Balance(time.GetTimestamp()) < 100);
         SayAll(env, null, null);
+        await env.TakenInAsync("orders");
+        await Eventually.HoldsAsync(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            return calling.IsCompleted;
+        });
         var failure = await Assert.ThrowsAsync<MeshCallException>(() => calling);
         Assert.Equal((1, "Pick", MeshFailureReason.NoInstances, 1), (served, failure.Stage, failure.Reason, failure.Attempts));
         Assert.Contains("idempotent", failure.Message, StringComparison.Ordinal);
