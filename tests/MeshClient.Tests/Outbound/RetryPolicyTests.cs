@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
-using MeshClient.TestSupport;
 using MeshClient.Tests.Support;
+using MeshClient.TestSupport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
