@@ -250,7 +250,7 @@ internal sealed class OutboundCall
     /// answer's body until it has ended.
     /// </summary>
     /// <returns>Whether it was the second, so that nobody has it any more.</returns>
-    public bool LetGo() => Interlocked.Increment(ref _letGo) == 2;
+    public bool LetGo() => Volatile.Read(ref _letGo) == 1 || Interlocked.Increment(ref _letGo) == 2;
 
     /// <summary>Tells the app that there is none.</summary>
     public void Complete(Exception failure) => _promise.SetException(failure);

@@ -4,14 +4,11 @@ using System.Net.Http.Headers;
 using MeshClient.Configuration;
 using MeshClient.Core.Discovery;
 using MeshClient.Forwarding;
-using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Tests.Support;
-using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace MeshClient.Tests.Outbound;
@@ -295,18 +292,12 @@ public sealed class ForwardingTests
         [new("Authorization", [$"Bearer {Secret}"]), new("X-Tenant", ["acme"]), new("x-other", ["other"])]);
 
     // Over ordinary TLS a server has to have a certificate the machine trusts; here that is left out, and nothing else.
-    private static void TrustAnybody(IServiceCollection services) => services.AddSingleton(provider => new TransportFactory(
-        provider.GetRequiredService<MeshIdentity>(),
-        TimeSpan.Zero,
-        provider.GetRequiredService<TimeProvider>(),
-        provider.GetRequiredService<MeshRandom>(),
-        provider.GetRequiredService<ILogger<TransportFactory>>(),
-        connector =>
-        {
-            var handler = new SocketsHttpHandler { ConnectCallback = connector.ConnectAsync, UseProxy = false };
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null;
-            return handler;
-        }));
+    private static void TrustAnybody(IServiceCollection services) => services.AddTransports(connector =>
+    {
+        var handler = new SocketsHttpHandler { ConnectCallback = connector.ConnectAsync, UseProxy = false };
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null;
+        return handler;
+    });
 
     private static MeshTestEnvironment Make(Action<MeshOptions>? options = null, Action<IServiceCollection>? services = null) => new(
         options,

@@ -2,16 +2,13 @@ using System.Net;
 using System.Threading.Channels;
 using MeshClient.Balancing;
 using MeshClient.Configuration;
-using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
-using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -562,13 +559,7 @@ public sealed class HedgingTests
     {
         private readonly Channel<SentRequest> _sent = Channel.CreateUnbounded<SentRequest>();
 
-        public void Attach(IServiceCollection services) => services.AddSingleton(provider => new TransportFactory(
-            provider.GetRequiredService<MeshIdentity>(),
-            TimeSpan.Zero,
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<MeshRandom>(),
-            NullLogger<TransportFactory>.Instance,
-            _ => this));
+        public void Attach(IServiceCollection services) => services.AddTransports(_ => this);
 
         public Task<SentRequest> NextAsync() => _sent.Reader.ReadAsync(Token).AsTask().BoundedAsync();
 

@@ -4,16 +4,13 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Channels;
-using MeshClient.Identity;
 using MeshClient.Outbound;
 using MeshClient.Resilience;
 using MeshClient.Testing;
 using MeshClient.Tests.Support;
-using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace MeshClient.Tests.Outbound;
 
@@ -548,18 +545,12 @@ public sealed class StreamingTests
     }
 
     // By default the runtime waits a second for the server's word, and then sends all the same: not enough on a busy machine.
-    private static void WaitForContinue(IServiceCollection services) => services.AddSingleton(provider => new TransportFactory(
-        provider.GetRequiredService<MeshIdentity>(),
-        TimeSpan.Zero,
-        provider.GetRequiredService<TimeProvider>(),
-        provider.GetRequiredService<MeshRandom>(),
-        provider.GetRequiredService<ILogger<TransportFactory>>(),
-        connector => new SocketsHttpHandler
-        {
-            ConnectCallback = connector.ConnectAsync,
-            UseProxy = false,
-            Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
-        }));
+    private static void WaitForContinue(IServiceCollection services) => services.AddTransports(connector => new SocketsHttpHandler
+    {
+        ConnectCallback = connector.ConnectAsync,
+        UseProxy = false,
+        Expect100ContinueTimeout = TimeSpan.FromMinutes(1),
+    });
 
     private static HttpProtocols Only(string protocol) => protocol == "HTTP/2" ? HttpProtocols.Http2 : HttpProtocols.Http1;
 

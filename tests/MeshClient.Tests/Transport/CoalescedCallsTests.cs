@@ -1,13 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
-using MeshClient.Identity;
 using MeshClient.Tests.Support;
 using MeshClient.TestSupport;
-using MeshClient.Transport;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Transport;
 
@@ -149,12 +145,7 @@ public sealed class CoalescedCallsTests
         return (peer, relay);
     }
 
-    private MeshTestEnvironment Environment(TimeProvider time) => new(services: services => services.AddSingleton(provider => new TransportFactory(
-        provider.GetRequiredService<MeshIdentity>(),
-        TimeSpan.Zero,
-        time,
-        provider.GetRequiredService<MeshRandom>(),
-        NullLogger<TransportFactory>.Instance,
+    private MeshTestEnvironment Environment(TimeProvider time) => new(services: services => services.AddTransports(
         connector =>
         {
             var inFlight = connector.InFlight!;
@@ -165,5 +156,6 @@ public sealed class CoalescedCallsTests
                 return inFlight();
             };
             return new SocketsHttpHandler { ConnectCallback = connector.ConnectAsync, UseProxy = false, EnableMultipleHttp2Connections = true };
-        })));
+        },
+        time));
 }

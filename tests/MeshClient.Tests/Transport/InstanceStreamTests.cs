@@ -1,11 +1,8 @@
 using System.Net.Security;
 using System.Threading.Channels;
-using MeshClient.Identity;
 using MeshClient.Tests.Support;
 using MeshClient.TestSupport;
 using MeshClient.Transport;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace MeshClient.Tests.Transport;
 
@@ -87,12 +84,7 @@ public sealed class InstanceStreamTests
         Assert.Equal(Enumerable.Range(0, 10 * ((10 * 3) + 1)).Select(i => (byte)i), received);
     }
 
-    private static MeshTestEnvironment Environment() => new(services: services => services.AddSingleton(provider => new TransportFactory(
-        provider.GetRequiredService<MeshIdentity>(),
-        TimeSpan.Zero,
-        new StillClock(),
-        provider.GetRequiredService<MeshRandom>(),
-        NullLogger<TransportFactory>.Instance)));
+    private static MeshTestEnvironment Environment() => new(services: services => services.AddTransports(time: new StillClock()));
 
     private static async Task<SslStream> ConnectAsync(MeshTestEnvironment env, RawPeer peer)
     {

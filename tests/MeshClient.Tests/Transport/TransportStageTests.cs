@@ -3,9 +3,6 @@ using System.Net;
 using MeshClient.Core.Discovery;
 using MeshClient.Outbound;
 using MeshClient.Tests.Support;
-using MeshClient.Transport;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using static System.Net.Http.HttpVersionPolicy;
 
 namespace MeshClient.Tests.Transport;
@@ -106,13 +103,7 @@ public sealed class TransportStageTests
                 mesh.Defaults.AllowPlaintext = true;
                 mesh.Defaults.PreferHttp2 = prefersHttp2;
             },
-            services: services => services.AddSingleton(provider => new TransportFactory(
-                provider.GetRequiredService<MeshClient.Identity.MeshIdentity>(),
-                TimeSpan.Zero,
-                provider.GetRequiredService<TimeProvider>(),
-                provider.GetRequiredService<MeshRandom>(),
-                NullLogger<TransportFactory>.Instance,
-                _ => stub)));
+            services: services => services.AddTransports(_ => stub));
         // Two, so that one may be ejected.
         foreach (var port in new[] { Port, Port + 1 })
         {
