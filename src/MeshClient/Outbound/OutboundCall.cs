@@ -161,6 +161,9 @@ internal sealed class OutboundCall
     /// <summary>Whether the outcome is known.</summary>
     public bool HasResponded { get; private set; }
 
+    /// <summary>Whether nothing came after the head of its answer, so that it ended when that was there.</summary>
+    public bool EndedWithHead { get; set; }
+
     /// <summary>The timestamp at which the outcome was known; 0 while it is not.</summary>
     public long RespondedAt
     {
@@ -230,7 +233,7 @@ internal sealed class OutboundCall
 
         (Request, Destination, Cancellation, Activity, Attempt) = (null!, null!, default, null, null);
         (_promise, _attempts, _entered, _marking, _hasEnded) = (default, 0, 0, Marking.Unknown, false);
-        (DeadlineAt, HasResponded, _letGo) = (long.MaxValue, false, 0);
+        (DeadlineAt, HasResponded, EndedWithHead, _letGo) = (long.MaxValue, false, false, 0);
         return true;
     }
 

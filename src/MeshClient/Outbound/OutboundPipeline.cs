@@ -355,6 +355,7 @@ internal sealed class OutboundPipeline
         Respond(attempt.Call, attempt.RespondedAt);
         if (attempt.HasEnded)
         {
+            attempt.Call.EndedWithHead = true;
             End(attempt.Call);
         }
 

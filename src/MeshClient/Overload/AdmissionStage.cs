@@ -13,7 +13,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
     public override ValueTask EnterAsync(OutboundCall call)
     {
         var overload = call.Destination.Service.Overload;
-        if (overload.Rate is { } rate && !rate.TryTake(out var retryAfter))
+        if (overload.Rate is { } rate && !rate.TryTake(call.StartedAt, out var retryAfter))
         {
             throw Refusal(
                 call,
@@ -53,7 +53,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
         var inFlight = overload.Limiter.Leave();
         if (overload.IsAdaptive)
         {
-            overload.Learn(call, inFlight, time.GetTimestamp());
+            overload.Learn(call, inFlight, call.EndedWithHead ? call.RespondedAt : time.GetTimestamp());
         }
     }
 

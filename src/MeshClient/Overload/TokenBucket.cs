@@ -28,20 +28,25 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
     /// <summary>Null: nobody is to throw it away for not being asked.</summary>
     public override TimeSpan? IdleDuration => null;
 
-    /// <summary>Takes a token.</summary>
+    /// <summary>Takes a token now.</summary>
     /// <param name="retryAfter">When there will be one again; zero when there is one now.</param>
-    public bool TryTake(out TimeSpan retryAfter)
+    public bool TryTake(out TimeSpan retryAfter) => TryTake(time.GetTimestamp(), out retryAfter);
+
+    /// <summary>Takes a token as of a moment.</summary>
+    /// <param name="now">The present timestamp, or one of a moment ago: tokens that have come since are not seen.</param>
+    /// <param name="retryAfter">How long after that there will be one again; zero when there is one.</param>
+    public bool TryTake(long now, out TimeSpan retryAfter)
     {
-        using var lease = AttemptAcquire();
-        lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter);
-        return lease.IsAcquired;
+        var missing = Take(1, now);
+        retryAfter = missing > 0 ? Until(missing) : TimeSpan.Zero;
+        return missing == 0;
     }
 
     public override RateLimiterStatistics GetStatistics()
     {
         lock (_lock)
         {
-            FillInLock();
+            FillInLock(time.GetTimestamp());
             return new RateLimiterStatistics
             {
                 CurrentAvailablePermits = (long)(_tokens + Rounding),
@@ -54,28 +59,36 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
     protected override RateLimitLease AttemptAcquireCore(int permitCount)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(permitCount, rate.Burst);
-        lock (_lock)
-        {
-            FillInLock();
-            var missing = permitCount - _tokens;
-            if (missing > Rounding)
-            {
-                _refused++;
-                return new Lease(TimeSpan.FromTicks((long)Math.Ceiling(missing / rate.PerSecond * TimeSpan.TicksPerSecond)));
-            }
-
-            _taken++;
-            _tokens = Math.Max(0, -missing);
-            return Taken;
-        }
+        var missing = Take(permitCount, time.GetTimestamp());
+        return missing > 0 ? new Lease(Until(missing)) : Taken;
     }
 
     protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken) =>
         ValueTask.FromResult(AttemptAcquireCore(permitCount));
 
-    private void FillInLock()
+    // How many are missing; 0: they are taken.
+    private double Take(int count, long now)
     {
-        var now = time.GetTimestamp();
+        lock (_lock)
+        {
+            FillInLock(now);
+            var missing = count - _tokens;
+            if (missing > Rounding)
+            {
+                _refused++;
+                return missing;
+            }
+
+            _taken++;
+            _tokens = Math.Max(0, -missing);
+            return 0;
+        }
+    }
+
+    private TimeSpan Until(double missing) => TimeSpan.FromTicks((long)Math.Ceiling(missing / rate.PerSecond * TimeSpan.TicksPerSecond));
+
+    private void FillInLock(long now)
+    {
         if (now > _filledAt)
         {
             _tokens = Math.Min(rate.Burst, _tokens + ((now - _filledAt) * _perTick));
