@@ -22,7 +22,7 @@ public sealed class MeshHandlerFactory
     }
 
     /// <summary>The stages every call goes through, in order.</summary>
-    public IEnumerable<StageDescriptor> Stages => _pipeline.Stages;
+    public IEnumerable<StageDescriptor> Stages => _pipeline.Stages.Descriptors;
 
     /// <summary>Makes a handler. All handlers share what is known and counted of services, and their connections.</summary>
     /// <param name="innerHandler">Where calls to other hosts go. Null: a new <see cref="SocketsHttpHandler"/>.</param>

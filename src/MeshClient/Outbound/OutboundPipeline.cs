@@ -13,21 +13,13 @@ using MeshClient.Transport;
 
 namespace MeshClient.Outbound;
 
-/// <summary>The way of one call: its stages in order, and the walk through them.</summary>
+/// <summary>The way of one call: its stages in order, its attempts, and who is told what came of it.</summary>
 internal sealed class OutboundPipeline
 {
     // Calls that have ended serve again, since they and their attempts are most of what the pipeline would allocate.
     private const int MaxKept = 256;
 
-    private readonly CallStage[] _callStages;
-    private readonly AttemptStage[] _attemptStages;
-    private readonly StageStep<CallStage>[] _callEnter;
-    private readonly StageStep<CallStage>[] _callResponded;
-    private readonly StageStep<CallStage>[] _callJudged;
-    private readonly StageStep<CallStage>[] _callEnded;
-    private readonly StageStep<AttemptStage>[] _attemptEnter;
-    private readonly StageStep<AttemptStage>[] _attemptResponded;
-    private readonly StageStep<AttemptStage>[] _attemptEnded;
+    private readonly StageWalk _stages;
     private readonly PlainContinuation.Pool _continuations;
     private readonly Spares<OutboundCall> _calls = new(MaxKept);
     private readonly FallbackStage _fallback;
@@ -48,7 +40,7 @@ internal sealed class OutboundPipeline
         _continuations = new PlainContinuation.Pool(this);
 
         // Top to bottom in the direction of the request.
-        _callStages =
+        CallStage[] callStages =
         [
             _fallback, // above telemetry, because an answer the app makes up must not hide from the figures that the call failed
             new TelemetryStage(telemetry), // above all that follows, because its span and figures have to cover every retry and every rejection
@@ -60,7 +52,7 @@ internal sealed class OutboundPipeline
             _retry, // below the breaker, so that only calls that are made pay into the budget; above hedge and pick, because each attempt picks afresh and avoids what this call has tried
             _hedge, // below retry, because a second attempt beside a slow first is no failure; what no attempt of the race mended may be retried
         ];
-        _attemptStages =
+        AttemptStage[] attemptStages =
         [
             new AttemptTelemetryStage(telemetry), // outermost of the attempt, because a failed pick is to be seen too
             new PickStage(random, time), // above all that is the instance's
@@ -70,24 +62,12 @@ internal sealed class OutboundPipeline
             new TransportStage(), // innermost: a connection of the instance; only at connect our certificate goes out and theirs is judged
         ];
 
-        _callEnter = Steps(_callStages, stage => stage.Phases, StagePhases.Enter);
-        _callResponded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Responded));
-        _callJudged = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Judged));
-        _callEnded = Back(Steps(_callStages, stage => stage.Phases, StagePhases.Ended));
-        _attemptEnter = Steps(_attemptStages, stage => stage.Phases, StagePhases.Enter);
-        _attemptResponded = Back(Steps(_attemptStages, stage => stage.Phases, StagePhases.Responded));
-        _attemptEnded = Back(Steps(_attemptStages, stage => stage.Phases, StagePhases.Ended));
+        _stages = new StageWalk(callStages, attemptStages, time);
     }
-
-    /// <summary>The stages in the order they are walked.</summary>
-    public IEnumerable<StageDescriptor> Stages =>
-        _callStages.Select(stage => stage.Descriptor).Concat(_attemptStages.Select(stage => stage.Descriptor));
 
     public TimeProvider Time => _time;
 
-    public IReadOnlyList<CallStage> CallStages => _callStages;
-
-    public IReadOnlyList<AttemptStage> AttemptStages => _attemptStages;
+    public StageWalk Stages => _stages;
 
     /// <summary>Sends a call.</summary>
     /// <param name="request">What to send.</param>
@@ -152,12 +132,12 @@ internal sealed class OutboundPipeline
     internal void BodyEnded(OutboundAttempt attempt, Exception? failure)
     {
         attempt.BodyFailure = failure;
-        End(attempt);
+        _stages.End(attempt);
         // A final answer's attempt is the call's latest; one thrown away for a retry is followed by another.
         var call = attempt.Call;
         if (ReferenceEquals(call.Attempt, attempt) && call.HasResponded)
         {
-            End(call);
+            _stages.End(call);
             LetGo(call);
         }
     }
@@ -175,13 +155,7 @@ internal sealed class OutboundPipeline
         call.Attempt = attempt;
         try
         {
-            foreach (var (position, stage) in _attemptEnter)
-            {
-                attempt.Entered = position;
-                stage.Enter(attempt);
-            }
-
-            attempt.Entered = _attemptStages.Length;
+            _stages.Enter(attempt);
             return TransportStage.SendAsync(attempt);
         }
         catch (Exception e)
@@ -212,16 +186,6 @@ internal sealed class OutboundPipeline
         return attempt;
     }
 
-    private static StageStep<TStage>[] Steps<TStage>(TStage[] stages, Func<TStage, StagePhases> phases, StagePhases phase) =>
-        [.. stages.Select((stage, position) => new StageStep<TStage>(position, stage)).Where(step => phases(step.Stage).HasFlag(phase))];
-
-    // What stands innermost hears of the answer first.
-    private static StageStep<TStage>[] Back<TStage>(StageStep<TStage>[] steps)
-    {
-        Array.Reverse(steps);
-        return steps;
-    }
-
     private static async Task CompleteAsync(OutboundCall call, Task<HttpResponseMessage> concluding)
     {
         try
@@ -246,9 +210,10 @@ internal sealed class OutboundPipeline
     {
         try
         {
-            for (var i = 0; i < _callEnter.Length; i++)
+            var steps = _stages.CallSteps;
+            for (var i = 0; i < steps.Length; i++)
             {
-                var (position, stage) = _callEnter[i];
+                var (position, stage) = steps[i];
                 call.Entered = position;
                 var entering = stage.EnterAsync(call);
                 if (!entering.IsCompletedSuccessfully)
@@ -270,10 +235,11 @@ internal sealed class OutboundPipeline
         try
         {
             await entering.ConfigureAwait(false);
-            while (++step < _callEnter.Length)
+            var steps = _stages.CallSteps;
+            while (++step < steps.Length)
             {
-                call.Entered = _callEnter[step].Position;
-                await _callEnter[step].Stage.EnterAsync(call).ConfigureAwait(false);
+                call.Entered = steps[step].Position;
+                await steps[step].Stage.EnterAsync(call).ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -287,7 +253,7 @@ internal sealed class OutboundPipeline
 
     private Task<HttpResponseMessage> SendEntered(OutboundCall call)
     {
-        call.Entered = _callStages.Length;
+        call.Entered = _stages.CallDepth;
         var service = call.Destination.Service;
         if (service.Breaker is { IsClosed: false } breaker)
         {
@@ -352,11 +318,11 @@ internal sealed class OutboundPipeline
     private HttpResponseMessage Answer(OutboundAttempt attempt)
     {
         var response = attempt.Response!;
-        Respond(attempt.Call, attempt.RespondedAt);
+        _stages.Respond(attempt.Call, attempt.RespondedAt);
         if (attempt.HasEnded)
         {
             attempt.Call.EndedWithHead = true;
-            End(attempt.Call);
+            _stages.End(attempt.Call);
         }
 
         return response;
@@ -384,8 +350,8 @@ internal sealed class OutboundPipeline
         call.HasNoAnswer = true;
         // An answer that was to be replaced by another attempt's, which then was not made.
         call.Attempt?.Response?.Dispose();
-        Respond(call, _time.GetTimestamp());
-        End(call);
+        _stages.Respond(call, _time.GetTimestamp());
+        _stages.End(call);
     }
 
     private ValueTask<OutboundAttempt> FirstAsync(OutboundCall call)
@@ -408,7 +374,7 @@ internal sealed class OutboundPipeline
 
     private void Finish(OutboundAttempt attempt)
     {
-        Respond(attempt);
+        _stages.Respond(attempt);
         HedgeStage.Learn(attempt);
         if (attempt.Response?.Content is DialedContent dialed)
         {
@@ -420,133 +386,8 @@ internal sealed class OutboundPipeline
         }
         else
         {
-            End(attempt);
+            _stages.End(attempt);
             attempt.Call.LetGo();
-        }
-    }
-
-    private void Respond(OutboundAttempt attempt)
-    {
-        attempt.RespondedAt = _time.GetTimestamp();
-        attempt.JudgeHead(_time);
-        foreach (var (position, stage) in _attemptResponded)
-        {
-            try
-            {
-                if (position < attempt.Entered)
-                {
-                    stage.Responded(attempt);
-                }
-            }
-            catch (Exception e)
-            {
-                // A stage calls what is not ours: the app may have disposed its request by now, its listeners may throw. What
-                // the other stages hold has to be let go all the same.
-                attempt.Failure ??= e;
-                attempt.AppFailure ??= AppFailure.Of(attempt);
-            }
-        }
-
-        if (attempt.Failure is not null)
-        {
-            attempt.Response?.Dispose();
-            attempt.Response = null;
-        }
-    }
-
-    private void End(OutboundAttempt attempt)
-    {
-        attempt.HasEnded = true;
-        attempt.JudgeEnd(_time);
-        foreach (var (position, stage) in _attemptEnded)
-        {
-            try
-            {
-                if (position < attempt.Entered)
-                {
-                    stage.Ended(attempt);
-                }
-            }
-            catch (Exception)
-            {
-                // What came of it is known by now, and mostly the app has it: whoever is told of it and throws, such as the app's own
-                // picker or a listener, takes it from nobody.
-            }
-        }
-    }
-
-    private void Respond(OutboundCall call, long now)
-    {
-        if (call.HasResponded)
-        {
-            return;
-        }
-
-        call.RespondedAt = now;
-        foreach (var (position, stage) in _callResponded)
-        {
-            try
-            {
-                if (position < call.Entered)
-                {
-                    stage.Responded(call);
-                }
-            }
-            catch (Exception e)
-            {
-                call.Failure ??= e;
-            }
-        }
-
-        if (!call.IsJudgedAtEnd)
-        {
-            Judge(call, now);
-        }
-    }
-
-    private void Judge(OutboundCall call, long now)
-    {
-        foreach (var (position, stage) in _callJudged)
-        {
-            try
-            {
-                if (position < call.Entered)
-                {
-                    stage.Judged(call, now);
-                }
-            }
-            catch (Exception)
-            {
-                // As with the end of an attempt.
-            }
-        }
-    }
-
-    private void End(OutboundCall call)
-    {
-        if (!call.TryEnd())
-        {
-            return;
-        }
-
-        if (call.IsJudgedAtEnd)
-        {
-            Judge(call, _time.GetTimestamp());
-        }
-
-        foreach (var (position, stage) in _callEnded)
-        {
-            try
-            {
-                if (position < call.Entered)
-                {
-                    stage.Ended(call);
-                }
-            }
-            catch (Exception)
-            {
-                // As with the end of an attempt.
-            }
         }
     }
 }

@@ -39,8 +39,8 @@ public sealed class PipelineOrderTests
         // A stage is not called in a phase it does not name, so what it overrides and what it names must be the same.
         await using var env = new MeshTestEnvironment();
         var pipeline = env.Services.GetRequiredService<OutboundPipeline>();
-        Assert.All(pipeline.CallStages, stage => Assert.Equal(Overridden(stage, "EnterAsync"), stage.Phases));
-        Assert.All(pipeline.AttemptStages, stage => Assert.Equal(Overridden(stage, "Enter"), stage.Phases));
+        Assert.All(pipeline.Stages.CallStages, stage => Assert.Equal(Overridden(stage, "EnterAsync"), stage.Phases));
+        Assert.All(pipeline.Stages.AttemptStages, stage => Assert.Equal(Overridden(stage, "Enter"), stage.Phases));
 
         static StagePhases Overridden(object stage, string enter) =>
             Of(stage, enter, StagePhases.Enter) | Of(stage, "Responded", StagePhases.Responded)
