@@ -24,7 +24,7 @@ internal sealed class MeshDialer(
             ? null
             : await PrepareAsync(destination, cancellationToken).ConfigureAwait(false);
         var request = new DialRequest(destination.MeshBase, telemetry.Of(destination.Name.Service.Value), time);
-        var answer = await pipeline.SendAsync(request, destination, startedAt, rejection, cancellationToken).ConfigureAwait(false);
+        var answer = await pipeline.SendAsync(request, destination, startedAt, time.GetTimestamp(), rejection, cancellationToken).ConfigureAwait(false);
         // The answer is only what it came in; to dispose it would close the connection.
         return ((DialedContent)answer.Content).Connection;
     }

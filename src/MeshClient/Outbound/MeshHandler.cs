@@ -43,7 +43,7 @@ public sealed class MeshHandler : DelegatingHandler
         var startedAt = _time.GetTimestamp();
         destination.Touch(startedAt);
         return _destinations.IsReady(destination) && destination.Service.IsKnown
-            ? _pipeline.SendAsync(request, destination, startedAt, rejection: null, cancellationToken)
+            ? _pipeline.SendAsync(request, destination, startedAt, readyAt: startedAt, rejection: null, cancellationToken)
             : PrepareAndSendAsync(request, destination, startedAt, cancellationToken);
     }
 
@@ -78,7 +78,7 @@ public sealed class MeshHandler : DelegatingHandler
 
         // A call that cannot be made goes the way of all calls as well, so that it is measured.
         return rejection is not null || service.IsKnown
-            ? await _pipeline.SendAsync(request, destination, startedAt, rejection, cancellationToken).ConfigureAwait(false)
+            ? await _pipeline.SendAsync(request, destination, startedAt, _time.GetTimestamp(), rejection, cancellationToken).ConfigureAwait(false)
             : await SendOutsideAsync(request, cancellationToken).ConfigureAwait(false);
     }
 

@@ -45,7 +45,10 @@ internal sealed class OutboundCall
 
     public long StartedAt { get; private set; }
 
-    /// <summary>The timestamp from which the first attempt may be made: later than the start for a call that had to wait for others.</summary>
+    /// <summary>
+    /// The timestamp from which the first attempt may be made: later than the start for a call that had to wait, for others or until it was known
+    /// where its service is.
+    /// </summary>
     public long ReadyAt
     {
         get => _details is { ReadyAt: > 0 and var at } ? at : StartedAt;
@@ -161,7 +164,7 @@ internal sealed class OutboundCall
     /// <summary>Whether the outcome is known.</summary>
     public bool HasResponded { get; private set; }
 
-    /// <summary>Whether nothing came after the head of its answer, so that it ended when that was there.</summary>
+    /// <summary>Whether its answer had ended before the app was given it, as one without a body has: it ended with its head, then.</summary>
     public bool EndedWithHead { get; set; }
 
     /// <summary>The timestamp at which the outcome was known; 0 while it is not.</summary>

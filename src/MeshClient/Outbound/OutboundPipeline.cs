@@ -73,6 +73,7 @@ internal sealed class OutboundPipeline
     /// <param name="request">What to send.</param>
     /// <param name="destination">Where to.</param>
     /// <param name="startedAt">When the call began, waiting for its destination included.</param>
+    /// <param name="readyAt">From when on it can be made: later than that where it has waited.</param>
     /// <param name="rejection">What the call fails with because its destination could not be made out; null: nothing.</param>
     /// <param name="cancellationToken">What the app cancels with.</param>
     /// <exception cref="MeshCallException">It failed.</exception>
@@ -81,6 +82,7 @@ internal sealed class OutboundPipeline
         HttpRequestMessage request,
         Destination destination,
         long startedAt,
+        long readyAt,
         MeshCallException? rejection,
         CancellationToken cancellationToken)
     {
@@ -91,6 +93,11 @@ internal sealed class OutboundPipeline
         else
         {
             call = new OutboundCall(request, destination, startedAt, rejection, cancellationToken);
+        }
+
+        if (readyAt > startedAt)
+        {
+            call.ReadyAt = readyAt;
         }
 
         var sending = Send(call);

@@ -13,7 +13,7 @@ internal sealed class AdmissionStage(TimeProvider time, MeshRandom random, ShedT
     public override ValueTask EnterAsync(OutboundCall call)
     {
         var overload = call.Destination.Service.Overload;
-        if (overload.Rate is { } rate && !rate.TryTake(call.StartedAt, out var retryAfter))
+        if (overload.Rate is { } rate && !rate.TryTake(call.ReadyAt, out var retryAfter))
         {
             throw Refusal(
                 call,

@@ -33,8 +33,8 @@ internal sealed class TokenBucket(RateSettings rate, TimeProvider time) : RateLi
     public bool TryTake(out TimeSpan retryAfter) => TryTake(time.GetTimestamp(), out retryAfter);
 
     /// <summary>Takes a token as of a moment.</summary>
-    /// <param name="now">The present timestamp, or one of a moment ago: tokens that have come since are not seen.</param>
-    /// <param name="retryAfter">How long after that there will be one again; zero when there is one.</param>
+    /// <param name="now">The present timestamp, or one of a moment ago: tokens that have come since may not be seen.</param>
+    /// <param name="retryAfter">How long after that, or after it was last asked, there will be one again; zero when there is one.</param>
     public bool TryTake(long now, out TimeSpan retryAfter)
     {
         var missing = Take(1, now);

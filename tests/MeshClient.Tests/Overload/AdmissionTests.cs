@@ -183,6 +183,46 @@ public sealed class AdmissionTests
     }
 
     [Fact(Timeout = Eventually.TestLimit)]
+    public async Task Discovery_WaitIsNotTheInstancesLatency()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(services: services => services.AddSingleton<TimeProvider>(time));
+        var peer = await env.StartAsync("orders", _ => Task.CompletedTask);
+        env.ControlPlane.Stall();
+        var waiting = GetAsync(env);
+        time.Advance(TimeSpan.FromSeconds(3));
+        Assert.False(waiting.IsCompleted);
+        env.ControlPlane.Release();
+        using var answer = await waiting.BoundedAsync();
+
+        Assert.Equal(0, env.Instance("orders", peer.Port).Load.Average(time.GetTimestamp()));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
+    public async Task RateLimit_CallsHaveWaitedForTheRegistry_TakeTheirTokensWhenTheyCanBeMade()
+    {
+        var time = new FakeTimeProvider();
+        await using var env = new MeshTestEnvironment(
+            options => options.Defaults.Overload.RateLimit = new() { PerSecond = 10, Burst = 1 },
+            services: services => services.AddSingleton<TimeProvider>(time));
+        await env.StartAsync("orders", _ => Task.CompletedTask);
+        env.ControlPlane.Stall();
+        var waiting = new List<Task<HttpResponseMessage>>();
+        for (var i = 0; i < 10; i++)
+        {
+            waiting.Add(GetAsync(env));
+            time.Advance(TimeSpan.FromMilliseconds(100));
+        }
+
+        env.ControlPlane.Release();
+
+        // They come at once, however long ago each began.
+        var failures = await Task.WhenAll(waiting.Select(async call => await Record.ExceptionAsync(() => call.BoundedAsync())));
+        Assert.Single(failures, failure => failure is null);
+        Assert.Equal(9, failures.Count(failure => failure is MeshCallException { Reason: MeshFailureReason.RateLimited }));
+    }
+
+    [Fact(Timeout = Eventually.TestLimit)]
     public async Task RateLimit_BucketIsEmpty_IsRefusedAtOnce()
     {
         using var meters = new MetricRecorder();

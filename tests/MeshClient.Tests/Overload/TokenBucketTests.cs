@@ -52,6 +52,23 @@ public sealed class TokenBucketTests
     }
 
     [Fact]
+    public void TryTake_AsOfAMomentBeforeTheLast_GivesNothingTwice()
+    {
+        using var bucket = new TokenBucket(new RateSettings(10, 1), _time);
+        var before = _time.GetTimestamp();
+        Assert.True(bucket.TryTake(out _));
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        var then = _time.GetTimestamp();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(bucket.TryTake(before, out var retryAfter));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), retryAfter);
+        // Another was quicker, and took what had come by now.
+        Assert.True(bucket.TryTake(out _));
+        Assert.False(bucket.TryTake(then, out retryAfter));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), retryAfter);
+    }
+
+    [Fact]
     public void TryTake_AskedAllTheTime_GivesTheRate()
     {
         using var bucket = new TokenBucket(new RateSettings(250, 10), _time);

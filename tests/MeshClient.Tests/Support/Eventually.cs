@@ -39,6 +39,9 @@ internal static class Eventually
             {
                 throw new TimeoutException($"It did not come about within {Patience}: {what}.");
             }
+
+            // What is waited for needs the processors as well.
+            await Task.Delay(Look, TimeProvider.System, TestContext.Current.CancellationToken);
         }
     }
 

@@ -8,6 +8,7 @@ namespace MeshClient.Tests.Support;
 /// <summary>The connections of an environment, made otherwise.</summary>
 internal static class TestTransports
 {
+    /// <summary>Has connections made by what is given, where something is.</summary>
     /// <param name="services">The services.</param>
     /// <param name="handlers">Makes what sends to an instance; null: as always.</param>
     /// <param name="time">The connections' own clock; null: that of all.</param>
